@@ -1,0 +1,38 @@
+# The two commands of the project: `make demo` and `make test`. Both need Python 3.11+ and make, nothing else.
+
+PYTHON ?= python3
+WORKDIR ?= runs/demo
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+export JAX_PLATFORMS ?= cpu
+
+.PHONY: demo test lint format clean
+
+## The main job: render a corpus, prepare it, pretrain a VideoBERT on it, judge it, draw the report.
+demo: $(STAMP)
+	$(BIN)/python launch/main.py --config=configs/base.py --workdir=$(WORKDIR)
+	@echo "The report is $(WORKDIR)/report/index.html"
+
+## Everything a change has to pass.
+test: lint
+	$(BIN)/python -m pytest
+
+lint: $(STAMP)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+# The lock holds every package of a tested set; the project itself is installed on top without touching it.
+$(STAMP): requirements.txt setup.cfg
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one: make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --requirement requirements.txt
+	touch $@
+
+clean:
+	rm -rf $(VENV) runs cache

@@ -1,0 +1,60 @@
+"""The main job: from raw video and transcripts to a pretrained VideoBERT, judged by zero-shot answers.
+
+    python launch/main.py --config=configs/base.py
+
+The size is the config's argument, `--config=configs/base.py:small`:
+
+| size | layers x width | made for |
+|---|---|---|
+| tiny (default) | 3 x 192 | a laptop: two CPU cores, under 15 minutes with the corpus made and prepared |
+| small | 6 x 384 | a workstation, or one accelerator |
+| base | 12 x 768 | BERT-base on one host of accelerators |
+| large | 24 x 1024 | BERT-large, as in the paper, on a pod slice |
+
+With no videos named, the kitchen corpus is rendered, cached and trained on; `--config.data.videos=DIR` takes a folder
+of your own videos with `.vtt` or `.srt` files beside them.
+"""
+
+from ml_collections import ConfigDict
+
+from videobert_jax import config as config_lib
+
+SIZES = {
+    "tiny": {"num_layers": 3, "hidden_size": 192, "num_heads": 3, "mlp_size": 768},
+    "small": {"num_layers": 6, "hidden_size": 384, "num_heads": 6, "mlp_size": 1536},
+    "base": {"num_layers": 12, "hidden_size": 768, "num_heads": 12, "mlp_size": 3072},
+    "large": {"num_layers": 24, "hidden_size": 1024, "num_heads": 16, "mlp_size": 4096},
+}
+
+
+def get_config(size: str = "tiny") -> ConfigDict:
+    """Every value can be overridden: `--config.optimizer.learning_rate=3e-4`."""
+    if size not in SIZES:
+        raise ValueError(f"size {size!r} is not one of {', '.join(SIZES)}")
+    config = config_lib.to_config_dict(config_lib.Config())
+
+    # Short clips of small pictures: the corpus is small, and so are the machines this has to run on.
+    config.prepare.fps = 10.0
+    config.prepare.clip_frames = 10
+    config.prepare.branching = 8
+    config.prepare.depth = 3
+
+    config.data.sequence_length = 256
+    config.data.max_predictions = 48
+    config.data.batch_size = 32
+
+    config.model.update(SIZES[size])
+    config.model.max_positions = 256
+
+    if size == "tiny":
+        config.model.dtype = "float32"  # faster than bfloat16 on a CPU
+        config.steps = 1500
+        config.optimizer.learning_rate = 1e-3
+        config.optimizer.warmup_steps = 100
+        config.checkpoint.every = 250
+        config.evaluation.every = 250
+    else:
+        config.steps = 20_000
+        config.optimizer.learning_rate = {"small": 5e-4, "base": 1e-4, "large": 5e-5}[size]
+        config.optimizer.warmup_steps = 1000
+    return config

@@ -1,0 +1,17 @@
+"""Settings that every test runs under."""
+
+import os
+
+# Before jax is imported anywhere: no accelerator is looked for, and a broadcast between ranks is an error.
+os.environ["JAX_PLATFORMS"] = "cpu"
+os.environ.setdefault("TPU_SKIP_MDS_QUERY", "1")
+os.environ["JAX_NUMPY_RANK_PROMOTION"] = "raise"
+
+import pytest
+from absl import flags
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _parsed_flags() -> None:
+    """Grain reads absl flags, which only a program's `app.run` parses."""
+    flags.FLAGS.mark_as_parsed()

@@ -1,0 +1,78 @@
+import ast
+import dataclasses
+import importlib.util
+import pathlib
+import typing
+
+import pytest
+from ml_collections import ConfigDict
+
+from videobert_jax import config as config_lib
+
+ROOT = pathlib.Path(__file__).parent.parent
+
+
+def load_config_file(name: str) -> typing.Any:
+    spec = importlib.util.spec_from_file_location(name, ROOT / "configs" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_round_trip(tmp_path: pathlib.Path) -> None:
+    config = dataclasses.replace(config_lib.Config(), steps=7, model=config_lib.ModelConfig(num_layers=3))
+    assert config_lib.from_config_dict(config_lib.to_config_dict(config)) == config
+    config_lib.save(config, tmp_path / "config.json")
+    assert config_lib.load(tmp_path / "config.json") == config
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"stesp": 3}, "config: unknown key 'stesp'"),
+        ({"model": {"num_layer": 3}}, r"config\.model: unknown key 'num_layer'"),
+        ({"steps": 3.5}, r"config\.steps is 3\.5; expected a value of type int"),
+        ({"steps": True}, r"config\.steps is True"),
+        ({"data": {"mask_joint": 1}}, r"config\.data\.mask_joint is 1; expected a value of type bool"),
+    ],
+)
+def test_bad_values_are_named(values: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        config_lib.from_config_dict(ConfigDict(values))
+
+
+def test_a_whole_number_will_do_for_a_float() -> None:
+    rate = config_lib.from_config_dict(ConfigDict({"optimizer": {"learning_rate": 1}})).optimizer.learning_rate
+    assert isinstance(rate, float)
+
+
+@pytest.mark.parametrize("size", ["tiny", "small", "base", "large"])
+def test_every_size_of_base_is_a_config(size: str) -> None:
+    config = config_lib.from_config_dict(load_config_file("base").get_config(size))
+    assert config.model.hidden_size % config.model.num_heads == 0
+    assert config.data.sequence_length <= config.model.max_positions
+
+
+def test_an_unknown_size_is_refused() -> None:
+    with pytest.raises(ValueError, match="'huge'.*tiny, small, base, large"):
+        load_config_file("base").get_config("huge")
+
+
+def test_no_key_is_without_a_reader() -> None:
+    """A key that nothing reads is a lie to the user: every field is read somewhere in the package or in launch."""
+    fields = {
+        field.name
+        for kind in vars(config_lib).values()
+        if dataclasses.is_dataclass(kind)
+        for field in dataclasses.fields(kind)
+    }
+    read = {
+        node.attr
+        for folder in ("videobert_jax", "launch")
+        for path in (ROOT / folder).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute)
+    }
+    assert not fields - read

@@ -1,0 +1,187 @@
+"""What a run is: frozen dataclasses inside, a ConfigDict at the edge.
+
+A file in `configs/` returns a `ConfigDict`, so that every value can be overridden from the command line
+(``--config.model.num_layers=2``). `from_config_dict` turns it into the typed, frozen `Config` that the program reads;
+an unknown key or a value of the wrong type fails there. Field defaults are the values of the VideoBERT paper where it
+names one.
+"""
+
+import dataclasses
+import json
+import pathlib
+import typing
+from typing import Any, TypeVar
+
+from ml_collections import ConfigDict
+
+T = TypeVar("T")
+
+
+@dataclasses.dataclass(frozen=True)
+class KitchenConfig:
+    """The rendered corpus that stands in when no videos are named."""
+
+    num_videos: int = 360
+    seed: int = 0
+    width: int = 128
+    height: int = 128
+    fps: float = 10.0
+    validation_fraction: float = 0.2  # share of the videos that are held out
+
+
+@dataclasses.dataclass(frozen=True)
+class PrepareConfig:
+    """Raw video and transcripts to records, once."""
+
+    fps: float = 20.0  # frames sampled per second of video (paper: 20)
+    clip_frames: int = 30  # frames per clip; one clip becomes one visual token (paper: 30, 1.5 s)
+    backbone: str = "efficientnet_lite0"
+    image_size: int = 128  # pixels; frames are resized to a square of this side
+    branching: int = 12  # k of the hierarchical k-means (paper: 12)
+    depth: int = 4  # d of the hierarchical k-means (paper: 4)
+    tokenizer: str = ""  # folder of a Hugging Face tokenizer; empty: train WordPiece on the corpus
+    tokenizer_size: int = 4096  # largest size of a trained WordPiece vocabulary
+    max_sentence_words: int = 24  # unpunctuated speech is cut at the latest here
+    chunk_tokens: int = 256  # a record holds about this many text + visual tokens
+    records_per_shard: int = 1024
+    record_format: str = "array_record"  # or "tfrecord"
+    validation_fraction: float = 0.05  # held-out share where no annotation file names the split
+    workers: int = 0  # processes; 0: one per core
+
+
+@dataclasses.dataclass(frozen=True)
+class DataConfig:
+    """Records to batches, every step."""
+
+    videos: str = ""  # folder of videos with .vtt/.srt beside them; empty: the kitchen corpus
+    cache: str = "cache"  # folder for the corpus and everything prepared
+    batch_size: int = 128  # rows of the global batch
+    sequence_length: int = 512
+    max_predictions: int = 80  # K, masked positions per row
+    max_sequences: int = 16  # N, packed sequences per row
+    chunks_per_row: int = 4  # records that one row draws its sequences from
+    text_only: float = 1.0  # the mix of modes, as relative weights
+    video_only: float = 1.0
+    joint: float = 2.0
+    misaligned: float = 0.5  # share of the joint sequences whose text comes from another chunk
+    misaligned_from: str = "other_video"  # or "same_video"
+    concatenate: float = 0.5  # probability of each further neighbouring sentence (paper: "randomly")
+    max_subsampling: int = 5  # visual tokens are subsampled at a rate of 1 to this (paper: 5)
+    video_only_tokens: int = 16  # visual tokens of a video-only sequence (paper: 16)
+    masking: float = 0.15
+    mask_joint: bool = True  # mask joint sequences too (paper's figure), or train alignment alone on them (its text)
+    mask_misaligned: bool = False  # predict masked tokens of misaligned sequences
+    read_threads: int = 2
+    prefetch: int = 8  # batches read ahead
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelConfig:
+    """BERT over the joint vocabulary (Devlin et al. 2019; VideoBERT section 3.2). Defaults: BERT-large."""
+
+    num_layers: int = 24
+    hidden_size: int = 1024
+    num_heads: int = 16
+    mlp_size: int = 4096
+    max_positions: int = 512
+    dropout: float = 0.1
+    dtype: str = "bfloat16"  # of activations; parameters and softmax are float32
+    remat: str = "none"  # or "full": recompute each layer in the backward pass
+
+
+@dataclasses.dataclass(frozen=True)
+class ObjectiveConfig:
+    """Weights of the summed losses; the paper publishes none."""
+
+    text: float = 1.0  # masked words
+    video: float = 1.0  # masked visual words
+    alignment: float = 1.0
+
+
+@dataclasses.dataclass(frozen=True)
+class OptimizerConfig:
+    """AdamW with linear warm-up and linear decay to zero."""
+
+    learning_rate: float = 1e-5
+    warmup_steps: int = 0
+    weight_decay: float = 0.01
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-6
+    clip_norm: float = 1.0  # 0: no clipping
+    accumulation: int = 1  # micro-batches per step
+
+
+@dataclasses.dataclass(frozen=True)
+class MeshConfig:
+    """Devices along each axis of the mesh; one axis may be -1, which takes the rest."""
+
+    data: int = -1
+    fsdp: int = 1
+    tensor: int = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class CheckpointConfig:
+    every: int = 1000  # steps
+    keep: int = 2  # newest checkpoints; the best one is kept besides
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluationConfig:
+    every: int = 1000  # steps between evaluations on held-out batches
+    batches: int = 8  # held-out batches in each
+    template: str = "now let me show you how to [MASK] the [MASK]"
+    storyboards: int = 6  # of each kind in the report
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    steps: int = 500_000
+    seed: int = 0
+    log_every: int = 10  # steps
+    kitchen: KitchenConfig = KitchenConfig()
+    prepare: PrepareConfig = PrepareConfig()
+    data: DataConfig = DataConfig()
+    model: ModelConfig = ModelConfig()
+    objective: ObjectiveConfig = ObjectiveConfig()
+    optimizer: OptimizerConfig = OptimizerConfig()
+    mesh: MeshConfig = MeshConfig()
+    checkpoint: CheckpointConfig = CheckpointConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+
+
+def to_config_dict(config: Config) -> ConfigDict:
+    """The same values as a `ConfigDict`, for `configs/` and the command line."""
+    return ConfigDict(dataclasses.asdict(config))
+
+
+def from_config_dict(values: ConfigDict) -> Config:
+    """The typed, frozen form. Raises ValueError that names the key for an unknown key or a wrong type."""
+    return _build(Config, values.to_dict(), "config")
+
+
+def save(config: Config, path: pathlib.Path) -> None:
+    path.write_text(json.dumps(dataclasses.asdict(config), indent=2) + "\n")
+
+
+def load(path: pathlib.Path) -> Config:
+    return _build(Config, json.loads(path.read_text()), str(path))
+
+
+def _build(kind: type[T], values: dict[str, Any], where: str) -> T:
+    types = typing.get_type_hints(kind)
+    unknown = sorted(set(values) - set(types))
+    if unknown:
+        raise ValueError(f"{where}: unknown key {unknown[0]!r}; the keys are {', '.join(sorted(types))}")
+    return kind(**{name: _convert(types[name], value, f"{where}.{name}") for name, value in values.items()})
+
+
+def _convert(kind: type, value: Any, where: str) -> Any:
+    if dataclasses.is_dataclass(kind):
+        return _build(kind, value, where)
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if type(value) is not kind:
+        raise ValueError(f"{where} is {value!r}; expected a value of type {kind.__name__}")
+    return value

@@ -1,0 +1,37 @@
+"""Progress of anything that takes more than a few seconds: a bar on a terminal, plain lines elsewhere."""
+
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+from tqdm import tqdm
+
+T = TypeVar("T")
+
+LINE_SECONDS = 10.0  # between plain lines
+
+
+def progress(items: Iterable[T], total: int, description: str, unit: str = "it") -> Iterator[T]:
+    """Yields from `items`, showing how many of `total` are done, the rate and the remaining time on standard error.
+
+    Args:
+      items: what is iterated over.
+      total: the number of items expected; only the display depends on it.
+      description: what is being done, a few words.
+      unit: what one item is, for the rate.
+    """
+    if sys.stderr.isatty():
+        yield from tqdm(items, total=total, desc=description, unit=unit, leave=True)
+        return
+    start = last = time.monotonic()
+    done = 0
+    for item in items:
+        yield item
+        done += 1
+        now = time.monotonic()
+        if done == total or now - last >= LINE_SECONDS:
+            rate = done / max(now - start, 1e-9)
+            remaining = max(total - done, 0) / rate
+            print(f"{description}: {done}/{total} ({rate:.1f} {unit}/s, {remaining:.0f} s left)", file=sys.stderr)
+            last = now

@@ -1,0 +1,67 @@
+"""The joint id space: one vocabulary for words and for visual words.
+
+Text ids ``[0, text_size)`` are the tokenizer's own; visual ids follow in ``[text_size, text_size + visual_size)``
+(VideoBERT, section 3.2). The embedding table is padded so that it divides over a device mesh and fills the lanes of a
+matrix unit; the padded logits are masked by the prediction head. Whatever needs a size or an id asks this module.
+"""
+
+import dataclasses
+import json
+import pathlib
+
+PADDING_MULTIPLE = 256
+
+
+@dataclasses.dataclass(frozen=True)
+class TokenSpace:
+    """Ids and sizes of the joint vocabulary.
+
+    Attributes:
+      text_size: number of text ids, the special ones and the joiner included.
+      visual_size: number of visual words.
+      pad, unknown, cls, sep, mask, joiner: ids of the special tokens; ``joiner`` is the paper's ``[>]``.
+      unused: further text ids that never stand for a word, such as BERT's ``[unused1]``.
+    """
+
+    text_size: int
+    visual_size: int
+    pad: int
+    unknown: int
+    cls: int
+    sep: int
+    mask: int
+    joiner: int
+    unused: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        specials = (self.pad, self.unknown, self.cls, self.sep, self.mask, self.joiner)
+        if len(set(specials)) != len(specials):
+            raise ValueError(f"special tokens must have distinct ids, got {specials}")
+        for token in (*specials, *self.unused):
+            if not 0 <= token < self.text_size:
+                raise ValueError(f"special id {token} is outside the text range [0, {self.text_size})")
+        if self.visual_size < 1:
+            raise ValueError(f"visual_size must be at least 1, got {self.visual_size}")
+
+    @property
+    def specials(self) -> tuple[int, ...]:
+        """Text ids that are never masked, predicted or drawn as a random replacement."""
+        return (self.pad, self.unknown, self.cls, self.sep, self.mask, self.joiner, *self.unused)
+
+    @property
+    def size(self) -> int:
+        """Number of ids that mean something."""
+        return self.text_size + self.visual_size
+
+    @property
+    def padded_size(self) -> int:
+        """Rows of the embedding table: `size` rounded up to a multiple of 256."""
+        return -(-self.size // PADDING_MULTIPLE) * PADDING_MULTIPLE
+
+    def save(self, path: pathlib.Path) -> None:
+        path.write_text(json.dumps(dataclasses.asdict(self), indent=2) + "\n")
+
+    @classmethod
+    def load(cls, path: pathlib.Path) -> "TokenSpace":
+        fields = json.loads(path.read_text())
+        return cls(**{**fields, "unused": tuple(fields["unused"])})
