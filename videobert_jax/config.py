@@ -87,6 +87,7 @@ class ModelConfig:
     dropout: float = 0.1
     dtype: str = "bfloat16"  # of activations; parameters and softmax are float32
     remat: str = "none"  # or "full": recompute each layer in the backward pass
+    unroll: int = 1  # layers per turn of the scan; all of them runs faster on a CPU, fewer compile faster
 
 
 @dataclasses.dataclass(frozen=True)

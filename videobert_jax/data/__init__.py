@@ -1,0 +1,1 @@
+"""What happens every step: records to batches, with NumPy and Grain, never JAX."""

@@ -1,0 +1,1 @@
+"""The network: Linen modules, and what their products cost."""

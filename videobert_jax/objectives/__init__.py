@@ -1,0 +1,1 @@
+"""What is learnt: pure functions of outputs and batch, giving sums and counts."""

@@ -1,0 +1,1 @@
+"""From prepared records to a trained state: see `loop.py`, which calls everything else."""

@@ -1,0 +1,37 @@
+"""The main job: prepare the corpus if that is not done yet, pretrain, judge, and draw the report.
+
+    python launch/main.py --config=configs/base.py --workdir=runs/base
+
+A run that was stopped, in whatever way, goes on with the same command; one that is complete is judged again.
+"""
+
+import pathlib
+
+from absl import app, flags, logging
+from ml_collections import config_flags
+
+from videobert_jax import config as config_lib
+from videobert_jax.prepare import pipeline as prepare
+
+_CONFIG = config_flags.DEFINE_config_file("config", None, "What the run is: a file of configs/, with its argument.")
+_WORKDIR = flags.DEFINE_string("workdir", "runs/base", "Folder of this run: checkpoints, metrics, report.")
+
+
+def main(argv: list[str]) -> None:
+    """Runs the job whole. Raises on the first thing that is wrong, and so ends non-zero."""
+    if len(argv) > 1:
+        raise app.UsageError(f"unexpected arguments {argv[1:]}; overrides are written --config.key=value")
+    logging.set_verbosity(logging.WARNING)  # the libraries' own chatter
+    config = config_lib.from_config_dict(_CONFIG.value)
+    workdir = pathlib.Path(_WORKDIR.value)
+    prepared = prepare.prepare(config)
+
+    # Only now, so that a finished preparation is found without waiting for JAX, and its workers never inherit it.
+    from videobert_jax.training import loop
+
+    loop.run(config, workdir, prepared)
+
+
+if __name__ == "__main__":
+    flags.mark_flag_as_required("config")
+    app.run(main)

@@ -1,0 +1,127 @@
+"""The reader of torch's legacy format, on files written here after the format's description."""
+
+import collections
+import os
+import pickle
+import sys
+import types
+
+import numpy as np
+import pytest
+
+from videobert_jax.backbones.weights import MAGIC, PROTOCOL, read_torch
+
+
+class Stored:
+    """Pickles as a reference to a storage."""
+
+    def __init__(self, kind, key, values):
+        self.kind, self.key, self.values = kind, key, values
+
+
+class Rebuilt:
+    """Pickles as a call of torch's tensor constructor."""
+
+    def __init__(self, storage, offset, shape, strides):
+        self.arguments = (storage, offset, shape, strides, False, collections.OrderedDict())
+
+    def __reduce__(self):
+        return sys.modules["torch._utils"]._rebuild_tensor_v2, self.arguments
+
+
+class Pickler(pickle.Pickler):
+    def persistent_id(self, value):
+        if isinstance(value, Stored):
+            return ("storage", value.kind, value.key, "cpu", len(value.values), None)
+        return None
+
+
+@pytest.fixture
+def write(tmp_path, monkeypatch):
+    """Writes a checkpoint of a state dict and its storages; stand-ins give the pickle torch's names."""
+    torch, utils = types.ModuleType("torch"), types.ModuleType("torch._utils")
+    for name in ("FloatStorage", "LongStorage", "HalfStorage"):
+        setattr(torch, name, type(name, (), {"__module__": "torch"}))
+
+    def _rebuild_tensor_v2():
+        """Never called: only its name is pickled."""
+
+    _rebuild_tensor_v2.__module__, _rebuild_tensor_v2.__qualname__ = "torch._utils", "_rebuild_tensor_v2"
+    utils._rebuild_tensor_v2 = _rebuild_tensor_v2
+    torch._utils = utils
+    monkeypatch.setitem(sys.modules, "torch", torch)
+    monkeypatch.setitem(sys.modules, "torch._utils", utils)
+
+    def write(state, storages, magic=MAGIC):
+        path = tmp_path / "checkpoint.pth"
+        with path.open("wb") as file:
+            for value in (magic, PROTOCOL, {"little_endian": True}):
+                pickle.dump(value, file, protocol=2)
+            Pickler(file, protocol=2).dump(state)
+            pickle.dump([storage.key for storage in storages], file, protocol=2)
+            for storage in storages:
+                file.write(len(storage.values).to_bytes(8, "little") + storage.values.tobytes())
+        return path
+
+    write.torch = torch
+    return write
+
+
+@pytest.fixture
+def path(write):
+    """Two tensors that share a storage, one of them transposed, and a scalar."""
+    shared = Stored(write.torch.FloatStorage, "7", np.arange(10, dtype="<f4"))
+    count = Stored(write.torch.LongStorage, "3", np.array([5], "<i8"))
+    state = collections.OrderedDict(
+        plain=Rebuilt(shared, 0, (2, 3), (3, 1)),
+        turned=Rebuilt(shared, 4, (2, 3), (1, 2)),
+        count=Rebuilt(count, 0, (), ()),
+    )
+    return write(state, [count, shared])
+
+
+def test_tensors_are_views_of_their_storages(path):
+    tensors = read_torch(path)
+    assert list(tensors) == ["plain", "turned", "count"]
+    np.testing.assert_array_equal(tensors["plain"], [[0, 1, 2], [3, 4, 5]])
+    np.testing.assert_array_equal(tensors["turned"], [[4, 6, 8], [5, 7, 9]])
+    assert tensors["count"] == 5
+    assert (tensors["plain"].dtype, tensors["count"].dtype) == (np.float32, np.int64)
+
+
+def test_a_checkpoint_that_would_run_code_is_refused(write, tmp_path):
+    class Evil:
+        def __reduce__(self):
+            return os.mkdir, (str(tmp_path / "harm"),)
+
+    with pytest.raises(ValueError, match=r"has no use for \w+\.mkdir"):
+        read_torch(write(collections.OrderedDict(evil=Evil()), []))
+    assert not (tmp_path / "harm").exists()
+
+
+def test_an_unknown_kind_of_number_is_refused(write):
+    half = Stored(write.torch.HalfStorage, "0", np.zeros(1, "<f2"))
+    with pytest.raises(ValueError, match=r"has no use for torch\.HalfStorage"):
+        read_torch(write(collections.OrderedDict(x=Rebuilt(half, 0, (1,), (1,))), [half]))
+
+
+@pytest.mark.parametrize("kept", [0, 1, 30, 0.5, -1], ids=["empty", "a byte", "the magic", "half", "all but a byte"])
+def test_a_truncated_file_is_refused(path, kept):
+    content = path.read_bytes()
+    path.write_bytes(content[: int(kept * len(content)) if isinstance(kept, float) else kept])
+    with pytest.raises(ValueError, match=r"checkpoint\.pth is not a whole torch checkpoint"):
+        read_torch(path)
+
+
+def test_a_file_of_another_format_is_refused(write, path):
+    path.write_bytes(b"PK\x03\x04 a zip file, as torch writes today")
+    with pytest.raises(ValueError, match="is not a whole torch checkpoint in the legacy format"):
+        read_torch(path)
+    with pytest.raises(ValueError, match="magic number 1"):
+        read_torch(write({}, [], magic=1))
+
+
+def test_a_tensor_that_reaches_beyond_its_storage_is_refused(write):
+    storage = Stored(write.torch.FloatStorage, "0", np.zeros(4, "<f4"))
+    with pytest.raises(ValueError, match="is not a whole torch checkpoint"):
+        read_torch(write(collections.OrderedDict(x=Rebuilt(storage, 0, (3, 2), (2, 1))), [storage]))

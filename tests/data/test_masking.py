@@ -1,0 +1,160 @@
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from synthetic_records import FIRST_WORD, TOKENS
+
+from videobert_jax.config import DataConfig
+from videobert_jax.data.masking import Masking
+from videobert_jax.data.packing import Batch, Mode, TokenSequence, encode_joint, encode_text, encode_video, pack
+
+CONFIG = DataConfig(sequence_length=512, max_predictions=512, max_sequences=16)
+
+
+def sequence(mode: Mode, words: int, clips: int, aligned: bool = True) -> TokenSequence:
+    text, video = np.arange(words) + FIRST_WORD, np.arange(clips)
+    if mode == Mode.TEXT:
+        return encode_text(text, TOKENS)
+    return encode_video(video, TOKENS) if mode == Mode.VIDEO else encode_joint(text, video, TOKENS, aligned)
+
+
+def row_of(*sequences: TokenSequence) -> Batch:
+    return pack(sequences, CONFIG.sequence_length, CONFIG.max_sequences, TOKENS)
+
+
+def masked(row: Batch, config: DataConfig = CONFIG, seed: int = 0) -> Batch:
+    return Masking(TOKENS, config)(row, np.random.default_rng(seed))
+
+
+def used(row: Batch) -> np.ndarray:
+    """Which of the K predictions are taken; id 0 is never a target."""
+    return row["prediction_targets"] != 0
+
+
+shapes = st.tuples(st.sampled_from(list(Mode)[1:]), st.integers(1, 60), st.integers(1, 60), st.booleans())
+
+
+@given(st.lists(shapes, min_size=1, max_size=4), st.integers(0, 2**31), st.booleans(), st.integers(1, 512))
+@settings(derandomize=True, deadline=None)
+def test_invariants(
+    drawn: list[tuple[Mode, int, int, bool]], seed: int, mask_misaligned: bool, max_predictions: int
+) -> None:
+    row = row_of(*(sequence(*shape) for shape in drawn))
+    config = dataclasses.replace(CONFIG, mask_misaligned=mask_misaligned, max_predictions=max_predictions)
+    result = masked(row, config, seed)
+    taken = used(result)
+    positions, targets = result["prediction_positions"][taken], result["prediction_targets"][taken]
+
+    assert taken.tolist() == sorted(taken, reverse=True)  # unused ones come last
+    assert np.all(np.diff(positions) > 0)
+    assert np.all(row["token_ids"][positions] == targets)
+    assert not np.isin(targets, TOKENS.specials).any()
+    assert np.all(result["prediction_weights"][~taken] == 0)
+    elsewhere = np.setdiff1d(np.arange(len(row["token_ids"])), positions)
+    assert np.all(result["token_ids"][elsewhere] == row["token_ids"][elsewhere])
+
+    shown = result["token_ids"][positions]
+    swapped = shown != TOKENS.mask
+    assert not np.isin(shown[swapped], TOKENS.specials).any()
+    assert np.all((shown[swapped] >= TOKENS.text_size) == (targets[swapped] >= TOKENS.text_size))
+    assert np.all(shown < TOKENS.size)
+
+    of_sequence = row["sequence_ids"][positions] - 1
+    misaligned = (row["sequence_modes"] == Mode.JOINT) & (row["alignment_labels"] == 0)
+    counts = ~misaligned[of_sequence] | mask_misaligned
+    assert result["prediction_weights"][taken].tolist() == counts.tolist()
+
+    wanted = 0
+    for index, (mode, words, clips, _) in enumerate(drawn):
+        for size, visual, absent in ((words, False, Mode.VIDEO), (clips, True, Mode.TEXT)):
+            chosen = np.sum((of_sequence == index) & ((targets >= TOKENS.text_size) == visual))
+            expected = 0 if mode == absent else max(1, round(0.15 * size))
+            wanted += expected
+            assert chosen == expected or len(positions) == max_predictions
+    assert len(positions) == min(wanted, max_predictions)
+    for name in row.keys() - {"token_ids"}:
+        assert result[name] is row[name]
+
+
+def test_too_many_for_a_row_are_spread_over_its_sequences() -> None:
+    row = row_of(*[sequence(Mode.TEXT, 40, 0)] * 8)
+    result = masked(row, dataclasses.replace(CONFIG, max_predictions=20))
+    counts = np.bincount(row["sequence_ids"][result["prediction_positions"]])[1:]
+    assert counts.sum() == 20
+    assert set(counts) == {2, 3}  # each wants 6
+
+
+def test_how_masked_tokens_are_shown() -> None:
+    """80/10/10 within four standard deviations of a proportion among 40,000; the seed is fixed, so this is no gamble.
+
+    A random token is the original one as often as chance has it, 1 in the number of words or of visual words.
+    """
+    row = row_of(sequence(Mode.JOINT, 200, 200))
+    config = dataclasses.replace(CONFIG, masking=0.5)
+    kinds = {False: np.zeros(3, int), True: np.zeros(3, int)}
+    rng = np.random.default_rng(0)
+    masking = Masking(TOKENS, config)
+    for _ in range(400):
+        result = masking(row, rng)
+        taken = used(result)
+        targets = result["prediction_targets"][taken]
+        shown = result["token_ids"][result["prediction_positions"][taken]]
+        for visual in (False, True):
+            inside = (targets >= TOKENS.text_size) == visual
+            hidden = np.sum(shown[inside] == TOKENS.mask)
+            same = np.sum(shown[inside] == targets[inside])
+            kinds[visual] += [hidden, inside.sum() - hidden - same, same]
+    for visual, counts in kinds.items():
+        total = counts.sum()
+        assert total == 400 * 100
+        vocabulary = TOKENS.visual_size if visual else TOKENS.text_size - len(TOKENS.specials)
+        expected = np.array([0.8, 0.1 * (1 - 1 / vocabulary), 0.1 * (1 + 1 / vocabulary)])
+        assert np.all(np.abs(counts / total - expected) < 4 * np.sqrt(expected * (1 - expected) / total)), visual
+
+
+def test_every_place_and_every_replacement_is_as_likely() -> None:
+    """Over 4,000 rows of 20 words with 3 chosen each place is chosen 600 times, give or take five deviations of 23."""
+    masking = Masking(TOKENS, CONFIG)
+    rng = np.random.default_rng(0)
+    row = row_of(sequence(Mode.JOINT, 20, 20))
+    hits = np.zeros(CONFIG.sequence_length, int)
+    replacements = []
+    for _ in range(4000):
+        result = masking(row, rng)
+        hits[result["prediction_positions"][used(result)]] += 1
+        replacements.append(result["token_ids"][(result["token_ids"] != row["token_ids"])])
+    words, clips = hits[1:21], hits[22:42]
+    assert hits.sum() == words.sum() + clips.sum() == 4000 * 6
+    assert np.all(np.abs(np.concatenate([words, clips]) - 600) < 5 * 23)
+    drawn = np.concatenate(replacements)
+    drawn = drawn[drawn != TOKENS.mask]
+    assert drawn.min() < FIRST_WORD + TOKENS.text_size // 50  # the whole range of words
+    assert drawn[drawn < TOKENS.text_size].max() > TOKENS.text_size * 0.98
+    assert drawn[drawn >= TOKENS.text_size].min() < TOKENS.text_size + 20  # and of visual words
+    assert drawn.max() > TOKENS.size - 20
+
+
+def test_joint_sequences_are_left_whole_on_demand() -> None:
+    row = row_of(sequence(Mode.JOINT, 20, 20), sequence(Mode.TEXT, 20, 0), sequence(Mode.VIDEO, 0, 20))
+    result = masked(row, dataclasses.replace(CONFIG, mask_joint=False))
+    assert set(row["sequence_ids"][result["prediction_positions"][used(result)]]) == {2, 3}
+    alone = masked(row_of(sequence(Mode.JOINT, 20, 20)), dataclasses.replace(CONFIG, mask_joint=False))
+    assert not used(alone).any()
+
+
+def test_masks_do_not_tell_whether_a_sequence_is_aligned() -> None:
+    """The same draw corrupts the same tokens, whatever the label."""
+    aligned, misaligned = (masked(row_of(sequence(Mode.JOINT, 30, 30, label))) for label in (True, False))
+    assert aligned["token_ids"].tolist() == misaligned["token_ids"].tolist()
+    assert aligned["prediction_weights"].sum() == 8
+    assert misaligned["prediction_weights"].sum() == 0
+
+
+@pytest.mark.parametrize("special", TOKENS.specials)
+def test_unknown_words_are_not_predicted(special: int) -> None:
+    text = encode_text(np.array([special, 20, special]), TOKENS)
+    for seed in range(20):
+        result = masked(row_of(text), seed=seed)
+        assert result["prediction_targets"][used(result)].tolist() == [20]

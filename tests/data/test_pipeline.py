@@ -1,0 +1,210 @@
+import dataclasses
+import os
+import pathlib
+import subprocess
+import sys
+import threading
+from collections import Counter
+
+import numpy as np
+import pytest
+from synthetic_records import TOKENS, corpus, record
+
+from videobert_jax.config import DataConfig
+from videobert_jax.data import pipeline
+from videobert_jax.data.packing import Batch
+from videobert_jax.data.records import RecordError, RecordSource, write_records
+
+CONFIG = DataConfig(batch_size=8, sequence_length=128, max_predictions=24, max_sequences=16, read_threads=2, prefetch=3)
+SHAPES = {
+    "token_ids": 128,
+    "positions": 128,
+    "segment_types": 128,
+    "sequence_ids": 128,
+    "prediction_positions": 24,
+    "prediction_targets": 24,
+    "prediction_weights": 24,
+    "cls_positions": 16,
+    "sequence_modes": 16,
+    "alignment_labels": 16,
+    "alignment_weights": 16,
+}
+
+
+def assert_equal(left: Batch, right: Batch) -> None:
+    assert left.keys() == right.keys()
+    for name in left:
+        np.testing.assert_array_equal(left[name], right[name], err_msg=name, strict=True)
+
+
+@pytest.fixture
+def source(tmp_path: pathlib.Path) -> RecordSource:
+    write_records(tmp_path, "train", corpus(), 10)
+    return RecordSource(tmp_path, "train")
+
+
+def test_shapes_and_types(source: RecordSource) -> None:
+    batch = pipeline.dataset(source, TOKENS, CONFIG, seed=0)[0]
+    assert {name: array.shape for name, array in batch.items()} == {name: (8, size) for name, size in SHAPES.items()}
+    for name, array in batch.items():
+        assert array.dtype == (np.float32 if name.endswith("weights") else np.int32), name
+    assert batch["token_ids"].max() < TOKENS.size
+
+
+@pytest.mark.parametrize("count", [2, 4, 8])
+def test_hosts_together_draw_the_same_global_batch(source: RecordSource, count: int) -> None:
+    whole = pipeline.dataset(source, TOKENS, CONFIG, seed=3)
+    parts = [pipeline.dataset(source, TOKENS, CONFIG, 3, index, count) for index in range(count)]
+    for step in (0, 1, 7, 100_000):
+        blocks = [part[step] for part in parts]
+        assert_equal(whole[step], {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]})
+
+
+@pytest.mark.parametrize("threads", [0, 1, 4])
+def test_the_stream_is_the_steps_one_after_the_other(source: RecordSource, threads: int) -> None:
+    data = pipeline.dataset(source, TOKENS, CONFIG, seed=0, process_index=1, process_count=2)
+    config = dataclasses.replace(CONFIG, read_threads=threads)
+    for start in (0, 5):
+        stream = pipeline.batches(data, start, config)
+        for step in range(start, start + 12):
+            assert_equal(next(stream), data[step])
+        stream.close()
+
+
+def test_closing_the_stream_ends_its_threads(source: RecordSource) -> None:
+    before = set(threading.enumerate())
+    stream = pipeline.batches(pipeline.dataset(source, TOKENS, CONFIG, seed=0), 0, CONFIG)
+    next(stream)
+    started = set(threading.enumerate()) - before
+    assert started
+    stream.close()
+    for thread in started:
+        thread.join(timeout=10)
+        assert not thread.is_alive()
+
+
+def test_seeds_and_steps_differ(source: RecordSource) -> None:
+    rows = [
+        row.tobytes()
+        for seed in (0, 1)
+        for step in range(10)
+        for row in pipeline.dataset(source, TOKENS, CONFIG, seed)[step]["token_ids"]
+    ]
+    assert len(set(rows)) == len(rows)
+
+
+def test_an_epoch_uses_every_record_once() -> None:
+    """One chunk per row, each of another video: 12 rows are an epoch, and the order changes from one to the next."""
+    records = [record(video) for video in range(12)]
+    config = dataclasses.replace(CONFIG, chunks_per_row=1, batch_size=1, text_only=0.0, joint=0.0)
+    data = pipeline.dataset(records, TOKENS, config, seed=0)
+
+    def video(step: int) -> int:
+        clips = data[step]["prediction_targets"][0]
+        return int(clips[0] - TOKENS.text_size) // 100
+
+    epochs = [[video(step) for step in range(12 * epoch, 12 * epoch + 12)] for epoch in range(3)]
+    assert all(sorted(epoch) == list(range(12)) for epoch in epochs)
+    assert epochs[0] != epochs[1] != epochs[2]
+
+
+def test_two_chunks_are_enough_for_any_group() -> None:
+    data = pipeline.dataset([record(0), record(1)], TOKENS, CONFIG, seed=0)
+    assert data[0]["token_ids"].shape == (8, 128)
+
+
+@pytest.mark.parametrize(("length", "sequences"), [(128, 16), (256, 32), (512, 64), (256, 16)])
+def test_rows_are_filled(source: RecordSource, length: int, sequences: int) -> None:
+    config = dataclasses.replace(CONFIG, sequence_length=length, max_sequences=sequences, max_predictions=96)
+    data = pipeline.dataset(source, TOKENS, config, seed=0)
+    assert pipeline.fill_rate(data[step] for step in range(10)) >= 0.97
+
+
+def test_fill_rate_counts_positions() -> None:
+    batches = [{"sequence_ids": np.array([[1, 1, 0, 0]])}, {"sequence_ids": np.array([[1, 2, 3, 0]])}]
+    assert pipeline.fill_rate(batches) == 5 / 8
+
+
+def test_held_out_batches_are_always_the_same(source: RecordSource) -> None:
+    first, again = (pipeline.validation_batches(source, TOKENS, CONFIG, 4) for _ in range(2))
+    assert len(first) == 4
+    assert_equal(first[1], pipeline.validation_batches(source, TOKENS, CONFIG, 2)[1])
+    stream = list(pipeline.batches(first, 0, CONFIG))
+    assert len(stream) == 4
+    for step in range(4):
+        assert_equal(stream[step], again[step])
+    videos = Counter((first[0]["prediction_targets"].ravel() - TOKENS.text_size) // 100)
+    assert len([video for video in videos if video >= 0]) == 12  # they are mixed, not read in order
+    halves = [pipeline.validation_batches(source, TOKENS, CONFIG, 4, index, 2)[3]["token_ids"] for index in (0, 1)]
+    np.testing.assert_array_equal(np.concatenate(halves), first[3]["token_ids"])
+
+
+def test_a_bad_record_ends_the_stream_loudly(tmp_path: pathlib.Path, source: RecordSource) -> None:
+    path = next(tmp_path.glob("*train*00001-of-*"))
+    data = bytearray(path.read_bytes())
+    data[64:4096] = bytes(4032)
+    path.write_bytes(data)
+    broken = RecordSource(tmp_path, "train")
+    with pytest.raises(RecordError, match=r"train.array_record-00001-of-00004, record \d: "):
+        for _ in pipeline.batches(pipeline.dataset(broken, TOKENS, CONFIG, seed=0), 0, CONFIG):
+            pass
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"batch_size": 9}, "batch_size is 9, expected a multiple of the 2 processes"),
+        ({"batch_size": 0}, "batch_size is 0"),
+        ({"sequence_length": 8}, "sequence_length is 8, expected at least 16"),
+        ({"joint": -1.0}, r"text_only, video_only, joint are \(1.0, 1.0, -1.0\)"),
+        ({"joint": 0.0, "text_only": 0.0, "video_only": 0.0}, "text_only, video_only, joint"),
+        ({"misaligned": 1.5}, r"misaligned, concatenate, masking are \(1.5, 0.5, 0.15\)"),
+        ({"misaligned_from": "nowhere"}, "misaligned_from is 'nowhere'"),
+        ({"max_subsampling": 0}, "max_subsampling is 0, expected at least 1"),
+    ],
+)
+def test_configurations_that_cannot_be(change: dict[str, object], problem: str) -> None:
+    with pytest.raises(ValueError, match=f"config.data: {problem}"):
+        pipeline.dataset([record(0)], TOKENS, dataclasses.replace(CONFIG, **change), 0, 0, 2)
+
+
+def test_process_beyond_count() -> None:
+    with pytest.raises(ValueError, match="process 2 of 2"):
+        pipeline.dataset([record(0)], TOKENS, CONFIG, 0, 2, 2)
+
+
+HOST = """
+import pathlib, sys
+import numpy as np
+from absl import flags
+import test_pipeline as test
+from videobert_jax.data import pipeline, records
+
+flags.FLAGS.mark_as_parsed()
+directory, index, out = sys.argv[1:]
+source = records.RecordSource(pathlib.Path(directory), "train")
+stream = pipeline.batches(pipeline.dataset(source, test.TOKENS, test.CONFIG, 7, int(index), 2), 40, test.CONFIG)
+batches = [next(stream) for _ in range(5)]
+stream.close()
+np.savez(out, **{name: np.stack([batch[name] for batch in batches]) for name in batches[0]})
+"""
+
+
+@pytest.mark.slow
+def test_two_processes_draw_the_batches_of_one(tmp_path: pathlib.Path, source: RecordSource) -> None:
+    """Real processes: nothing that differs between them, such as hash(), may reach a batch."""
+    here = pathlib.Path(__file__).parent
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", HOST, str(tmp_path), index, str(tmp_path / index)],
+            env={**os.environ, "PYTHONPATH": f"{here}:{here.parents[1]}"},
+        )
+        for index in "01"
+    ]
+    assert [process.wait(timeout=120) for process in processes] == [0, 0]
+    left, right = (np.load(tmp_path / f"{index}.npz") for index in "01")
+    whole = pipeline.dataset(source, TOKENS, CONFIG, seed=7)
+    for step in range(40, 45):
+        assert_equal(
+            whole[step], {name: np.concatenate([left[name][step - 40], right[name][step - 40]]) for name in left}
+        )

@@ -1,0 +1,52 @@
+"""Segments of held-out video, and the right answers about them."""
+
+import numpy as np
+import pytest
+from cloze_corpus import encode, id_of, record
+
+from videobert_jax.evaluation.captions import Labels, commonest, find_segments, pairs, verb_and_objects
+
+
+@pytest.mark.parametrize(
+    ("caption", "expected"),
+    [
+        ("cut the carrot", ("cut", ("carrot",))),
+        ("Spread margarine on two slices of white bread.", ("spread", ("margarine", "slices", "white", "bread"))),
+        ("add salt, salt and pepper to the pan", ("add", ("salt", "pepper", "pan"))),
+        ("then stir-fry the sliced onion", ("stir-fry", ("sliced", "onion"))),
+        ("stir", ("stir", ())),
+        ("", ("", ())),
+        ("12 !", ("", ())),
+    ],
+)
+def test_the_verb_comes_first_and_the_other_words_are_objects(caption: str, expected) -> None:
+    assert verb_and_objects(caption) == expected
+
+
+def test_segments_hold_the_clips_whose_centres_lie_within_and_what_is_said_meanwhile() -> None:
+    captions = [("cut the carrot", 3.5, 8.9), ("fry the egg", 9.2, 10.8)]  # the centres are 1, 3, 5, 7, 9 and 11
+    sentences = [("show", 0.0, 3.0), ("cut the carrot", 2.0, 7.0), ("fry", 7.0, 8.5), ("onion", 8.0, 9.5)]
+    (segment,) = find_segments([record(captions, sentences)])
+    assert (segment.video_id, segment.caption, segment.first_clip) == ("v", "cut the carrot", 2)
+    assert segment.visual_ids.tolist() == [2, 3]
+    assert segment.spoken == tuple(encode("cut the carrot fry"))
+
+
+def test_segments_of_a_later_chunk_count_clips_from_the_start_of_the_video() -> None:
+    sentences = [("fry", 21.0, 22.5), ("stir", 22.5, 24.0)]
+    (segment,) = find_segments([record([("stir the egg", 22.5, 25.5)], sentences, start_clip=10)])
+    assert segment.first_clip == 11
+    assert segment.visual_ids.tolist() == [1, 2]
+    assert segment.spoken == tuple(encode("stir"))
+
+
+def test_labels_are_the_commonest_words_and_those_without_a_token_are_named() -> None:
+    answers = [("carrot", "carrot", "carrot"), ("onion",), ("onion", "zucchini"), ("zucchini",), ("egg",), ()]
+    assert commonest(answers, 2, id_of) == Labels({"onion": id_of("onion")}, ("zucchini",))
+    assert set(commonest(answers, 3, id_of).ids) == {"onion", "carrot"}  # before "egg", by the alphabet
+    assert commonest([("",)], 3, id_of) == Labels({}, ())
+
+
+def test_pairs_join_the_verb_with_every_object() -> None:
+    found = pairs(np.array(["cut the carrot and the onion", "fry", "stir the egg"]))
+    assert found == {("cut", "carrot"), ("cut", "onion"), ("stir", "egg")}

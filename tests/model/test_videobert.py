@@ -1,0 +1,255 @@
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpy_bert
+import pytest
+import tiny_model
+from jax.sharding import AbstractMesh, AxisType
+from tiny_model import CONFIG, LENGTH, MAX_SEQUENCES, PREDICTIONS, TOKENS, batch_of, joint, make, read, text, video
+
+from videobert_jax.config import ObjectiveConfig
+from videobert_jax.objectives import pretraining
+from videobert_jax.objectives.objective import total
+
+PARAMS = tiny_model.random_params()
+SEQUENCES = ([joint(1), text(2)], [video(3), joint(4)])
+ROWS = batch_of(*SEQUENCES)
+FLOAT32, BFLOAT16 = make(), make(dtype="bfloat16")
+
+# The same arithmetic in another order, in float32, on activations of order 1.
+SAME = {"rtol": 2e-5, "atol": 2e-5}
+
+
+@functools.cache
+def gradients(remat: str = "none", unroll: int = 1) -> tuple[jax.Array, Any]:
+    """The loss and the gradient of every parameter, with dropout."""
+    model = make(dropout=0.3, remat=remat, unroll=unroll)
+
+    def loss(params: Any) -> jax.Array:
+        outputs = pretraining.forward(model, params, ROWS, jax.random.key(3))
+        return total(pretraining.Pretraining(TOKENS.text_size)(outputs, ROWS), ObjectiveConfig())
+
+    return jax.jit(jax.value_and_grad(loss))(PARAMS)
+
+
+@pytest.mark.parametrize("model", [FLOAT32, BFLOAT16], ids=["float32", "bfloat16"])
+def test_shapes_and_dtypes(model: Any) -> None:
+    hidden, outputs = jax.eval_shape(lambda: read(model, PARAMS, ROWS))
+    assert (hidden.shape, hidden.dtype) == ((2, LENGTH, CONFIG.hidden_size), model.config.dtype)
+    assert outputs.predictions.shape == (2, PREDICTIONS, TOKENS.padded_size)
+    assert outputs.alignment.shape == (2, MAX_SEQUENCES)
+    assert outputs.predictions.dtype == outputs.alignment.dtype == jnp.float32
+    params = jax.eval_shape(lambda: pretraining.init(model, jax.random.key(0), ROWS))
+    assert {leaf.dtype for leaf in jax.tree.leaves(params)} == {jnp.dtype("float32")}
+
+
+def test_parameters_have_the_names_that_sharding_and_checkpoints_know() -> None:
+    names = {
+        jax.tree_util.keystr(path, simple=True, separator="/"): leaf.shape
+        for path, leaf in jax.tree_util.tree_leaves_with_path(PARAMS)
+    }
+    layers, size, mlp = CONFIG.num_layers, CONFIG.hidden_size, CONFIG.mlp_size
+    affine = {
+        "encoder/layers/attention/qkv": (layers, size, 3 * size),
+        "encoder/layers/attention/out": (layers, size, size),
+        "encoder/layers/mlp/wi": (layers, size, mlp),
+        "encoder/layers/mlp/wo": (layers, mlp, size),
+        "prediction_head/dense": (size, size),
+        "pooler": (size, size),
+        "alignment_head": (size, 1),
+    }
+    norms = {
+        "embeddings/norm": (size,),
+        "encoder/layers/attention_norm": (layers, size),
+        "encoder/layers/mlp_norm": (layers, size),
+        "prediction_head/norm": (size,),
+    }
+    assert names == {
+        "embeddings/token_embedding/embedding": (TOKENS.padded_size, size),
+        "embeddings/position_embedding/embedding": (CONFIG.max_positions, size),
+        "embeddings/segment_embedding/embedding": (2, size),
+        "prediction_head/bias": (TOKENS.padded_size,),
+        **{f"{name}/kernel": shape for name, shape in affine.items()},
+        **{f"{name}/bias": (*shape[:-2], shape[-1]) for name, shape in affine.items()},
+        **{f"{name}/{part}": shape for name, shape in norms.items() for part in ("scale", "bias")},
+    }
+
+
+def test_first_weights_are_normal_with_deviation_002() -> None:
+    params = jax.jit(lambda key: pretraining.init(FLOAT32, key, ROWS))(jax.random.key(0))
+    for path, leaf in jax.tree_util.tree_leaves_with_path(params):
+        kind = path[-1].key
+        if kind in ("kernel", "embedding"):
+            assert abs(np.std(leaf) / 0.02 - 1) < 4 / np.sqrt(2 * leaf.size), path  # four standard errors
+        else:
+            assert np.all(np.asarray(leaf) == (kind == "scale")), path
+
+
+def test_equals_bert_in_numpy() -> None:
+    """Hidden states, predictions and alignment of packed sequences, by another implementation, one by one, in float64."""
+    hidden, outputs = jax.tree.map(np.asarray, read(FLOAT32, PARAMS, ROWS))
+    params = jax.tree.map(lambda x: x.astype(np.float64), PARAMS)
+    predicted = 0
+    for row, sequences in enumerate(SEQUENCES):
+        start = 0
+        for index, sequence in enumerate(sequences):
+            stop = start + len(sequence.ids)
+            expected = numpy_bert.encode(params, sequence, CONFIG.num_heads)
+            np.testing.assert_allclose(hidden[row, start:stop], expected, **SAME)
+            assert outputs.alignment[row, index] == pytest.approx(numpy_bert.align(params, expected), abs=1e-5)
+            places = ROWS["prediction_positions"][row]
+            mine = (places >= start) & (places < stop)
+            logits = numpy_bert.predict(params, expected[places[mine] - start])[:, : TOKENS.size]
+            np.testing.assert_allclose(outputs.predictions[row, mine, : TOKENS.size], logits, rtol=1e-4, atol=1e-4)
+            predicted += mine.sum()
+            start = stop
+    assert predicted == ROWS["prediction_positions"].size
+
+
+def test_packing_changes_nothing() -> None:
+    """A sequence is read alike alone and at any place of a row, whatever stands beside it."""
+    mine = joint(8)
+    size = len(mine.ids)
+    for sequences, index in (([text(9), mine, video(10)], 1), ([mine, joint(11)], 0), ([text(9, words=1), mine], 1)):
+        start = sum(len(sequence.ids) for sequence in sequences[:index])
+        hidden, outputs = read(FLOAT32, PARAMS, batch_of([mine], sequences))
+        np.testing.assert_allclose(hidden[1, start : start + size], hidden[0, :size], **SAME)
+        np.testing.assert_allclose(outputs.alignment[1, index], outputs.alignment[0, 0], **SAME)
+
+
+def test_padding_is_seen_by_nobody() -> None:
+    noisy = {name: values.copy() for name, values in ROWS.items()}
+    padding = noisy["sequence_ids"] == 0
+    assert padding.any()
+    for name, value in (("token_ids", 17), ("segment_types", 1), ("positions", 9)):
+        noisy[name][padding] = value
+    clean, other = (np.asarray(read(FLOAT32, PARAMS, batch)[0]) for batch in (ROWS, noisy))
+    np.testing.assert_array_equal(clean[~padding], other[~padding])
+    assert np.isfinite(other).all()
+    assert not np.array_equal(clean[padding], other[padding])
+
+
+def test_ids_that_only_pad_the_table_are_impossible() -> None:
+    logits = read(FLOAT32, PARAMS, ROWS)[1].predictions
+    probabilities = np.asarray(jax.nn.softmax(logits))
+    assert (probabilities[..., TOKENS.size :] == 0).all()
+    assert (probabilities[..., : TOKENS.size] > 0).all()
+    assert np.isfinite(np.asarray(logits)).all()
+
+
+def test_table_rows_that_only_pad_get_no_gradient() -> None:
+    _, grads = gradients()
+    for gradient in (grads["embeddings"]["token_embedding"]["embedding"], grads["prediction_head"]["bias"]):
+        assert not np.asarray(gradient)[TOKENS.size :].any()
+        assert np.asarray(gradient)[: TOKENS.size].reshape(TOKENS.size, -1).any(axis=1).all()
+
+
+def test_every_parameter_gets_a_gradient() -> None:
+    _, grads = gradients()
+    for path, leaf in jax.tree_util.tree_leaves_with_path(grads):
+        assert np.abs(leaf).max() > 1e-6, path
+
+
+def test_gathering_first_equals_projecting_everything() -> None:
+    hidden, outputs = read(FLOAT32, PARAMS, ROWS)
+    everywhere = np.broadcast_to(np.arange(LENGTH, dtype=np.int32), (2, LENGTH))
+    everything = jax.jit(functools.partial(FLOAT32.apply, method="predict"))({"params": PARAMS}, hidden, everywhere)
+    gathered = np.take_along_axis(np.asarray(everything), ROWS["prediction_positions"][..., None], axis=1)
+    np.testing.assert_allclose(outputs.predictions, gathered, **SAME)
+
+
+@pytest.mark.parametrize("changes", [{"remat": "full"}, {"unroll": 2}], ids=str)
+def test_memory_and_speed_switches_change_no_gradient(changes: dict[str, Any]) -> None:
+    """With dropout, whose masks must be drawn alike in the recomputation."""
+    for expected, actual in zip(jax.tree.leaves(gradients()), jax.tree.leaves(gradients(**changes)), strict=True):
+        np.testing.assert_allclose(actual, expected, rtol=1e-3, atol=1e-5)
+
+
+def test_switches_are_obeyed() -> None:
+    """Else the test above would compare a thing with itself."""
+
+    def traced(**changes: Any) -> str:
+        return str(jax.make_jaxpr(lambda params: pretraining.forward(make(**changes), params, ROWS))(PARAMS))
+
+    assert "remat" in traced(remat="full")
+    assert "remat" not in traced()
+    assert "unroll=2" in traced(unroll=2)
+
+
+def test_bfloat16_is_close_to_float32() -> None:
+    """Each rounding to bfloat16's 8 significant bits loses up to 0.4 %; there are some tens of them in a row here."""
+    exact, rough = (read(model, PARAMS, ROWS)[1] for model in (FLOAT32, BFLOAT16))
+    real = np.s_[..., : TOKENS.size]
+    error = np.abs(rough.predictions[real] - exact.predictions[real]) / np.std(exact.predictions[real])
+    assert 0 < error.mean() < 0.05
+    assert error.max() < 0.3
+    np.testing.assert_allclose(rough.alignment, exact.alignment, atol=0.1)
+
+
+def test_logits_are_summed_in_float32() -> None:
+    """Rounded to bfloat16 they would have only 8 significant bits."""
+    logits = read(BFLOAT16, PARAMS, ROWS)[1].predictions[..., : TOKENS.size]
+    assert np.mean(np.asarray(logits.astype(jnp.bfloat16).astype(jnp.float32) != logits)) > 0.9
+
+
+def test_dropout_follows_its_key_and_is_off_without() -> None:
+    model = make(dropout=0.1)
+    still, *dropped = (
+        np.asarray(read(model, PARAMS, ROWS, None if seed is None else jax.random.key(seed))[1].predictions)
+        for seed in (None, 1, 1, 2)
+    )
+    np.testing.assert_allclose(still, read(FLOAT32, PARAMS, ROWS)[1].predictions, **SAME)
+    np.testing.assert_array_equal(dropped[0], dropped[1])
+    assert not np.allclose(dropped[0], still, atol=0.1)
+    assert not np.allclose(dropped[0], dropped[2], atol=0.1)
+
+
+def test_a_head_is_a_block_of_columns() -> None:
+    """So that a split of the fused kernel over `tensor` gives whole heads: exchanging blocks exchanges heads."""
+    order = np.array([2, 0, 3, 1])
+    attention = PARAMS["encoder"]["layers"]["attention"]
+    qkv, out = attention["qkv"], attention["out"]
+    exchanged = {
+        "qkv": {name: exchange(values, -1, order) for name, values in qkv.items()},
+        "out": {**out, "kernel": exchange(out["kernel"], -2, order)},
+    }
+    layers = {**PARAMS["encoder"]["layers"], "attention": exchanged}
+    hidden, other = (
+        read(FLOAT32, params, ROWS)[0] for params in (PARAMS, {**PARAMS, "encoder": {"layers": layers}})
+    )
+    np.testing.assert_allclose(other, hidden, **SAME)
+
+
+def exchange(x: np.ndarray, axis: int, order: np.ndarray) -> np.ndarray:
+    """Cuts an axis in equal blocks and puts them in another order."""
+    blocks = np.split(x, len(order), axis)
+    return np.concatenate([blocks[index] for index in order], axis)
+
+
+def test_a_mesh_splits_activations_by_rows_only() -> None:
+    """In every layer; see `split_by_rows` for what happens otherwise."""
+    mesh = AbstractMesh((2, 2, 2), ("data", "fsdp", "tensor"), axis_types=(AxisType.Auto,) * 3)
+    with jax.sharding.use_abstract_mesh(mesh):
+        traced = jax.make_jaxpr(lambda params: pretraining.forward(FLOAT32, params, ROWS))(PARAMS)
+    (scan,) = (eqn for eqn in traced.eqns if eqn.primitive.name == "scan")
+    layer = scan.params["jaxpr"].eqns
+    constraints = [eqn.params["sharding"].spec for eqn in layer if eqn.primitive.name == "sharding_constraint"]
+    assert constraints == [jax.P(("data", "fsdp"))]
+
+
+@pytest.mark.parametrize(("name", "value"), [("positions", CONFIG.max_positions), ("token_ids", TOKENS.padded_size)])
+def test_what_is_outside_a_table_shows_as_nan(name: str, value: int) -> None:
+    """Rather than as the nearest row, which would train on quietly."""
+    batch = {**ROWS, name: ROWS[name].copy()}
+    batch[name][0, 0] = value
+    assert np.isnan(read(FLOAT32, PARAMS, batch)[0][0, 0]).all()
+
+
+def test_a_model_is_known_by_its_configuration() -> None:
+    """As a static argument of jitted functions it must be."""
+    assert hash(make()) == hash(make())
+    assert make() == make()
+    assert make() != make(num_layers=3)

@@ -1,0 +1,79 @@
+"""A model of a few thousand parameters, all of them at random so that none can be ignored, and rows to feed it."""
+
+import dataclasses
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from videobert_jax.config import ModelConfig
+from videobert_jax.data.packing import Batch, TokenSequence, encode_joint, encode_text, encode_video, pack
+from videobert_jax.model.videobert import VideoBert
+from videobert_jax.objectives import pretraining
+from videobert_jax.objectives.pretraining import Outputs
+from videobert_jax.tokens import TokenSpace
+
+TOKENS = TokenSpace(text_size=40, visual_size=20, pad=0, unknown=1, cls=2, sep=3, mask=4, joiner=5)
+CONFIG = ModelConfig(
+    num_layers=2, hidden_size=32, num_heads=4, mlp_size=48, max_positions=24, dropout=0.0, dtype="float32"
+)
+LENGTH = 32
+MAX_SEQUENCES = 4
+PREDICTIONS = 6
+
+Params = Any
+
+
+def make(**changes: Any) -> VideoBert:
+    return VideoBert(dataclasses.replace(CONFIG, **changes), TOKENS)
+
+
+def random_params(seed: int = 0) -> Params:
+    """Of `CONFIG`: every bias away from 0, every scale away from 1."""
+    shapes = jax.eval_shape(lambda key: pretraining.init(make(), key, batch_of([joint(0)])), jax.random.key(0))
+    random = np.random.default_rng(seed)
+
+    def draw(path: tuple[Any, ...], leaf: jax.ShapeDtypeStruct) -> np.ndarray:
+        around = 1.0 if path[-1].key == "scale" else 0.0
+        return random.normal(around, 0.3, leaf.shape).astype(np.float32)
+
+    return jax.tree_util.tree_map_with_path(draw, shapes)
+
+
+def joint(seed: int, words: int = 5, clips: int = 4) -> TokenSequence:
+    random = np.random.default_rng(seed)
+    text = random.integers(6, TOKENS.text_size, words, dtype=np.int32)
+    return encode_joint(text, random.integers(0, TOKENS.visual_size, clips, dtype=np.int32), TOKENS)
+
+
+def text(seed: int, words: int = 6) -> TokenSequence:
+    random = np.random.default_rng(seed)
+    return encode_text(random.integers(6, TOKENS.text_size, words, dtype=np.int32), TOKENS)
+
+
+def video(seed: int, clips: int = 5) -> TokenSequence:
+    random = np.random.default_rng(seed)
+    return encode_video(random.integers(0, TOKENS.visual_size, clips, dtype=np.int32), TOKENS)
+
+
+def batch_of(*rows: Sequence[TokenSequence], seed: int = 0) -> Batch:
+    """A batch of the rows, with `PREDICTIONS` random places in each that is no padding and random targets."""
+    packed = [pack(row, LENGTH, MAX_SEQUENCES, TOKENS) for row in rows]
+    batch = {name: np.stack([row[name] for row in packed]) for name in packed[0]}
+    random = np.random.default_rng(seed)
+    shape = (len(rows), PREDICTIONS)
+    used = (batch["sequence_ids"] > 0).sum(axis=1, keepdims=True)
+    batch["prediction_positions"] = random.integers(0, used, shape, dtype=np.int32)
+    batch["prediction_targets"] = random.integers(6, TOKENS.size, shape, dtype=np.int32)
+    batch["prediction_weights"] = np.ones(shape, np.float32)
+    return batch
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def read(model: VideoBert, params: Params, batch: Batch, key: jax.Array | None = None) -> tuple[jax.Array, Outputs]:
+    """Hidden states [B, S, D] without dropout, and outputs with it if there is a key."""
+    names = ("token_ids", "positions", "segment_types", "sequence_ids")
+    hidden = model.apply({"params": params}, *(batch[name] for name in names))
+    return hidden, pretraining.forward(model, params, batch, key)

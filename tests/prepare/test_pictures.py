@@ -1,0 +1,46 @@
+"""Pictures of visual words."""
+
+import io
+
+import numpy as np
+from PIL import Image
+
+from videobert_jax.prepare.pictures import nearest_clips, write_pictures
+from videobert_jax.prepare.vocabulary import fit
+
+
+def jpeg(grey: int) -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (32, 24), (grey, grey, grey)).save(file, "JPEG")
+    return file.getvalue()
+
+
+def corpus() -> dict[str, np.ndarray]:
+    near, far = np.float32([0, 0]), np.float32([50, 0])
+    return {"a": np.stack([near + 4, far, near]), "b": np.stack([far + 6, near - 2.5, far + 1])}
+
+
+def test_nearest_clips_are_sorted_by_distance_to_the_centroid() -> None:
+    tree = fit(np.concatenate(list(corpus().values())), 2, 1, seed=0)
+    near, far = tree.assign(np.float32([[0, 0], [50, 0]]))
+    nearest = nearest_clips(tree, corpus().items(), count=2)
+    assert nearest[near] == [("a", 2), ("b", 1)]  # the centroid is (0.5, 0.5)
+    assert nearest[far] == [("b", 2), ("a", 1)]  # the centroid is (52.3, 2.3)
+
+
+def test_pictures_are_those_of_the_nearest_clips(tmp_path) -> None:
+    greys = {"a": [0, 40, 80], "b": [120, 160, 200]}
+    opened = []
+
+    def thumbnails(video_id: str) -> list[bytes]:
+        opened.append(video_id)
+        return [jpeg(grey) for grey in greys[video_id]]
+
+    write_pictures(tmp_path, [[("b", 1), ("a", 0)], [], [("a", 2)]], thumbnails)
+    assert opened == ["a", "b"]
+    assert sorted(path.name for path in (tmp_path / "frames").iterdir()) == ["00000.jpg", "00002.jpg"]
+    assert Image.open(tmp_path / "frames/00000.jpg").getpixel((5, 5)) == (160, 160, 160)
+    assert Image.open(tmp_path / "frames/00002.jpg").getpixel((5, 5)) == (80, 80, 80)
+    sheet = np.asarray(Image.open(tmp_path / "contact_sheet.jpg").convert("L"))
+    for grey in (160, 0, 80):
+        assert np.sum(np.abs(sheet.astype(int) - grey) <= 3) > 0.8 * 64 * 64

@@ -1,0 +1,85 @@
+"""Real processes: each takes a moment to start."""
+
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from videobert_jax.prepare.pool import WorkerDiedError, share_out
+
+
+def square(number):
+    return number * number
+
+
+def die_once(marker):
+    """Killed at the first attempt; the second leaves word of it."""
+    if not marker.exists():
+        marker.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return "alive"
+
+
+def die_at_three(number):
+    if number == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def fail(number):
+    raise KeyError(f"no {number}")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [1, 3])
+def test_every_item_is_worked_on_once(workers):
+    assert sorted(share_out(square, range(7), workers)) == [(i, i * i) for i in range(7)]
+
+
+def test_no_items_start_no_process():
+    assert list(share_out(square, [], workers=2)) == []
+
+
+@pytest.mark.slow
+def test_a_dead_worker_is_tried_once_more(tmp_path):
+    assert list(share_out(die_once, [tmp_path / "marker"], workers=1)) == [(tmp_path / "marker", "alive")]
+
+
+@pytest.mark.slow
+def test_an_item_that_kills_every_worker_is_named_and_the_rest_goes_on():
+    results = dict(share_out(die_at_three, range(6), workers=2))
+    assert isinstance(results.pop(3), WorkerDiedError)
+    assert results == {i: i for i in (0, 1, 2, 4, 5)}
+
+
+@pytest.mark.slow
+def test_an_exception_of_the_work_is_raised_here():
+    with pytest.raises(KeyError, match="no 5"):
+        list(share_out(fail, [5], workers=1))
+
+
+@pytest.mark.slow
+def test_workers_end_when_their_parent_is_killed(tmp_path):
+    """Otherwise they would wait for ever for a next item."""
+    script = tmp_path / "parent.py"
+    script.write_text(PARENT)
+    environment = {**os.environ, "PYTHONPATH": str(pathlib.Path(__file__).parents[2])}
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, script], stdin=pipe, stdout=pipe, text=True, env=environment) as parent:
+        assert parent.stdout.readline() == "done\n"
+        parent.kill()
+        # The workers hold the other end of the pipe too: it closes when the last of them has ended.
+        parent.communicate(timeout=20)
+
+
+PARENT = """
+from videobert_jax.prepare.pool import share_out
+
+if __name__ == "__main__":
+    for _ in share_out(abs, [0], workers=1):
+        print("done", flush=True)
+        input()
+"""

@@ -1,0 +1,76 @@
+"""Finding videos and their transcripts in folders as people keep them."""
+
+import os
+import pathlib
+
+import pytest
+
+from videobert_jax.prepare.scan import fingerprint, scan
+
+
+def folder(tmp_path: pathlib.Path, *names: str) -> pathlib.Path:
+    for name in names:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+    return tmp_path
+
+
+def test_videos_of_any_container_anywhere_below(tmp_path: pathlib.Path) -> None:
+    found = scan(
+        folder(tmp_path, "b.MKV", "b.vtt", "x/y/a.webm", "x/y/a.srt", "notes.txt", ".hidden.mp4", "x/.c/d.mp4")
+    )
+    assert [source.video_id for source in found.sources] == ["a", "b"]
+    assert [source.transcript and source.transcript.name for source in found.sources] == ["a.srt", "b.vtt"]
+    assert found.problems == ()
+    assert found.annotations is None
+
+
+@pytest.mark.parametrize(
+    ("names", "chosen"),
+    [
+        (["v.srt", "v.vtt"], "v.vtt"),
+        (["v.en.vtt", "v.srt"], "v.srt"),
+        (["v.de.vtt", "v.en.srt"], "v.en.srt"),
+        (["v.en-US.vtt", "v.de.vtt"], "v.en-US.vtt"),
+        (["v.de.vtt"], "v.de.vtt"),
+        (["v.1.vtt"], None),
+    ],
+)
+def test_the_best_transcript_of_a_video(tmp_path: pathlib.Path, names: list[str], chosen: str | None) -> None:
+    (source,) = scan(folder(tmp_path, "v.mp4", *names)).sources
+    assert (source.transcript and source.transcript.name) == chosen
+
+
+def test_names_with_dots(tmp_path: pathlib.Path) -> None:
+    found = scan(folder(tmp_path, "how to v1.2.mp4", "how to v1.2.vtt", "how to v1.2.en.vtt"))
+    assert [source.video_id for source in found.sources] == ["how to v1.2"]
+    assert found.problems == ()
+
+
+def test_what_does_not_match_is_reported(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "link.mp4").symlink_to("nothing.mp4")
+    found = scan(folder(tmp_path, "a.mp4", "a.vtt", "b.mp4", "c.vtt", "sub/a.mp4", "sub/b.vtt"))
+    assert [(problem.item, problem.reason) for problem in found.problems] == [
+        ("b.mp4", "video without a transcript: used for video-only examples"),
+        ("c.vtt", "transcript without a video"),
+        ("link.mp4", "a link to nothing"),
+        ("sub/a.mp4", "another video has the same id 'a': a.mp4"),
+        ("sub/b.vtt", "transcript without a video"),
+    ]
+    assert len(found.sources) == 2
+
+
+def test_nothing_to_prepare_is_an_error(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"no folder .*--config\.data\.videos"):
+        scan(tmp_path / "none")
+    with pytest.raises(FileNotFoundError, match=r"holds no videos; expected files that end in \.mp4"):
+        scan(folder(tmp_path, "a.vtt"))
+
+
+def test_a_fingerprint_tells_changes(tmp_path: pathlib.Path) -> None:
+    path = folder(tmp_path, "a.mp4") / "a.mp4"
+    before = fingerprint([path, None])
+    assert fingerprint([path]) == before
+    os.utime(path, ns=(0, 0))
+    assert fingerprint([path]) != before

@@ -1,0 +1,122 @@
+"""Where sentences end, with punctuation and without."""
+
+import dataclasses
+import pathlib
+import re
+from collections.abc import Iterable
+
+import pytest
+
+from videobert_jax.config import KitchenConfig
+from videobert_jax.prepare import sentences
+from videobert_jax.prepare.kitchen.narration import narrate, to_vtt
+from videobert_jax.prepare.kitchen.plan import Stream, plan_videos
+from videobert_jax.prepare.transcripts import Word, read_transcript
+
+
+def spoken(text: str, gaps: dict[int, float] | None = None, words_per_cue: int = 1000) -> list[Word]:
+    """Words of 0.3 s; `gaps` are pauses in seconds before a word."""
+    words, time = [], 0.0
+    for index, word in enumerate(text.split()):
+        time += (gaps or {}).get(index, 0.0)
+        words.append(Word(word, time, time + 0.3, index // words_per_cue))
+        time += 0.3
+    return words
+
+
+def split(text: str, gaps: dict[int, float] | None = None, max_words: int = 24, words_per_cue: int = 1000) -> list[str]:
+    return [sentence.text for sentence in sentences.split(spoken(text, gaps, words_per_cue), max_words)]
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        ["Cut it.", "Stir it!", "Is it done?", "Yes."],
+        ["Add 2.5 cups to 1.", "Then rest."],
+        ["Ask Dr. Miller about e.g. salt.", "He knows."],
+        ["Add 2 tbsp. of oil.", "Wait 5 min.", "Then stir."],
+        ['He said "stop."', "I did."],
+        ["Wait... what happened?", "Nothing…", "Good."],
+        ["Mr. J. Smith cooks.", "So do I.", "We eat."],
+    ],
+)
+def test_punctuation_ends_sentences(parts: list[str]) -> None:
+    assert split(" ".join(parts)) == parts
+
+
+def test_pauses_do_not_part_punctuated_sentences() -> None:
+    assert split("Cut it slowly. Then rest.", gaps={2: 2.0}) == ["Cut it slowly.", "Then rest."]
+
+
+def test_speech_without_punctuation_ends_at_a_pause() -> None:
+    assert split("cut the apple stir the soup", gaps={3: 0.5}) == ["cut the apple", "stir the soup"]
+    assert split("cut the apple stir the soup", gaps={3: 0.4}) == ["cut the apple stir the soup"]
+
+
+def test_a_shorter_pause_is_enough_where_a_cue_ends() -> None:
+    assert split("cut the apple stir the soup", gaps={3: 0.25}, words_per_cue=3) == ["cut the apple", "stir the soup"]
+    assert split("cut the apple stir the soup", gaps={2: 0.25}, words_per_cue=3) == ["cut the apple stir the soup"]
+    assert len(split("cut the apple stir the soup", words_per_cue=3)) == 1
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        ["we cut the apple", "now stir it", "okay so now we wait", "and then we eat"],
+        ["it smells so good right now"],
+        ["peel the first one and salt it", "so we can fry it"],
+        ["the next thing is to rest", "next add oil"],
+    ],
+)
+def test_openers_begin_sentences_where_they_open(parts: list[str]) -> None:
+    assert split(" ".join(parts)) == parts
+
+
+def test_no_sentence_is_longer_than_allowed_and_none_is_lost() -> None:
+    text = " ".join(f"w{index}" for index in range(101))
+    parts = split(text, max_words=24)
+    assert " ".join(parts) == text
+    assert all(8 <= len(part.split()) <= 24 for part in parts)
+
+
+def test_long_sentences_are_cut_at_weak_points() -> None:
+    text = "a b c d e f, g h i j k l"
+    assert split(text, max_words=8) == ["a b c d e f,", "g h i j k l"]
+    assert split(text.replace(",", ""), max_words=8, gaps={5: 0.4}) == ["a b c d e", "f g h i j k l"]
+    assert split("a b c d e because g h i j k l", max_words=8)[1].startswith("because")
+
+
+def test_times_are_those_of_the_first_and_last_word() -> None:
+    first, second = sentences.split(spoken("cut it stir it", gaps={2: 1.0}), 24)
+    assert (first.start, first.end) == (0.0, 0.6)
+    assert (second.start, second.end) == (pytest.approx(1.6), pytest.approx(2.2))
+
+
+def test_nothing_said_is_no_sentence() -> None:
+    assert sentences.split([], 24) == []
+
+
+def test_boundaries_of_the_kitchen_narration(tmp_path: pathlib.Path) -> None:
+    """Boundary F1 over 60 videos, with all punctuation and capitals removed, is far above that of cue ends alone."""
+    path = tmp_path / "a.vtt"
+    right = missed = wrong = 0
+    for video in plan_videos(KitchenConfig(num_videos=60)):
+        truth = narrate(video)
+        path.write_text(to_vtt(truth, video.random(Stream.CAPTIONS)))
+        words = [
+            dataclasses.replace(w, text=re.sub(r"[.!?,]", "", w.text).lower()) for w in read_transcript(path).words
+        ]
+        expected = ends(sentence.text for sentence in truth)
+        found = ends(sentence.text for sentence in sentences.split(words, 24))
+        right, missed, wrong = (
+            right + len(found & expected),
+            missed + len(expected - found),
+            wrong + len(found - expected),
+        )
+    assert 2 * right / (2 * right + missed + wrong) > 0.85
+
+
+def ends(texts: Iterable[str]) -> set[int]:
+    """After how many words sentences end, without the last."""
+    lengths = [len(text.split()) for text in texts]
+    return {sum(lengths[: index + 1]) for index in range(len(lengths) - 1)}

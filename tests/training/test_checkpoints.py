@@ -1,0 +1,106 @@
+import logging
+import pathlib
+import shutil
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from videobert_jax.config import MeshConfig, OptimizerConfig
+from videobert_jax.training import sharding
+from videobert_jax.training.checkpoints import Checkpoints
+from videobert_jax.training.optimizer import make_optimizer
+from videobert_jax.training.state import TrainState, initializer
+
+
+def make_state(step: int = 0) -> TrainState:
+    """A small state whose values tell its step."""
+    optimizer = make_optimizer(OptimizerConfig(), steps=10)
+    state = jax.jit(initializer(lambda key: {"wi": {"kernel": jax.random.normal(key, (4, 4))}}, optimizer, seed=0))()
+    return state.replace(step=jnp.int32(step), params=jax.tree.map(lambda x: x + step, state.params))
+
+
+def abstract_state() -> TrainState:
+    mesh = sharding.make_mesh(MeshConfig(), jax.devices()[:1])
+    return sharding.placed(jax.eval_shape(make_state), mesh)
+
+
+def assert_equal(a: TrainState, b: TrainState) -> None:
+    raw = lambda x: jax.random.key_data(x) if jnp.issubdtype(x.dtype, jax.dtypes.prng_key) else x  # noqa: E731
+    jax.tree.map(lambda x, y: np.testing.assert_array_equal(raw(x), raw(y)), a, b)
+
+
+def save(directory: pathlib.Path, losses: dict[int, float], keep: int = 2) -> None:
+    with Checkpoints(directory, keep) as checkpoints:
+        for step, loss in losses.items():
+            checkpoints.save(step, make_state(step), loss)
+
+
+def test_a_state_comes_back_bit_by_bit(tmp_path: pathlib.Path) -> None:
+    save(tmp_path, {3: 1.0})
+    with Checkpoints(tmp_path, 2) as checkpoints:
+        restored = checkpoints.restore(abstract_state())
+    assert restored is not None
+    assert_equal(restored, make_state(3))
+
+
+def test_an_empty_folder_restores_nothing(tmp_path: pathlib.Path) -> None:
+    with Checkpoints(tmp_path, 2) as checkpoints:
+        assert checkpoints.restore(abstract_state()) is None
+
+
+def test_the_newest_and_the_best_are_kept(tmp_path: pathlib.Path) -> None:
+    save(tmp_path, {1: 3.0, 2: 1.0, 3: 2.0, 4: 2.5, 5: 2.6})
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["2", "4", "5"]
+    with Checkpoints(tmp_path, 2) as checkpoints:
+        assert checkpoints.best_step() == 2
+        best = checkpoints.restore_step(2, abstract_state())
+    assert_equal(best, make_state(2))
+
+
+def empty(step: pathlib.Path) -> None:
+    shutil.rmtree(step)
+    step.mkdir()
+
+
+def truncate(step: pathlib.Path) -> None:
+    largest = max((path for path in step.rglob("*") if path.is_file()), key=lambda path: path.stat().st_size)
+    largest.write_bytes(largest.read_bytes()[: largest.stat().st_size // 2])
+
+
+def cut_metrics(step: pathlib.Path) -> None:
+    (step / "metrics" / "metrics").write_text('{"held')
+
+
+@pytest.mark.parametrize("damage", [empty, truncate, cut_metrics])
+def test_a_damaged_newest_checkpoint_is_set_aside_with_a_warning(damage, tmp_path, caplog) -> None:
+    save(tmp_path, {1: 3.0, 2: 2.0})
+    damage(tmp_path / "2")
+    with caplog.at_level(logging.WARNING), Checkpoints(tmp_path, 2) as checkpoints:
+        restored = checkpoints.restore(abstract_state())
+        assert restored is not None
+        assert_equal(restored, make_state(1))
+        assert f"CHECKPOINT {tmp_path / '2'} IS DAMAGED" in caplog.text
+        checkpoints.save(2, make_state(2), 2.0)  # the run reaches that step again
+    assert {path.name for path in tmp_path.iterdir()} == {"1", "2", "2.damaged"}
+
+
+def test_when_none_can_be_read_nothing_is_touched(tmp_path: pathlib.Path) -> None:
+    save(tmp_path, {1: 3.0, 2: 2.0})
+    empty(tmp_path / "1")
+    empty(tmp_path / "2")
+    with Checkpoints(tmp_path, 2) as checkpoints, pytest.raises(RuntimeError, match="none of the checkpoints in"):
+        checkpoints.restore(abstract_state())
+    assert {path.name for path in tmp_path.iterdir()} == {"1", "2"}
+
+
+def test_what_a_killed_run_left_half_written_is_no_checkpoint(tmp_path: pathlib.Path) -> None:
+    save(tmp_path, {1: 3.0})
+    (tmp_path / "2.orbax-checkpoint-tmp").mkdir()
+    with Checkpoints(tmp_path, 2) as checkpoints:
+        restored = checkpoints.restore(abstract_state())
+        assert restored is not None
+        assert int(restored.step) == 1
+        checkpoints.save(2, make_state(2), 2.0)
+    assert {path.name for path in tmp_path.iterdir()} == {"1", "2"}

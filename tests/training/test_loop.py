@@ -1,0 +1,61 @@
+import pathlib
+import shutil
+
+import jax
+import pytest
+import tiny_run
+
+from videobert_jax.data.records import RecordError
+from videobert_jax.training import loop, metrics
+from videobert_jax.training.program import Program
+from videobert_jax.training.state import TrainState
+
+
+def test_a_run_learns_and_a_complete_one_is_left_alone(
+    prepared: pathlib.Path, cache: pathlib.Path, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tiny_run.tiny_config(cache)
+    summary = loop.train(config, tmp_path, prepared)
+    lines = metrics.read(tmp_path / metrics.FILE)
+    trained, held_out = ([line for line in lines if name in line] for name in ("loss", "held_out/loss"))
+    assert [line["step"] for line in trained] == list(range(1, 13))
+    assert [line["step"] for line in held_out] == [2, 4, 6, 8, 10, 12]
+    assert held_out[-1]["held_out/loss"] < held_out[0]["held_out/loss"] - 0.1
+    assert trained[-1]["timing"].keys() == {"seconds", "tokens_per_second", "mfu"}
+    assert trained[0]["fill"] > 0.8
+    assert summary["step"] == 12
+    assert summary["held_out/loss"] == held_out[-1]["held_out/loss"]
+    assert "train: step 12/12, loss" in capsys.readouterr().err
+
+    before = (tmp_path / metrics.FILE).read_bytes()
+    assert loop.train(config, tmp_path, prepared) == summary
+    assert (tmp_path / metrics.FILE).read_bytes() == before
+
+
+def test_what_is_not_finite_is_never_saved_or_logged(prepared, cache, tmp_path, monkeypatch) -> None:
+    init = Program.init
+
+    def overflowing(program: Program) -> TrainState:
+        state = init(program)
+        return state.replace(params=jax.tree.map(lambda x: x * 1e30, state.params))
+
+    monkeypatch.setattr(Program, "init", overflowing)
+    with pytest.raises(FloatingPointError, match=r"step 1: .*loss is (nan|inf).*Nothing of this step is saved"):
+        loop.train(tiny_run.tiny_config(cache, checkpoint={"every": 1}), tmp_path, prepared)
+    assert not list((tmp_path / "checkpoints").iterdir())
+    assert (tmp_path / metrics.FILE).read_text() == ""
+
+
+def test_a_loader_that_dies_ends_the_run(prepared, cache, tmp_path) -> None:
+    damaged = shutil.copytree(prepared, tmp_path / "prepared")
+    for shard in (damaged / "records").glob("videobert-train*"):
+        data = bytearray(shard.read_bytes())
+        data[100:-100:50] = b"\0" * len(data[100:-100:50])
+        shard.write_bytes(data)
+    with pytest.raises(RecordError, match="videobert-train"):
+        loop.train(tiny_run.tiny_config(cache), tmp_path / "run", damaged)
+
+
+def test_without_held_out_batches_nothing_is_started(prepared, cache, tmp_path) -> None:
+    with pytest.raises(ValueError, match=r"evaluation\.batches is 0, expected at least 1"):
+        loop.train(tiny_run.tiny_config(cache, evaluation={"batches": 0}), tmp_path, prepared)

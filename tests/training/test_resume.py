@@ -1,0 +1,49 @@
+"""A run that is killed and started again is, bit for bit, the run that was never stopped."""
+
+import pathlib
+import signal
+import subprocess
+import sys
+
+import jax
+import numpy as np
+import pytest
+import tiny_run
+
+from videobert_jax.training import metrics
+
+
+def run(prepared: pathlib.Path, workdir: pathlib.Path, *death: str) -> int:
+    command = [sys.executable, tiny_run.__file__, str(prepared), str(workdir), "{}", *death]
+    return subprocess.run(command, check=False, timeout=120).returncode
+
+
+def deterministic(workdir: pathlib.Path) -> list[dict]:
+    lines = metrics.read(workdir / metrics.FILE)
+    return [{key: value for key, value in line.items() if key != "timing"} for line in lines]
+
+
+def leaves(workdir: pathlib.Path) -> dict[str, np.ndarray]:
+    """Every array of the last checkpoint, as it is stored."""
+    import orbax.checkpoint as ocp
+
+    with ocp.StandardCheckpointer() as checkpointer:
+        state = checkpointer.restore((workdir / "checkpoints" / "12" / "state").absolute())
+    return {jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(state)}
+
+
+@pytest.mark.slow
+def test_killed_and_resumed_is_never_stopped(tmp_path: pathlib.Path) -> None:
+    prepared = tiny_run.write_prepared(tmp_path / "prepared")
+    assert run(prepared, tmp_path / "whole") == 0
+    for death in (("step", "3"), ("save", "4"), ("step", "7"), ("save", "8")):
+        assert run(prepared, tmp_path / "killed", *death) == -signal.SIGKILL, death
+    assert run(prepared, tmp_path / "killed") == 0
+
+    whole = deterministic(tmp_path / "whole")
+    assert [line["step"] for line in whole if "loss" in line] == list(range(1, 13))
+    assert deterministic(tmp_path / "killed") == whole
+    expected, actual = leaves(tmp_path / "whole"), leaves(tmp_path / "killed")
+    assert expected.keys() == actual.keys()
+    for name, value in expected.items():
+        np.testing.assert_array_equal(actual[name], value, err_msg=name)

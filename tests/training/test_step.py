@@ -1,0 +1,98 @@
+"""The step, on a model small enough to see through: a linear map of each row."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from videobert_jax.config import Config, OptimizerConfig
+from videobert_jax.training.optimizer import make_optimizer
+from videobert_jax.training.state import TrainState, initializer
+from videobert_jax.training.step import Batch, make_eval_step, make_train_step
+
+ROWS, NAMES = 12, ("text", "video", "alignment")
+KEYS: set[tuple[int, ...]] = set()  # of dropout, that the model was called with
+
+
+class Objective:
+    """Squared errors of three outputs, each with weights of its own."""
+
+    def __call__(self, outputs, batch):
+        errors = (outputs - batch["targets"]) ** 2 * batch["weights"]
+        counts = self.counts(batch)
+        return {f"loss/{name}": (jnp.sum(errors[:, i]), counts[name]) for i, name in enumerate(NAMES)}
+
+    def counts(self, batch):
+        return {name: jnp.sum(batch["weights"][:, i]) for i, name in enumerate(NAMES)}
+
+
+def forward(params, batch: Batch, key: jax.Array | None) -> jax.Array:
+    if key is not None:
+        jax.debug.callback(lambda data: KEYS.add(tuple(data.tolist())), jax.random.key_data(key))
+    return batch["inputs"] @ params["kernel"]
+
+
+def make_batch() -> Batch:
+    """Rows whose weights are so uneven that micro-batches differ in their counts, and one has none at all."""
+    rng = np.random.default_rng(0)
+    weights = rng.integers(0, 2, (ROWS, 3)).astype(np.float32)
+    weights[::4] = 0
+    return {
+        "inputs": jnp.asarray(rng.normal(size=(ROWS, 5)), jnp.float32),
+        "targets": jnp.asarray(rng.normal(size=(ROWS, 3)), jnp.float32),
+        "weights": jnp.asarray(weights),
+        "sequence_ids": jnp.asarray(rng.integers(0, 3, (ROWS, 7)), jnp.int32),
+    }
+
+
+def run(steps: int = 1, **optimizer) -> tuple[TrainState, list[dict[str, float]]]:
+    config = Config(steps=10, optimizer=OptimizerConfig(learning_rate=0.1, warmup_steps=4, **optimizer))
+    init = initializer(lambda key: {"kernel": jax.random.normal(key, (5, 3))}, make_optimizer(config.optimizer, 10), 0)
+    step = jax.jit(make_train_step(forward, Objective(), config))
+    state, metrics = init(), []
+    for _ in range(steps):
+        state, pairs = step(state, make_batch())
+        metrics.append({name: float(total / count) for name, (total, count) in pairs.items()})
+    return state, metrics
+
+
+def test_accumulation_changes_nothing() -> None:
+    """A plain mean over the micro-batches' means would differ: their counts do."""
+    whole, (expected,) = run()
+    for parts in (3, 12):
+        state, (metrics,) = run(accumulation=parts)
+        assert metrics == pytest.approx(expected, rel=1e-5)
+        jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-5, atol=1e-7), state.params, whole.params)
+
+
+def test_every_step_and_micro_batch_has_a_key_of_its_own() -> None:
+    KEYS.clear()
+    run(steps=3, accumulation=4)
+    jax.effects_barrier()
+    seen = set(KEYS)
+    assert len(seen) == 3 * 4
+    run(steps=3, accumulation=4)
+    jax.effects_barrier()
+    assert seen == KEYS, "the keys depend on something else than seed and step"
+
+
+def test_metrics_of_the_update() -> None:
+    state, metrics = run(steps=3)
+    assert [step["learning_rate"] for step in metrics] == pytest.approx([0.025, 0.05, 0.075])
+    assert metrics[0]["fill"] == pytest.approx(float(jnp.mean(make_batch()["sequence_ids"] > 0)))
+    assert metrics[0]["loss"] == pytest.approx(sum(metrics[0][f"loss/{name}"] for name in NAMES), rel=1e-6)
+    assert metrics[-1]["parameter_norm"] == pytest.approx(float(jnp.linalg.norm(state.params["kernel"])), rel=1e-6)
+    assert metrics[-1]["loss"] < metrics[0]["loss"]
+    assert int(state.step) == 3
+
+
+def test_evaluation_sums_over_batches() -> None:
+    batch = make_batch()
+    halves = jax.tree.map(lambda x: x.reshape(2, ROWS // 2, *x.shape[1:]), batch)
+    params = {"kernel": jnp.ones((5, 3))}
+    evaluate = make_eval_step(forward, Objective(), Config())
+    together, expected = evaluate(params, halves), Objective()(forward(params, batch, None), batch)
+    for name, pair in expected.items():
+        np.testing.assert_allclose(together[name], pair, rtol=1e-6)
+    means = sum(loss / count for loss, count in expected.values())
+    np.testing.assert_allclose(together["loss"][0], means, rtol=1e-6)

@@ -1,0 +1,55 @@
+import dataclasses
+import pathlib
+
+import pytest
+
+from videobert_jax import config as config_lib
+from videobert_jax.config import Config, MeshConfig, ModelConfig
+from videobert_jax.training.workdir import open_workdir
+
+
+@pytest.fixture
+def prepared(tmp_path: pathlib.Path) -> pathlib.Path:
+    folder = tmp_path / "prepared"
+    for name in ("tokenizer", "vocabulary/frames"):
+        (folder / name).mkdir(parents=True)
+    (folder / "tokens.json").write_text("{}")
+    (folder / "tokenizer" / "tokenizer.json").write_text("{}")
+    (folder / "vocabulary" / "frames" / "00000.jpg").write_bytes(b"picture")
+    return folder
+
+
+def test_a_workdir_describes_itself(tmp_path: pathlib.Path, prepared: pathlib.Path) -> None:
+    workdir = tmp_path / "new" / "run"
+    open_workdir(Config(steps=7), workdir, prepared)
+    assert config_lib.load(workdir / "config.json").steps == 7
+    assert (workdir / "tokens.json").exists()
+    assert (workdir / "tokenizer" / "tokenizer.json").exists()
+    assert (workdir / "vocabulary" / "frames" / "00000.jpg").read_bytes() == b"picture"
+
+
+def test_another_config_is_refused_with_the_keys_named(tmp_path: pathlib.Path, prepared: pathlib.Path) -> None:
+    open_workdir(Config(), tmp_path / "run", prepared)
+    other = Config(seed=1, model=ModelConfig(num_layers=2))
+    with pytest.raises(ValueError, match=r"model.num_layers was 24, is 2; seed was 0, is 1\. Choose another --workdir"):
+        open_workdir(other, tmp_path / "run", prepared)
+
+
+def test_what_only_concerns_execution_may_change(tmp_path: pathlib.Path, prepared: pathlib.Path) -> None:
+    open_workdir(Config(), tmp_path / "run", prepared)
+    longer = Config(steps=600_000, mesh=MeshConfig(fsdp=2), data=dataclasses.replace(Config().data, prefetch=1))
+    open_workdir(longer, tmp_path / "run", prepared)
+    assert config_lib.load(tmp_path / "run" / "config.json") == longer
+
+
+def test_other_tokens_are_refused(tmp_path: pathlib.Path, prepared: pathlib.Path) -> None:
+    open_workdir(Config(), tmp_path / "run", prepared)
+    (prepared / "tokens.json").write_text('{"text_size": 9}')
+    with pytest.raises(ValueError, match="trained with other tokens"):
+        open_workdir(Config(), tmp_path / "run", prepared)
+
+
+def test_a_file_in_the_way_is_a_clear_error(tmp_path: pathlib.Path, prepared: pathlib.Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match=r"cannot write to the workdir .* name another with --workdir=DIR"):
+        open_workdir(Config(), tmp_path / "file" / "run", prepared)

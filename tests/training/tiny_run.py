@@ -1,0 +1,112 @@
+"""The smallest whole run: made-up records, a model of two narrow layers, a few steps.
+
+Also a program, for tests that need a process of their own, to kill or to join:
+
+    python tiny_run.py PREPARED WORKDIR '{"steps": 4, "mesh": {"fsdp": 8}}' [step|save NUMBER]
+
+With the last two arguments the process kills itself when that step is under way, or its checkpoint is being written.
+"""
+
+import dataclasses
+import json
+import os
+import pathlib
+import signal
+import sys
+from typing import Any
+
+import numpy as np
+
+from videobert_jax.config import (
+    CheckpointConfig,
+    Config,
+    DataConfig,
+    EvaluationConfig,
+    MeshConfig,
+    ModelConfig,
+    OptimizerConfig,
+)
+from videobert_jax.data.records import Record, write_records
+from videobert_jax.tokens import TokenSpace
+
+TOKENS = TokenSpace(text_size=200, visual_size=48, pad=0, unknown=1, cls=2, sep=3, mask=4, joiner=5)
+CLIPS, SENTENCES, SENTENCE_CLIPS = 24, 4, 6
+
+
+def tiny_config(cache: pathlib.Path, **changes: Any) -> Config:
+    """A run of twelve steps that logs each and saves every fourth; `changes` as in `dataclasses.replace`, nested."""
+    config = Config(
+        steps=12,
+        log_every=1,
+        data=DataConfig(
+            cache=str(cache), batch_size=8, sequence_length=64, max_predictions=12, max_sequences=6, chunks_per_row=2
+        ),
+        model=ModelConfig(num_layers=2, hidden_size=64, num_heads=2, mlp_size=128, max_positions=64, dtype="float32"),
+        optimizer=OptimizerConfig(learning_rate=1e-2, warmup_steps=2),
+        mesh=MeshConfig(),
+        checkpoint=CheckpointConfig(every=4, keep=2),
+        evaluation=EvaluationConfig(every=2, batches=2),
+    )
+    return _changed(config, changes)
+
+
+def write_prepared(folder: pathlib.Path) -> pathlib.Path:
+    """A prepared folder with random records, all that training reads of one."""
+    for name in ("tokenizer", "vocabulary"):
+        (folder / name).mkdir(parents=True)
+    TOKENS.save(folder / "tokens.json")
+    write_records(folder / "records", "train", [_record(i) for i in range(40)], records_per_shard=16)
+    write_records(folder / "records", "validation", [_record(i) for i in range(100, 110)])
+    return folder
+
+
+def _record(seed: int) -> Record:
+    rng = np.random.default_rng(seed)
+    lengths = rng.integers(3, 9, SENTENCES)
+    starts = np.arange(SENTENCES, dtype=np.float32) * SENTENCE_CLIPS
+    return Record(
+        video_id=f"video{seed}",
+        start_clip=0,
+        clip_seconds=1.0,
+        visual_ids=rng.integers(0, TOKENS.visual_size, CLIPS).astype(np.int32),
+        token_ids=rng.integers(6, TOKENS.text_size, lengths.sum()).astype(np.int32),
+        sentence_offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32),
+        sentence_starts=starts,
+        sentence_ends=starts + SENTENCE_CLIPS,
+    )
+
+
+def _changed(config: Any, changes: dict[str, Any]) -> Any:
+    fields = {
+        name: _changed(getattr(config, name), value) if isinstance(value, dict) else value
+        for name, value in changes.items()
+    }
+    return dataclasses.replace(config, **fields)
+
+
+def _kill_at(point: str, number: int) -> None:
+    from videobert_jax.training.checkpoints import Checkpoints
+    from videobert_jax.training.journal import Journal
+
+    owner, name = {"step": (Journal, "dispatched"), "save": (Checkpoints, "save")}[point]
+    method = getattr(owner, name)
+
+    def dying(self: Any, step: int, *args: Any) -> None:
+        method(self, step, *args)
+        if step == number:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    setattr(owner, name, dying)
+
+
+def main(prepared: str, workdir: str, changes: str, *death: str) -> None:
+    from videobert_jax.training import loop
+
+    if death:
+        _kill_at(death[0], int(death[1]))
+    config = tiny_config(pathlib.Path(prepared).parent / "cache", **json.loads(changes))
+    loop.train(config, pathlib.Path(workdir), pathlib.Path(prepared))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,85 @@
+"""Masked prediction: which tokens of a row are hidden, and by what (Devlin et al. 2019; VideoBERT, section 3.2)."""
+
+import numpy as np
+
+from videobert_jax.config import DataConfig
+from videobert_jax.data.packing import Batch, Mode
+from videobert_jax.tokens import TokenSpace
+
+KEPT, RANDOM = 0.1, 0.1  # of the chosen tokens; the others become [MASK]
+
+
+class Masking:
+    """Masks packed rows.
+
+    In each sequence, `config.masking` of the words and as much of the visual words are chosen, at least one of either.
+    80 % of the chosen become [MASK], 10 % a random token of their own modality, 10 % stay. Special tokens are neither
+    chosen nor drawn. Misaligned sequences are corrupted as the aligned ones are, so that masks tell nothing about
+    alignment, but their predictions weigh nothing unless `config.mask_misaligned` is set. Without `config.mask_joint`,
+    joint sequences are left whole.
+    """
+
+    def __init__(self, tokens: TokenSpace, config: DataConfig) -> None:
+        self._tokens = tokens
+        self._config = config
+        self._maskable = np.ones(tokens.size, bool)
+        self._maskable[list(tokens.specials)] = False
+        self._words = np.flatnonzero(self._maskable[: tokens.text_size])
+
+    def __call__(self, row: Batch, rng: np.random.Generator) -> Batch:
+        """Returns the row with masked `token_ids`, and with the K predictions, which an unmasked row lacks.
+
+        If more than K tokens are chosen, the K that remain are spread over all sequences.
+        """
+        ids = row["token_ids"]
+        chosen = self._choose(row, rng)
+        chance = rng.random(len(chosen))
+        masked = ids.copy()
+        masked[chosen[chance >= KEPT + RANDOM]] = self._tokens.mask
+        swapped = chosen[chance < RANDOM]
+        masked[swapped] = self._replacements(ids[swapped], rng)
+
+        size = self._config.max_predictions
+        positions, targets, weights = np.zeros(size, np.int32), np.zeros(size, np.int32), np.zeros(size, np.float32)
+        positions[: len(chosen)] = chosen
+        targets[: len(chosen)] = ids[chosen]
+        weights[: len(chosen)] = self._of_sequence(row, self._weighted(row))[chosen]
+        predictions = {
+            "prediction_positions": positions,
+            "prediction_targets": targets,
+            "prediction_weights": weights,
+        }
+        return {**row, "token_ids": masked, **predictions}
+
+    def _choose(self, row: Batch, rng: np.random.Generator) -> np.ndarray:
+        """Ascending positions to predict, at most K."""
+        ids = row["token_ids"]
+        corrupted = row["sequence_modes"] != Mode.JOINT if not self._config.mask_joint else row["sequence_modes"] > 0
+        candidates = np.flatnonzero(self._maskable[ids] & self._of_sequence(row, corrupted))
+        # One group is the words, or the visual words, of one sequence. Rows hold the groups one after the other, so
+        # that sorting by group number plus a random fraction shuffles each group in its place.
+        groups = 2 * row["sequence_ids"][candidates] + (ids[candidates] >= self._tokens.text_size)
+        candidates = candidates[np.argsort(groups + rng.random(len(groups)))]
+        sizes = np.bincount(groups)
+        wanted = np.maximum(np.rint(self._config.masking * sizes), 1)
+        rank = np.arange(len(groups)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+        within = rank < wanted[groups]
+        chosen = candidates[within]
+        if len(chosen) > self._config.max_predictions:
+            chosen = chosen[np.argsort(rank[within], kind="stable")[: self._config.max_predictions]]
+        return np.sort(chosen)
+
+    def _weighted(self, row: Batch) -> np.ndarray:
+        """Which of the N sequences' predictions count."""
+        if self._config.mask_misaligned:
+            return row["sequence_modes"] > 0
+        return (row["sequence_modes"] != Mode.JOINT) | (row["alignment_labels"] == 1)
+
+    def _of_sequence(self, row: Batch, flags: np.ndarray) -> np.ndarray:
+        """The flag [N] of the sequence that each position [S] belongs to; False on padding."""
+        return np.concatenate([[False], flags])[row["sequence_ids"]]
+
+    def _replacements(self, ids: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        words = self._words[rng.integers(len(self._words), size=len(ids))]
+        visual = rng.integers(self._tokens.text_size, self._tokens.size, size=len(ids))
+        return np.where(ids < self._tokens.text_size, words, visual)

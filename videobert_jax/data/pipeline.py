@@ -1,0 +1,122 @@
+"""Batch = f(seed, step): what every training step reads.
+
+The pipeline is a Grain `MapDataset`: shuffled records, repeated for ever, in small groups; each group makes one row,
+by itself and with a generator that derives from the seed and the row's number. So any step can be asked for directly,
+hosts need not talk to each other, and the step is all there is to save.
+"""
+
+import contextlib
+import functools
+from collections.abc import Generator, Iterable, Sequence
+
+import grain
+import numpy as np
+
+from videobert_jax.config import DataConfig
+from videobert_jax.data.masking import Masking
+from videobert_jax.data.packing import Batch, pack
+from videobert_jax.data.records import Record, RecordSource
+from videobert_jax.data.sampling import SHORTEST_JOINT, Sampler
+from videobert_jax.tokens import TokenSpace
+
+VALIDATION_SEED = 0  # held-out batches are the same for every run
+
+
+def make_row(
+    records: Sequence[Record],
+    rng: np.random.Generator,
+    sampler: Sampler,
+    masking: Masking,
+    tokens: TokenSpace,
+    config: DataConfig,
+) -> Batch:
+    """One row, as `packing` describes it, from one group of records."""
+    sequences = sampler(records, rng)
+    return masking(pack(sequences, config.sequence_length, config.max_sequences, tokens), rng)
+
+
+def dataset(
+    source: RecordSource | Sequence[Record],
+    tokens: TokenSpace,
+    config: DataConfig,
+    seed: int,
+    process_index: int = 0,
+    process_count: int = 1,
+) -> grain.MapDataset:
+    """The endless data set whose ``[step]`` is this process's block of rows of that step's global batch.
+
+    The blocks of all processes, one after the other, are bitwise the same for any `process_count`.
+
+    Raises ValueError for a configuration that cannot make batches.
+    """
+    _check(config, process_index, process_count)
+    row = functools.partial(
+        make_row, sampler=Sampler(tokens, config), masking=Masking(tokens, config), tokens=tokens, config=config
+    )
+    return (
+        grain.MapDataset.source(source)
+        .seed(seed)
+        .shuffle()
+        .repeat()
+        .batch(config.chunks_per_row, drop_remainder=True, batch_fn=list)
+        .random_map(row)
+        .batch(config.batch_size // process_count, drop_remainder=True)[process_index::process_count]
+    )
+
+
+def batches(data: grain.MapDataset, start_step: int, config: DataConfig) -> Generator[Batch, None, None]:
+    """The batches of `dataset` from `start_step` on, read ahead by threads, which end when the iterator is closed."""
+    options = grain.ReadOptions(num_threads=config.read_threads, prefetch_buffer_size=config.prefetch)
+    with contextlib.closing(iter(data[start_step:].to_iter_dataset(options))) as stream:
+        yield from stream
+
+
+def validation_batches(
+    source: RecordSource | Sequence[Record],
+    tokens: TokenSpace,
+    config: DataConfig,
+    count: int,
+    process_index: int = 0,
+    process_count: int = 1,
+) -> grain.MapDataset:
+    """`count` held-out batches, drawn as those of training are, the same at every step of every run."""
+    return dataset(source, tokens, config, VALIDATION_SEED, process_index, process_count)[:count]
+
+
+def fill_rate(batches: Iterable[Batch]) -> float:
+    """Share of the positions that are not padding."""
+    used, positions = 0, 0
+    for batch in batches:
+        used += int(np.count_nonzero(batch["sequence_ids"]))
+        positions += batch["sequence_ids"].size
+    return used / positions
+
+
+def _check(config: DataConfig, process_index: int, process_count: int) -> None:
+    weights = (config.text_only, config.video_only, config.joint)
+    shares = (config.misaligned, config.concatenate, config.masking)
+    counts = ("chunks_per_row", "max_sequences", "max_predictions", "max_subsampling", "video_only_tokens")
+
+    def require(condition: bool, problem: str) -> None:
+        if not condition:
+            raise ValueError(f"config.data: {problem}")
+
+    for name in counts:
+        require(getattr(config, name) >= 1, f"{name} is {getattr(config, name)}, expected at least 1")
+    require(
+        config.sequence_length >= SHORTEST_JOINT,
+        f"sequence_length is {config.sequence_length}, expected at least {SHORTEST_JOINT}",
+    )
+    require(min(weights) >= 0 < sum(weights), f"text_only, video_only, joint are {weights}, expected weights")
+    require(
+        0 <= min(shares) <= max(shares) <= 1, f"misaligned, concatenate, masking are {shares}, expected shares of 1"
+    )
+    require(
+        config.misaligned_from in ("other_video", "same_video"),
+        f"misaligned_from is {config.misaligned_from!r}, expected 'other_video' or 'same_video'",
+    )
+    require(
+        config.batch_size >= 1 and config.batch_size % process_count == 0,
+        f"batch_size is {config.batch_size}, expected a multiple of the {process_count} processes",
+    )
+    require(0 <= process_index < process_count, f"process {process_index} of {process_count}")

@@ -1,0 +1,294 @@
+"""The record: what `prepare` writes once and every step reads. Nobody else knows its schema.
+
+A record is one contiguous chunk of one video, bounded so that it fills about one row of a batch. It is stored as a
+`tf.train.Example` (no TensorFlow needed) in shards of ArrayRecord, which has random access, or of TFRecord, which
+everything reads. The directory is laid out as a TFDS data set: `tfds.builder_from_directory` opens it.
+"""
+
+import bisect
+import contextlib
+import dataclasses
+import itertools
+import json
+import pathlib
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+from array_record.python.array_record_data_source import ArrayRecordDataSource
+from array_record.python.array_record_module import ArrayRecordWriter
+from google.protobuf.message import DecodeError
+from tensorflow_datasets.proto import tf_example_pb2
+
+from videobert_jax.data import tfrecord
+
+SCHEMA_VERSION = 1
+DATASET = "videobert"
+FORMATS = ("array_record", "tfrecord")
+PREPARE_AGAIN = "prepare the data again (launch/prepare.py)"
+
+# Name -> kind of value, and whether there is one of it or any number. The names are the fields of `Record`.
+_FIELDS = {
+    "schema_version": ("int32", False),
+    "video_id": ("str", False),
+    "start_clip": ("int32", False),
+    "clip_seconds": ("float32", False),
+    "visual_ids": ("int32", True),
+    "token_ids": ("int32", True),
+    "sentence_offsets": ("int32", True),
+    "sentence_starts": ("float32", True),
+    "sentence_ends": ("float32", True),
+    "captions": ("str", True),
+    "caption_starts": ("float32", True),
+    "caption_ends": ("float32", True),
+}
+_LISTS = {"int32": "int64_list", "float32": "float_list", "str": "bytes_list"}
+
+
+class RecordError(ValueError):
+    """Stored records that cannot be used; the message names the file, and the record in it."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Record:
+    """One contiguous chunk of one video: n clips, s sentences of m WordPieces together, c captions.
+
+    Attributes:
+      video_id: the video's name.
+      start_clip: index in the video of the chunk's first clip; clip i of the chunk covers the seconds
+        ``[(start_clip + i) * clip_seconds, (start_clip + i + 1) * clip_seconds)``.
+      clip_seconds: length of a clip.
+      visual_ids: int32 [n], visual words in ``[0, V)``, not yet offset into the joint id space.
+      token_ids: int32 [m], the WordPieces of all sentences, without special tokens.
+      sentence_offsets: int32 [s + 1], where each sentence begins and ends in `token_ids`.
+      sentence_starts, sentence_ends: float32 [s], seconds on the video's clock.
+      captions: c ground-truth captions, often none.
+      caption_starts, caption_ends: float32 [c], seconds on the video's clock.
+    """
+
+    video_id: str
+    start_clip: int
+    clip_seconds: float
+    visual_ids: np.ndarray
+    token_ids: np.ndarray
+    sentence_offsets: np.ndarray
+    sentence_starts: np.ndarray
+    sentence_ends: np.ndarray
+    captions: tuple[str, ...] = ()
+    caption_starts: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0, np.float32))
+    caption_ends: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0, np.float32))
+
+    def clips_within(self, starts: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """For each span of seconds, the clips ``[first, stop)`` of this chunk whose centres lie in ``[start, end)``."""
+        centres = (self.start_clip + np.arange(len(self.visual_ids)) + 0.5) * self.clip_seconds
+        return np.searchsorted(centres, starts), np.searchsorted(centres, ends)
+
+    def validate(self) -> None:
+        """Raises ValueError, naming the field, if the arrays do not fit each other."""
+        for sound, problem in self._checks():
+            if not sound:
+                raise ValueError(f"record of video {self.video_id!r} at clip {self.start_clip}: {problem}")
+
+    def _checks(self) -> Iterator[tuple[bool, str]]:
+        """Each may rely on the ones before it."""
+        clips, sentences, offsets = len(self.visual_ids), len(self.sentence_starts), self.sentence_offsets
+        yield self.clip_seconds > 0, f"clip_seconds is {self.clip_seconds}, not above 0"
+        yield clips + sentences > 0, "there are neither clips nor sentences"
+        yield bool(np.all(self.visual_ids >= 0)), "visual_ids has negative ids"
+        yield bool(np.all(self.token_ids >= 0)), "token_ids has negative ids"
+        yield len(offsets) == sentences + 1, f"sentence_offsets has {len(offsets)} values for {sentences} sentences"
+        bounds = (int(offsets[0]), int(offsets[-1]))
+        yield bounds == (0, len(self.token_ids)), f"sentence_offsets runs over {bounds} of {len(self.token_ids)} tokens"
+        yield bool(np.all(np.diff(offsets) > 0)), "a sentence has no tokens"
+        yield len(self.sentence_ends) == sentences, "sentence_ends differs from sentence_starts in length"
+        yield bool(np.all(self.sentence_ends >= self.sentence_starts)), "a sentence ends before it starts"
+        yield bool(np.all(np.diff(self.sentence_starts) >= 0)), "sentence_starts is not sorted"
+        lengths = {len(self.captions), len(self.caption_starts), len(self.caption_ends)}
+        yield len(lengths) == 1, "captions, caption_starts and caption_ends differ in length"
+
+
+def encode(record: Record) -> bytes:
+    """The record as a serialised `tf.train.Example`; equal records give equal bytes."""
+    record.validate()
+    example = tf_example_pb2.Example()
+    for name, (kind, many) in _FIELDS.items():
+        value: Any = SCHEMA_VERSION if name == "schema_version" else getattr(record, name)
+        values = value if many else [value]
+        stored = [text.encode() for text in values] if kind == "str" else np.asarray(values, kind).tolist()
+        getattr(example.features.feature[name], _LISTS[kind]).value.extend(stored)
+    return example.SerializeToString(deterministic=True)
+
+
+def decode(data: bytes) -> Record:
+    """The inverse of `encode`. Raises ValueError for what is no record of this schema version."""
+    try:
+        features = tf_example_pb2.Example.FromString(data).features.feature
+    except DecodeError as error:
+        raise ValueError(f"not a tf.train.Example ({error})") from error
+    missing = [name for name in _FIELDS if name not in features]
+    if missing:
+        raise ValueError(f"the field {missing[0]!r} is missing; {PREPARE_AGAIN}")
+    values: dict[str, Any] = {}
+    for name, (kind, many) in _FIELDS.items():
+        stored = getattr(features[name], _LISTS[kind]).value
+        if not many and len(stored) != 1:
+            raise ValueError(f"the field {name!r} has {len(stored)} values, expected 1")
+        if kind == "str":
+            texts = tuple(text.decode() for text in stored)
+            values[name] = texts if many else texts[0]
+        else:
+            values[name] = np.fromiter(stored, kind, len(stored)) if many else stored[0]
+    version = values.pop("schema_version")
+    if version != SCHEMA_VERSION:
+        raise ValueError(f"schema version {version}, expected {SCHEMA_VERSION}; {PREPARE_AGAIN}")
+    return Record(**values)
+
+
+def shard_name(split: str, record_format: str, index: int, count: int) -> str:
+    """The file name of a shard, as TFDS expects it."""
+    return f"{DATASET}-{split}.{record_format}-{index:05d}-of-{count:05d}"
+
+
+def write_records(
+    directory: pathlib.Path,
+    split: str,
+    records: Iterable[Record],
+    records_per_shard: int = 1024,
+    record_format: str = "array_record",
+) -> int:
+    """Writes a split, replacing an earlier one, and returns the number of records. Holds one shard in memory.
+
+    Shards appear under their names only when all of them are whole, and the TFDS metadata after them; a writer that
+    was killed leaves hidden partial files, which the next one replaces. Not for several writers at once.
+
+    Args:
+      directory: created if absent; all splits of a data set share it, and have the same format.
+      split: "train" or "validation".
+      records: consumed once, in order.
+      records_per_shard: few thousand at most, since a random read of ArrayRecord costs time in proportion.
+      record_format: "array_record" or "tfrecord".
+    """
+    if record_format not in FORMATS:
+        raise ValueError(f"record_format is {record_format!r}, expected one of {', '.join(FORMATS)}")
+    directory.mkdir(parents=True, exist_ok=True)
+    others = _other_splits(directory, split, record_format)
+    for leftover in directory.glob(f".{split}-*.partial"):
+        leftover.unlink()
+    remaining = iter(records)
+    partials: list[pathlib.Path] = []
+    lengths: list[int] = []
+    while shard := [encode(record) for record in itertools.islice(remaining, records_per_shard)]:
+        partials.append(directory / f".{split}-{len(partials):05d}.partial")
+        lengths.append(len(shard))
+        _write_shard(partials[-1], shard, record_format)
+    for earlier in directory.glob(f"{DATASET}-{split}.*"):
+        earlier.unlink()
+    for index, partial in enumerate(partials):
+        partial.replace(directory / shard_name(split, record_format, index, len(partials)))
+    _write_metadata(directory, {**others, split: lengths})
+    return sum(lengths)
+
+
+def _other_splits(directory: pathlib.Path, split: str, record_format: str) -> dict[str, list[int]]:
+    if not (directory / "dataset_info.json").exists():
+        return {}
+    earlier_format, splits = _read_metadata(directory)
+    others = {name: lengths for name, lengths in splits.items() if name != split}
+    if others and earlier_format != record_format:
+        raise RecordError(f"{directory} holds {earlier_format}, not {record_format}: write to an empty directory")
+    return others
+
+
+def _write_shard(path: pathlib.Path, shard: list[bytes], record_format: str) -> None:
+    if record_format == "tfrecord":
+        tfrecord.write(path, shard)
+        return
+    writer = ArrayRecordWriter(str(path), "group_size:1")  # Grain asks for groups of one
+    for data in shard:
+        writer.write(data)
+    writer.close()
+
+
+def _write_metadata(directory: pathlib.Path, splits: dict[str, list[int]]) -> None:
+    """`features.json` and `dataset_info.json`, by TFDS itself, which knows no empty splits."""
+    import tensorflow_datasets as tfds  # takes its time to import; only writers need it
+
+    splits = {name: lengths for name, lengths in splits.items() if lengths}
+    if not splits:
+        return
+    dtypes = {"int32": np.int32, "float32": np.float32, "str": np.str_}
+    tfds.folder_dataset.write_metadata(
+        data_dir=directory,
+        features={
+            name: tfds.features.Tensor(shape=(None,) if many else (), dtype=dtypes[kind])
+            for name, (kind, many) in _FIELDS.items()
+        },
+        split_infos=[
+            tfds.core.SplitInfo(name=name, shard_lengths=lengths, num_bytes=0) for name, lengths in splits.items()
+        ],
+        version=f"{SCHEMA_VERSION}.0.0",
+        check_data=False,
+        description="Chunks of videos as visual words and WordPieces, for VideoBERT.",
+    )
+
+
+def _read_metadata(directory: pathlib.Path) -> tuple[str, dict[str, list[int]]]:
+    """The record format, and the number of records in each shard of each split."""
+    path = directory / "dataset_info.json"
+    try:
+        info = json.loads(path.read_text())
+        splits = {split["name"]: [int(length) for length in split["shardLengths"]] for split in info["splits"]}
+        return info["fileFormat"], splits
+    except FileNotFoundError as error:
+        raise RecordError(f"{path} does not exist; {PREPARE_AGAIN}") from error
+    except (KeyError, ValueError) as error:
+        raise RecordError(f"{path} is damaged ({error}); {PREPARE_AGAIN}") from error
+
+
+class RecordSource:
+    """Random access to the records of a split, in either format; a Grain data source.
+
+    Opening it checks that every shard is there and whole. It can be pickled and read from several threads.
+    """
+
+    def __init__(self, directory: pathlib.Path, split: str) -> None:
+        record_format, splits = _read_metadata(directory)
+        if not splits.get(split):
+            raise RecordError(f"{directory} has no records in the split {split!r} (splits: {', '.join(splits)})")
+        lengths = splits[split]
+        self._paths = [directory / shard_name(split, record_format, i, len(lengths)) for i in range(len(lengths))]
+        self._shards = [_open(path, length, record_format) for path, length in zip(self._paths, lengths, strict=True)]
+        self._stops = list(itertools.accumulate(lengths))
+
+    def __len__(self) -> int:
+        return self._stops[-1]
+
+    def __getitem__(self, index: int) -> Record:
+        """Raises RecordError, naming file and record, if the bytes are damaged or of another schema version."""
+        if not 0 <= index < len(self):
+            raise IndexError(f"record {index} of {len(self)}")
+        shard = bisect.bisect_right(self._stops, index)
+        position = index - (self._stops[shard - 1] if shard else 0)
+        with _naming(f"{self._paths[shard]}, record {position}"):
+            return decode(self._shards[shard][position])
+
+    def __repr__(self) -> str:
+        return f"RecordSource({self._paths[0].parent}, {len(self)} records in {len(self._paths)} shards)"
+
+
+@contextlib.contextmanager
+def _naming(place: str) -> Iterator[None]:
+    try:
+        yield
+    except (RuntimeError, ValueError) as error:  # ArrayRecord raises RuntimeError for damage
+        raise RecordError(f"{place}: {str(error) or 'damaged or truncated'}") from error
+
+
+def _open(path: pathlib.Path, length: int, record_format: str) -> ArrayRecordDataSource | tfrecord.Shard:
+    if not path.exists():
+        raise RecordError(f"the shard {path} is missing; {PREPARE_AGAIN}")
+    with _naming(str(path)):
+        shard = ArrayRecordDataSource([str(path)]) if record_format == "array_record" else tfrecord.Shard(path)
+        if len(shard) != length:
+            raise ValueError(f"{len(shard)} records, dataset_info.json says {length}; {PREPARE_AGAIN}")
+        return shard

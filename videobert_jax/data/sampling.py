@@ -1,0 +1,166 @@
+"""From chunks of video to token sequences: which words, which clips, and whether they belong together.
+
+Everything random here comes from the generator that is handed in (VideoBERT, section 3.2).
+"""
+
+import bisect
+import itertools
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from videobert_jax.config import DataConfig
+from videobert_jax.data.packing import Mode, TokenSequence, encode_joint, encode_text, encode_video
+from videobert_jax.data.records import Record
+from videobert_jax.tokens import TokenSpace
+
+SHORTEST = 8  # positions; a row with less room than this is full
+SHORTEST_JOINT = 16  # positions; below this, a cut joint sequence would be too short to judge its alignment
+Window = tuple[int, int]  # sentences [first, stop)
+
+
+class Chunk:
+    """A record made quick to draw windows from."""
+
+    def __init__(self, record: Record) -> None:
+        self.video_id = record.video_id
+        self.token_ids = record.token_ids
+        self.visual_ids = record.visual_ids
+        self.sentences = len(record.sentence_starts)
+        self._offsets = record.sentence_offsets.tolist()
+        firsts, stops = record.clips_within(record.sentence_starts, record.sentence_ends)
+        self._first_clips, self._stop_clips = firsts.tolist(), stops.tolist()
+
+    def can_be(self, mode: Mode) -> bool:
+        """Whether it has what sequences of this mode are made of."""
+        return (mode == Mode.VIDEO or self.sentences > 0) and (mode == Mode.TEXT or len(self.visual_ids) > 0)
+
+    def words(self, window: Window) -> np.ndarray:
+        """The WordPieces of the window's sentences."""
+        return self.token_ids[self._offsets[window[0]] : self._offsets[window[1]]]
+
+    def clips(self, window: Window) -> tuple[int, int]:
+        """The clips ``[first, stop)`` whose centres lie in the time that the window spans; at least one."""
+        first = min(self._first_clips[window[0] : window[1]])
+        stop = max(self._stop_clips[window[0] : window[1]])
+        first = min(first, len(self.visual_ids) - 1)
+        return first, max(stop, first + 1)
+
+    def apart_from(self, window: Window) -> list[Window]:
+        """The sentences before, and those after, the window that neither touch it nor share a clip with it."""
+        first, stop = self.clips(window)
+        before = bisect.bisect_right(list(itertools.accumulate(self._stop_clips, max)), first)
+        after = bisect.bisect_left(self._first_clips, stop)
+        sides = ((0, min(before, window[0] - 1)), (max(after, window[1] + 1), self.sentences))
+        return [side for side in sides if side[0] < side[1]]
+
+    def text_size(self, window: Window) -> int:
+        """Positions of a text sequence."""
+        return 2 + self._offsets[window[1]] - self._offsets[window[0]]
+
+    def joint_size(self, window: Window, rate: int) -> int:
+        """Positions of a joint sequence with every `rate`-th clip."""
+        first, stop = self.clips(window)
+        return 1 + self.text_size(window) + -(-(stop - first) // rate)
+
+
+class Sampler:
+    """Fills rows with sequences drawn from a small group of chunks, in the configured mix of modes.
+
+    A mode is drawn among those that the group allows, then a chunk that allows the mode. A row has room for
+    `max_sequences`; a sequence is made at least as long as its share of the remaining room, if its chunk allows, so
+    that the row gets filled. The one that comes last is cut to the room that is left, as is a sentence that is longer
+    than a row.
+    """
+
+    def __init__(self, tokens: TokenSpace, config: DataConfig) -> None:
+        self._tokens = tokens
+        self._config = config
+        self._weights = {Mode.TEXT: config.text_only, Mode.VIDEO: config.video_only, Mode.JOINT: config.joint}
+
+    def __call__(self, records: Sequence[Record], rng: np.random.Generator) -> list[TokenSequence]:
+        """At least one sequence, together at most `sequence_length` tokens."""
+        chunks = [Chunk(record) for record in records]
+        pools = {mode: [chunk for chunk in chunks if chunk.can_be(mode)] for mode in self._weights}
+        weights = {mode: weight for mode, weight in self._weights.items() if weight > 0 and pools[mode]}
+        weights = weights or {mode: 1.0 for mode in pools if pools[mode]}  # nothing that is asked for can be made
+        draw = {Mode.TEXT: self._text, Mode.VIDEO: self._video, Mode.JOINT: self._joint}
+
+        sequences: list[TokenSequence] = []
+        room = self._config.sequence_length
+        while len(sequences) < self._config.max_sequences and room >= SHORTEST:
+            if room < SHORTEST_JOINT:
+                weights.pop(Mode.JOINT, None)
+            if not weights:
+                break
+            bounds = list(itertools.accumulate(weights.values()))
+            mode = list(weights)[bisect.bisect_right(bounds, rng.random() * bounds[-1])]
+            share = room // (self._config.max_sequences - len(sequences))
+            sequence = draw[mode](pools[mode], rng, share, room)
+            sequences.append(sequence)
+            room -= len(sequence.ids)
+        return sequences
+
+    def _text(self, pool: list[Chunk], rng: np.random.Generator, share: int, room: int) -> TokenSequence:
+        chunk = pool[rng.integers(len(pool))]
+        window = self._window(rng, (0, chunk.sentences), chunk.text_size, share, room)
+        return encode_text(chunk.words(window)[: room - 2], self._tokens)
+
+    def _video(self, pool: list[Chunk], rng: np.random.Generator, share: int, room: int) -> TokenSequence:
+        """Neighbouring clips at a random rate, no coarser than leaves the sequence its share of the row."""
+        clips = pool[rng.integers(len(pool))].visual_ids
+        least = max(1, share - 3)
+        rate = 1 + int(rng.integers(max(1, min(self._config.max_subsampling, len(clips) // least))))
+        span = min(len(clips), rate * min(max(self._config.video_only_tokens, least), room - 3))
+        start = int(rng.integers(len(clips) - span + 1))
+        return encode_video(clips[start : start + span : rate], self._tokens)
+
+    def _joint(self, pool: list[Chunk], rng: np.random.Generator, share: int, room: int) -> TokenSequence:
+        """A window of sentences with the clips of its time; sometimes the words are exchanged for others."""
+        chunk = pool[rng.integers(len(pool))]
+        rate = 1 + int(rng.integers(self._config.max_subsampling))
+        window = self._window(rng, (0, chunk.sentences), lambda w: chunk.joint_size(w, rate), share, room)
+        first, stop = chunk.clips(window)
+        phase = int(rng.integers(min(rate, stop - first)))
+        visual_ids = chunk.visual_ids[first + phase : stop : rate]
+
+        elsewhere = self._elsewhere(chunk, window, pool, rng) if rng.random() < self._config.misaligned else None
+        if elsewhere is None:
+            words = chunk.words(window)
+        else:  # drawn as the true words were, so that nothing but the meaning gives them away
+            other, within = elsewhere
+            words = other.words(self._window(rng, within, lambda w: other.joint_size(w, rate), share, room))
+
+        budget = room - 3  # either side keeps at least half of it, if it needs that much
+        visual_ids = visual_ids[: max(budget - len(words), budget // 2)]
+        words = words[: budget - len(visual_ids)]
+        return encode_joint(words, visual_ids, self._tokens, aligned=elsewhere is None)
+
+    def _elsewhere(
+        self, chunk: Chunk, window: Window, pool: list[Chunk], rng: np.random.Generator
+    ) -> tuple[Chunk, Window] | None:
+        """A chunk, and a range of its sentences, whose words do not belong to the window; None if there is none."""
+        if self._config.misaligned_from == "other_video":
+            others = [other for other in pool if other.video_id != chunk.video_id]
+            if not others:
+                return None
+            other = others[rng.integers(len(others))]
+            return other, (0, other.sentences)
+        sides = chunk.apart_from(window)
+        return (chunk, sides[rng.integers(len(sides))]) if sides else None
+
+    def _window(
+        self, rng: np.random.Generator, within: Window, size: Callable[[Window], int], share: int, room: int
+    ) -> Window:
+        """A random sentence, and further neighbours while the coin or the row's share says so and they fit."""
+        first = int(rng.integers(*within))
+        stop = first + 1
+        while stop - first < within[1] - within[0]:
+            length = size((first, stop))
+            if length >= room or (rng.random() >= self._config.concatenate and length >= share):
+                break
+            if stop < within[1]:
+                stop += 1
+            else:
+                first -= 1
+        return first, stop

@@ -1,0 +1,113 @@
+"""What is shown in held-out video, by its captions: the segments to ask about, and the right answers."""
+
+import collections
+import dataclasses
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import numpy as np
+
+from videobert_jax.data.records import Record
+
+NUM_VERBS, NUM_OBJECTS = 45, 100  # commonest words that are asked for (the paper's numbers for YouCook II)
+WORD = re.compile(r"[a-z]+(?:['-][a-z]+)*")
+# Words of captions that name neither an action nor a thing.
+FUNCTION_WORDS = frozenset(
+    WORD.findall(
+        """a about above across after again all also an and another any around as at away back be before below beside
+        between both but by couple down during each every few first five for four from gently half his her
+        how if in into is it its just more most my of off on once one only onto or other our out over own
+        quickly side slowly some so than that the their them then there these they third this those three
+        through till to together two under until up using very well when where which while with within
+        without you your"""
+    )
+)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Segment:
+    """A captioned stretch of one video.
+
+    Attributes:
+      video_id: the video's name.
+      caption: what is done there, as the ground truth puts it.
+      first_clip: index in the video of the first clip of `visual_ids`.
+      visual_ids: int32 [n], n at least 1, the visual words of its clips.
+      spoken: text ids of the sentences whose middle lies in the time of those clips.
+    """
+
+    video_id: str
+    caption: str
+    first_clip: int
+    visual_ids: np.ndarray
+    spoken: tuple[int, ...]
+
+
+def find_segments(records: Iterable[Record]) -> list[Segment]:
+    """The captioned segments of the records, in their order; a caption that no clip's centre lies in has none."""
+    segments = []
+    for record in records:
+        firsts, stops = record.clips_within(record.caption_starts, record.caption_ends)
+        for caption, first, stop in zip(record.captions, firsts, stops, strict=True):
+            if first < stop:
+                segments.append(_segment(record, caption, first, stop))
+    return segments
+
+
+def _segment(record: Record, caption: str, first: int, stop: int) -> Segment:
+    begin, end = ((record.start_clip + clip) * record.clip_seconds for clip in (first, stop))
+    middles = (record.sentence_starts + record.sentence_ends) / 2
+    sentences = np.flatnonzero((middles >= begin) & (middles < end))
+    words = [record.token_ids[slice(*record.sentence_offsets[index : index + 2])] for index in sentences]
+    return Segment(
+        video_id=record.video_id,
+        caption=caption,
+        first_clip=int(record.start_clip + first),
+        visual_ids=record.visual_ids[first:stop],
+        spoken=tuple(np.concatenate([record.token_ids[:0], *words]).tolist()),
+    )
+
+
+def verb_and_objects(caption: str) -> tuple[str, tuple[str, ...]]:
+    """The verb and the object words of a caption in the imperative, as "cut the carrot into slices".
+
+    No tagger is needed in this style: the verb comes first, and what follows that is no function word is taken for an
+    object. A caption without any such word has an empty verb.
+    """
+    words = [word for word in WORD.findall(caption.lower()) if word not in FUNCTION_WORDS]
+    return (words[0], tuple(dict.fromkeys(words[1:]))) if words else ("", ())
+
+
+@dataclasses.dataclass(frozen=True)
+class Labels:
+    """The words that may be asked for in one blank.
+
+    Attributes:
+      ids: text id of each word.
+      not_single: words as common as those, but that the tokenizer has no single token for; they are never right.
+    """
+
+    ids: Mapping[str, int]
+    not_single: tuple[str, ...]
+
+
+def commonest(answers: Iterable[Sequence[str]], count: int, id_of: Callable[[str], int | None]) -> Labels:
+    """The `count` words that are among the answers of the most segments.
+
+    Args:
+      answers: for each segment, the words that would be right.
+      count: words to choose; ties go by the alphabet.
+      id_of: the id of a word that is a single token, None for another.
+    """
+    frequency = collections.Counter(word for words in answers for word in set(words) if word)
+    found = {word: id_of(word) for word in sorted(frequency, key=lambda word: (-frequency[word], word))[:count]}
+    return Labels(
+        ids={word: id_ for word, id_ in found.items() if id_ is not None},
+        not_single=tuple(word for word, id_ in found.items() if id_ is None),
+    )
+
+
+def pairs(captions: Iterable[str]) -> set[tuple[str, str]]:
+    """Every (verb, object word) of the captions."""
+    found = (verb_and_objects(caption) for caption in set(captions))
+    return {(verb, word) for verb, objects in found for word in objects}

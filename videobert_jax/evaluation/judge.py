@@ -1,0 +1,165 @@
+"""The judgement at the end of a run: numbers in ``evaluation/zero_shot.json``, a page in ``report/index.html``."""
+
+import dataclasses
+import functools
+import json
+import pathlib
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import jax
+
+from videobert_jax.config import Config
+from videobert_jax.data.pipeline import validation_batches
+from videobert_jax.data.records import RecordSource
+from videobert_jax.evaluation import held_out, storyboard, zero_shot
+from videobert_jax.evaluation.captions import Segment, find_segments
+from videobert_jax.evaluation.curves import curves
+from videobert_jax.evaluation.report import Contents, page, table
+from videobert_jax.evaluation.words import Words
+from videobert_jax.inference.fill import Fillings, fill
+from videobert_jax.model.videobert import VideoBert
+from videobert_jax.objectives import pretraining
+from videobert_jax.progress import progress
+from videobert_jax.tokens import TokenSpace
+
+Thumbnails = Callable[[str], Sequence[bytes]]  # JPEG files of a video, by its id, one for each clip
+
+NO_CAPTIONS = "the held-out videos have no captions; an annotations.json beside the videos gives some"
+
+
+@dataclasses.dataclass(frozen=True)
+class Examinee:
+    """A trained model, and the words that it is asked in; `positions` is the longest sequence that it takes."""
+
+    fill: zero_shot.Fill
+    tokens: TokenSpace
+    words: Words
+    template: str
+    positions: int
+
+    def answer(self, segments: Sequence[Segment]) -> Fillings:
+        """What it fills into the template beside each segment."""
+        ids = zero_shot.encode_template(self.template, self.words.encode, self.tokens)
+        return zero_shot.ask(self.fill, ids, segments, self.tokens, self.positions)
+
+    def answer_blindly(self) -> Fillings:
+        """What it fills into the template without video."""
+        ids = zero_shot.encode_template(self.template, self.words.encode, self.tokens)
+        return zero_shot.language_prior(self.fill, ids, self.tokens)
+
+
+def judge(
+    config: Config, workdir: pathlib.Path, prepared: pathlib.Path, params: Any, thumbnails: Thumbnails
+) -> dict[str, Any]:
+    """Judges trained parameters by the held-out videos, prints a table, and writes the result and the report.
+
+    Args:
+      config: of the run.
+      workdir: of the run, with its tokens, tokenizer, visual vocabulary and metrics.
+      prepared: folder of prepared data, with its records.
+      params: of the model, wholly on this process's devices.
+      thumbnails: shows the held-out videos.
+
+    Returns:
+      What ``zero_shot.json`` holds: for each of ``verb_top1 verb_top5 object_top1 object_top5`` the accuracies that
+      `zero_shot.score` explains, nulls where the held-out videos have no captions; under ``held_out`` the means over
+      held-out batches; and what was asked.
+    """
+    tokens = TokenSpace.load(workdir / "tokens.json")
+    training, validation = (RecordSource(prepared / "records", split) for split in ("train", "validation"))
+    records = [validation[index] for index in range(len(validation))]
+    model = VideoBert(config.model, tokens)
+    examinee = Examinee(
+        fill=functools.partial(fill, model, params),
+        tokens=tokens,
+        words=Words(workdir / "tokenizer", tokens),
+        template=config.evaluation.template,
+        positions=config.data.sequence_length,
+    )
+
+    known = _captions(training)
+    segments = find_segments(records)
+    result = cloze(examinee, segments, known)
+
+    batches = validation_batches(validation, tokens, config.data, config.evaluation.batches)
+    objective = pretraining.Pretraining(tokens.text_size)
+    metrics = jax.jit(lambda batch: objective(pretraining.forward(model, params, batch), batch))
+    result["held_out"] = held_out.measure(metrics, batches)
+    _write(workdir / "evaluation" / "zero_shot.json", json.dumps(result, indent=2, allow_nan=False) + "\n")
+    print(table(result))
+
+    shown = segments or storyboard.sentence_segments(records)
+    count = config.evaluation.storyboards
+    contents = Contents(
+        result=result,
+        facts=_facts(config, tokens, params, training),
+        curves=curves(_lines(workdir / "metrics.jsonl")),
+        readings=_readings(examinee, storyboard.evenly(shown, count), known, thumbnails),
+        picturings=_picturings(examinee, shown, count, workdir / "vocabulary"),
+    )
+    _write(workdir / "report" / "index.html", page(contents))
+    print(f"report: {workdir / 'report' / 'index.html'}")
+    return result
+
+
+def cloze(examinee: Examinee, segments: Sequence[Segment], training_captions: Iterable[str]) -> dict[str, Any]:
+    """The zero-shot result by the captioned segments; nulls if there are none."""
+    if not segments:
+        return zero_shot.unanswerable(examinee.template, NO_CAPTIONS)
+    unseen = zero_shot.is_unseen(segments, training_captions)
+    questions = zero_shot.questions(segments, examinee.words.id_of)
+    answers, prior = examinee.answer(segments), examinee.answer_blindly()
+    return zero_shot.judge(answers, prior, questions, unseen, examinee.template)
+
+
+def _readings(
+    examinee: Examinee, segments: Sequence[Segment], training_captions: Iterable[str], thumbnails: Thumbnails
+) -> list[storyboard.Reading]:
+    if not segments:
+        return []
+    unseen = zero_shot.is_unseen(segments, training_captions)
+    return storyboard.read(segments, examinee.answer(segments), unseen, examinee.words, thumbnails)
+
+
+def _picturings(
+    examinee: Examinee, segments: Sequence[Segment], count: int, vocabulary: pathlib.Path
+) -> list[storyboard.Picturing]:
+    """Of sentences made from captions; where there are none, of what is spoken."""
+    sentences = storyboard.sentences_to_picture(examinee.template, segments)
+    sentences = sentences or [examinee.words.decode(segment.spoken) for segment in segments]
+
+    def picture_of(word: int) -> bytes:
+        return (vocabulary / "frames" / f"{word:05d}.jpg").read_bytes()
+
+    chosen = storyboard.evenly(sentences, count)
+    return storyboard.picture(examinee.fill, chosen, examinee.words.encode, picture_of, examinee.tokens)
+
+
+def _captions(records: RecordSource) -> frozenset[str]:
+    """All captions of a split, each once."""
+    each = progress((records[index] for index in range(len(records))), len(records), "training captions", "record")
+    return frozenset(caption for record in each for caption in record.captions)
+
+
+def _facts(config: Config, tokens: TokenSpace, params: Any, records: RecordSource) -> dict[str, str]:
+    """What the run was, in a few words."""
+    size = sum(leaf.size for leaf in jax.tree.leaves(params))
+    return {
+        "model": f"{config.model.num_layers} layers, {config.model.hidden_size} wide",
+        "parameters": f"{size / 1e6:,.1f} million",
+        "vocabulary": f"{tokens.text_size:,} words, {tokens.visual_size:,} visual words",
+        "training records": f"{len(records):,}",
+        "steps": f"{config.steps:,} of {config.data.batch_size} rows",
+        "seed": f"{config.seed}",
+    }
+
+
+def _lines(path: pathlib.Path) -> list[dict[str, Any]]:
+    """The lines of ``metrics.jsonl``; none if the parameters were not trained here."""
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def _write(path: pathlib.Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")

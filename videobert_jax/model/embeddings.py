@@ -1,0 +1,37 @@
+"""Token, position and segment embeddings of the joint sequence (VideoBERT, section 3.2)."""
+
+import flax.linen as nn
+import jax
+
+from videobert_jax.config import ModelConfig
+from videobert_jax.model.primitives import embed, norm
+from videobert_jax.tokens import TokenSpace
+
+SEGMENT_TYPES = 2  # text, video
+
+
+class Embeddings(nn.Module):
+    """Words and visual words share one table, so that one softmax predicts either."""
+
+    config: ModelConfig
+    tokens: TokenSpace
+
+    def setup(self) -> None:
+        """Names the three tables, the normalisation after them and the dropout."""
+        self.token_embedding = embed(self.config, self.tokens.padded_size)
+        self.position_embedding = embed(self.config, self.config.max_positions)
+        self.segment_embedding = embed(self.config, SEGMENT_TYPES)
+        self.norm = norm(self.config)
+        self.dropout = nn.Dropout(self.config.dropout)
+
+    def __call__(
+        self, token_ids: jax.Array, positions: jax.Array, segment_types: jax.Array, deterministic: bool
+    ) -> jax.Array:
+        """Three int32 [B, S] arrays to [B, S, D] in `config.dtype`."""
+        x = self.token_embedding(token_ids) + self.position_embedding(positions) + self.segment_embedding(segment_types)
+        return self.dropout(self.norm(x), deterministic=deterministic)
+
+    @property
+    def table(self) -> jax.Array:
+        """The joint vocabulary, float32 [padded_size, D], which the prediction head is tied to."""
+        return self.token_embedding.embedding

@@ -1,0 +1,30 @@
+"""The masked-prediction head over the joint vocabulary."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from videobert_jax.config import ModelConfig
+from videobert_jax.model.primitives import dense, gelu, norm
+from videobert_jax.tokens import TokenSpace
+
+MASKED_LOGIT = -1e9  # of an id that cannot occur: its probability is exactly 0, yet no arithmetic on it gives NaN
+
+
+class PredictionHead(nn.Module):
+    """BERT's transform, then logits against the tied embedding table."""
+
+    config: ModelConfig
+    tokens: TokenSpace
+
+    @nn.compact
+    def __call__(self, x: jax.Array, table: jax.Array) -> jax.Array:
+        """Logits float32 [B, K, padded_size] of x [B, K, D] against `table` float32 [padded_size, D].
+
+        Products are taken in `config.dtype` and summed in float32. The rows that only pad the table are masked.
+        """
+        x = norm(self.config, "norm")(gelu(dense(self.config, self.config.hidden_size, "dense")(x)))
+        logits = jnp.einsum("bkd,vd->bkv", x, table.astype(x.dtype), preferred_element_type=jnp.float32)
+        bias = self.param("bias", nn.initializers.zeros, (self.tokens.padded_size,))
+        exists = jnp.arange(self.tokens.padded_size) < self.tokens.size
+        return jnp.where(exists[None, None], logits + bias[None, None], MASKED_LOGIT)

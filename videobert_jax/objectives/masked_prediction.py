@@ -1,0 +1,41 @@
+"""Masked prediction: which word, or which visual word, stood under each [MASK] (VideoBERT, section 3.3)."""
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from videobert_jax.objectives.objective import Arrays, Metrics, summed
+
+TEXT, VIDEO, JOINT = 1, 2, 3  # values of `sequence_modes` in a batch
+
+
+def metrics(logits: jax.Array, batch: Arrays, text_size: int) -> Metrics:
+    """Cross-entropy, in nats, and top-1 accuracy of every `selections`.
+
+    Args:
+      logits: float32 [B, K, padded_size].
+      batch: as `data.packing` explains.
+      text_size: first visual id.
+    """
+    targets = batch["prediction_targets"]
+    loss = optax.softmax_cross_entropy_with_integer_labels(logits, targets)
+    correct = (jnp.argmax(logits, axis=-1) == targets).astype(jnp.float32)
+    chosen = selections(batch, text_size)
+    return {**summed("loss", loss, chosen), **summed("accuracy", correct, chosen)}
+
+
+def selections(batch: Arrays, text_size: int) -> dict[str, jax.Array]:
+    """Weights float32 [B, K] of the predictions that belong to a modality, and to it in one mode of sequence."""
+    weights = batch["prediction_weights"]
+    is_video = batch["prediction_targets"] >= text_size
+    sequence_ids = jnp.take_along_axis(batch["sequence_ids"], batch["prediction_positions"], axis=1)
+    # An unused prediction may point at padding, sequence 0; it weighs nothing, whatever mode is read for it.
+    modes = jnp.take_along_axis(batch["sequence_modes"], jnp.maximum(sequence_ids - 1, 0), axis=1)
+    return {
+        "text": weights * ~is_video,
+        "video": weights * is_video,
+        "text_in_text": weights * (~is_video & (modes == TEXT)),
+        "text_in_joint": weights * (~is_video & (modes == JOINT)),
+        "video_in_video": weights * (is_video & (modes == VIDEO)),
+        "video_in_joint": weights * (is_video & (modes == JOINT)),
+    }

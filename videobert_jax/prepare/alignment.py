@@ -1,0 +1,107 @@
+"""Clips, sentences and captions of one video on one clock, cut into records (VideoBERT section 3.2).
+
+Time decides what belongs together: a clip belongs to the sentence or caption that its centre lies in.
+"""
+
+import itertools
+import math
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from videobert_jax.data.records import Record
+from videobert_jax.prepare.annotations import Caption
+from videobert_jax.prepare.sentences import Sentence
+
+
+def whole_video(
+    video_id: str,
+    visual_ids: np.ndarray,
+    clip_seconds: float,
+    sentences: Sequence[Sentence],
+    captions: Sequence[Caption],
+    encode_words: Callable[[str], list[int]],
+) -> Record:
+    """A video as one long record.
+
+    What begins after the last clip has no picture and is left out, and so is a sentence without a single token.
+
+    Args:
+      video_id: the video's name.
+      visual_ids: int32 [n], at least one.
+      clip_seconds: length of a clip.
+      sentences: in the order of time, not overlapping.
+      captions: in the order of time; these may overlap.
+      encode_words: text to WordPieces.
+    """
+    end = len(visual_ids) * clip_seconds
+    spoken = [(s, ids) for s in sentences if s.start < end and (ids := encode_words(s.text))]
+    seen = [caption for caption in captions if caption.start < end]
+    return Record(
+        video_id=video_id,
+        start_clip=0,
+        clip_seconds=float(np.float32(clip_seconds)),  # as it is stored: readers must find the same clips
+        visual_ids=visual_ids.astype(np.int32),
+        token_ids=np.array([token for _, ids in spoken for token in ids], np.int32),
+        sentence_offsets=np.cumsum([0] + [len(ids) for _, ids in spoken], dtype=np.int32),
+        sentence_starts=np.array([sentence.start for sentence, _ in spoken], np.float32),
+        sentence_ends=np.array([min(sentence.end, end) for sentence, _ in spoken], np.float32),
+        captions=tuple(caption.text for caption in seen),
+        caption_starts=np.array([caption.start for caption in seen], np.float32),
+        caption_ends=np.array([min(caption.end, end) for caption in seen], np.float32),
+    )
+
+
+def cut(video: Record, chunk_tokens: int) -> Iterator[Record]:
+    """Cuts a whole video into chunks of about `chunk_tokens` words and clips, as equal as its content allows.
+
+    A border never parts the clips of a sentence or of a caption. So each sentence and each caption is in exactly one
+    chunk, with all its clips, and a chunk grows where captions overlap over a long stretch.
+    """
+    clips = len(video.visual_ids)
+    sentences = _clip_spans(video, video.sentence_starts, video.sentence_ends)
+    captions = _clip_spans(video, video.caption_starts, video.caption_ends)
+    parted = np.zeros(clips + 1, np.int64)  # how many spans a border before this clip would part
+    for firsts, stops in (sentences, captions):
+        np.add.at(parted, firsts + 1, 1)
+        np.add.at(parted, stops, -1)
+    candidates = np.flatnonzero(np.cumsum(parted)[1:clips] == 0) + 1
+
+    size = np.ones(clips, np.int64)
+    np.add.at(size, sentences[0], np.diff(video.sentence_offsets))
+    passed = np.cumsum(size)
+    count = math.ceil(passed[-1] / chunk_tokens)
+    borders = {0, clips}
+    if len(candidates):
+        targets = passed[-1] * np.arange(1, count) / count
+        borders |= {int(candidates[np.abs(passed[candidates - 1] - target).argmin()]) for target in targets}
+    for start, stop in itertools.pairwise(sorted(borders)):
+        yield _chunk(video, start, stop, sentences[0], captions[0])
+
+
+def _clip_spans(video: Record, starts: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The clips [first, stop) of each span of seconds; for one so short that it has none, the clip of its middle."""
+    first, stop = video.clips_within(starts, ends)
+    middle = ((starts + ends) / 2 / video.clip_seconds).astype(np.int64).clip(0, len(video.visual_ids) - 1)
+    first = np.where(first < stop, first, middle)
+    return first, np.maximum(stop, first + 1)
+
+
+def _chunk(video: Record, start: int, stop: int, sentence_clips: np.ndarray, caption_clips: np.ndarray) -> Record:
+    """Clips [start, stop), with the sentences and captions whose first clip is among them."""
+    s = slice(*np.searchsorted(sentence_clips, (start, stop)))
+    c = np.flatnonzero((start <= caption_clips) & (caption_clips < stop))  # captions overlap, so need not be in order
+    offsets = video.sentence_offsets[s.start : s.stop + 1]
+    return Record(
+        video_id=video.video_id,
+        start_clip=start,
+        clip_seconds=video.clip_seconds,
+        visual_ids=video.visual_ids[start:stop],
+        token_ids=video.token_ids[offsets[0] : offsets[-1]],
+        sentence_offsets=offsets - offsets[0],
+        sentence_starts=video.sentence_starts[s],
+        sentence_ends=video.sentence_ends[s],
+        captions=tuple(video.captions[index] for index in c),
+        caption_starts=video.caption_starts[c],
+        caption_ends=video.caption_ends[c],
+    )

@@ -1,0 +1,73 @@
+"""Ground truth in YouCook2's schema: which videos are held out, and what is seen when."""
+
+import dataclasses
+import json
+import math
+import pathlib
+from collections.abc import Collection
+from typing import Any
+
+from videobert_jax.prepare.report import Problem
+
+SPLITS = {"training": "train", "validation": "validation"}  # the file's subset -> our split
+
+
+@dataclasses.dataclass(frozen=True)
+class Caption:
+    """What a person wrote about the segment [start, end) in seconds."""
+
+    text: str
+    start: float
+    end: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Annotation:
+    """A video's captions in the order of time, and its split: "train", "validation", or None for not to be used."""
+
+    split: str | None
+    captions: tuple[Caption, ...]
+
+
+def read_annotations(path: pathlib.Path, video_ids: Collection[str]) -> tuple[dict[str, Annotation], list[Problem]]:
+    """Reads ``{"database": {video id: {"subset", "annotations": [{"id", "segment": [start, end], "sentence"}]}}}``.
+
+    A caption without words, or whose segment is not 0 <= start < end, is left out with a `Problem`.
+
+    Args:
+      path: the file.
+      video_ids: the videos wanted; the file often names more, and need not name all.
+
+    Raises:
+      ValueError: if the file as a whole is not of this schema.
+    """
+    try:
+        database = json.loads(path.read_text(encoding="utf-8"))["database"]
+        found = {video_id: database[video_id] for video_id in video_ids if video_id in database}
+        entries = {video_id: (entry["subset"], list(entry["annotations"])) for video_id, entry in found.items()}
+    except (UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is not of YouCook2's schema ({type(error).__name__}: {error}); mend it") from error
+    annotations: dict[str, Annotation] = {}
+    problems: list[Problem] = []
+    for video_id, (subset, items) in entries.items():
+        captions = []
+        for index, item in enumerate(items):
+            try:
+                captions.append(_caption(item))
+            except (KeyError, TypeError, ValueError) as error:
+                problems.append(Problem(f"{video_id}, caption {index}", "annotations", f"unusable: {error!r}"))
+        captions.sort(key=lambda caption: (caption.start, caption.end))
+        annotations[video_id] = Annotation(SPLITS.get(subset), tuple(captions))
+        if subset not in SPLITS:
+            reason = f"subset {subset!r} is neither {' nor '.join(SPLITS)}: the video is not used"
+            problems.append(Problem(video_id, "annotations", reason))
+    return annotations, problems
+
+
+def _caption(item: dict[str, Any]) -> Caption:
+    start, end = map(float, item["segment"])
+    if not (0 <= start < end and math.isfinite(end)):
+        raise ValueError(f"segment is {item['segment']}, expected 0 <= start < end")
+    if not isinstance(item["sentence"], str) or not item["sentence"].strip():
+        raise ValueError(f"sentence is {item['sentence']!r}, expected words")
+    return Caption(item["sentence"].strip(), start, end)

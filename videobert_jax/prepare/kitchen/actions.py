@@ -1,0 +1,33 @@
+"""The eight verbs, and how fast each is usually done."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from videobert_jax.prepare.kitchen.blades import cut, grate, peel
+from videobert_jax.prepare.kitchen.motion import Action, Clock
+from videobert_jax.prepare.kitchen.objects import Food
+from videobert_jax.prepare.kitchen.tools import Look
+from videobert_jax.prepare.kitchen.vessels import fry, mash, pour, stir, wash
+
+
+class Verb(NamedTuple):
+    """How an action is made, and the usual period of one stroke (seconds)."""
+
+    make: Callable[[Food, Look, Clock, np.random.Generator], Action]
+    period: float
+
+
+ACTIONS: dict[str, Verb] = {
+    "cut": Verb(cut, 0.7),
+    "pour": Verb(pour, 1.6),
+    "stir": Verb(stir, 1.3),
+    "fry": Verb(fry, 0.8),
+    "peel": Verb(peel, 1.0),
+    "grate": Verb(grate, 0.7),
+    "mash": Verb(mash, 0.8),
+    "wash": Verb(wash, 0.9),
+}
+
+VERBS: tuple[str, ...] = tuple(ACTIONS)

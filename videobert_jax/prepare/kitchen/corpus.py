@@ -1,0 +1,113 @@
+"""The kitchen corpus on disk: mp4 files, a WebVTT file beside each, and annotations in the schema of YouCook2."""
+
+import dataclasses
+import fractions
+import functools
+import json
+from pathlib import Path
+
+import av
+
+from videobert_jax.config import KitchenConfig
+from videobert_jax.prepare.kitchen.narration import narrate, to_vtt
+from videobert_jax.prepare.kitchen.plan import Stream, Video, plan_videos
+from videobert_jax.prepare.kitchen.scene import render
+from videobert_jax.prepare.pool import WorkerDiedError, share_out
+from videobert_jax.progress import progress
+
+VERSION = 1  # of the pictures and the wording; raise it whenever either changes
+# The macroblock tree is off: with it, x264 (core 165) gives frames below 128 pixels different bytes in every run.
+ENCODER_OPTIONS = {"crf": "25", "preset": "veryfast", "threads": "1", "mbtree": "0"}
+
+README = """\
+The kitchen corpus: short instructional videos, rendered.
+
+Every picture and every sentence in this folder was drawn and worded by the code of videobert_jax
+(videobert_jax/prepare/kitchen); nothing is taken from anywhere else. Licence: Apache-2.0, like the code.
+
+kitchen_*.mp4     H.264 video without sound
+kitchen_*.vtt     what is said
+annotations.json  the split and what is shown, in the schema of YouCook2
+kitchen.json      the settings the folder was made with
+"""
+
+
+def make_corpus(directory: Path, config: KitchenConfig, workers: int) -> None:
+    """Renders the corpus into `directory`; what is already there is kept, so a run that was stopped goes on.
+
+    Every file is moved into place complete, `annotations.json` as the last one: its presence means that the corpus is
+    complete. Each video depends on `config` and its own index only, never on `workers`.
+
+    Args:
+      directory: made if it does not exist.
+      config: what to render.
+      workers: number of processes; 0: one per core.
+
+    Raises:
+      ValueError: the frame has an odd side, or `directory` holds a corpus of other settings.
+      RuntimeError: the process that makes a video was killed, twice.
+    """
+    if config.width % 2 or config.height % 2:
+        raise ValueError(f"kitchen frames are {config.width}x{config.height}; yuv420p video needs even sides")
+    directory.mkdir(parents=True, exist_ok=True)
+    _claim(directory, config)
+    if (directory / "annotations.json").exists():
+        return
+    videos = plan_videos(config)
+    missing = [video.index for video in videos if not (directory / f"{video.name}.mp4").exists()]
+    done = share_out(functools.partial(make_video, directory, config), missing, workers)
+    for index, result in progress(done, len(missing), "kitchen corpus", "videos"):
+        if isinstance(result, WorkerDiedError):
+            raise RuntimeError(f"{videos[index].name} was not made: {result}; run again to go on") from result
+    database = {video.name: annotation(video) for video in videos}
+    _write(directory / "annotations.json", json.dumps({"database": database}, indent=1) + "\n")
+
+
+def make_video(directory: Path, config: KitchenConfig, index: int) -> None:
+    """Writes the narration of one video, then its frames."""
+    video = plan_videos(config)[index]
+    _write(directory / f"{video.name}.vtt", to_vtt(narrate(video), video.random(Stream.CAPTIONS)))
+    target = directory / f"{video.name}.mp4"
+    part = target.with_suffix(".part")
+    rate = fractions.Fraction(config.fps).limit_denominator(1000)
+    with av.open(str(part), "w", format="mp4") as container:
+        stream = container.add_stream("libx264", rate=rate, options=ENCODER_OPTIONS)
+        stream.width, stream.height, stream.pix_fmt = config.width, config.height, "yuv420p"
+        stream.gop_size = round(config.fps * 5)
+        for picture in render(video, config):
+            container.mux(stream.encode(av.VideoFrame.from_image(picture)))
+        container.mux(stream.encode())
+    part.replace(target)
+
+
+def annotation(video: Video) -> dict[str, object]:
+    """The entry of one video in YouCook2's `database`."""
+    return {
+        "duration": video.duration,
+        "subset": video.subset,
+        "recipe_type": "kitchen",
+        "annotations": [
+            {"id": number, "segment": [step.start, step.end], "sentence": step.caption}
+            for number, step in enumerate(video.steps)
+        ],
+    }
+
+
+def _claim(directory: Path, config: KitchenConfig) -> None:
+    """Writes down what the folder is for; refuses a folder that is for something else."""
+    settings = {"version": VERSION, **dataclasses.asdict(config)}
+    path = directory / "kitchen.json"
+    if path.exists():
+        found = json.loads(path.read_text())
+        if found != settings:
+            raise ValueError(f"{directory} holds a corpus made with {found}, not {settings}; choose or empty a folder")
+        return
+    _write(directory / "README.txt", README)
+    _write(path, json.dumps(settings, indent=1) + "\n")
+
+
+def _write(path: Path, text: str) -> None:
+    """Writes a file so that it is there whole or not at all."""
+    part = path.with_name(path.name + ".part")
+    part.write_text(text)
+    part.replace(path)

@@ -1,0 +1,78 @@
+"""What visual words look like: the frame nearest each centroid, and a contact sheet for people (VideoBERT figure 3)."""
+
+import io
+import pathlib
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from videobert_jax.prepare.vocabulary import Vocabulary
+
+Clip = tuple[str, int]  # video id, index of the clip in the video
+SHEET_WORDS = 240  # words on the contact sheet, evenly spaced over the vocabulary
+SHEET_COLUMNS = 6  # words side by side
+SHEET_FRAMES = 4  # frames of each word, nearest first
+CELL = 64  # pixels, side of a frame on the sheet
+GAP = 16  # pixels around a word; holds its number
+
+
+def nearest_clips(vocabulary: Vocabulary, videos: Iterable[tuple[str, np.ndarray]], count: int) -> list[list[Clip]]:
+    """For each visual word, at most `count` of the clips that have it, nearest to its centroid first.
+
+    Args:
+      vocabulary: fitted on these videos; a word that none of them has gets an empty list.
+      videos: (video id, float features [clips, D]), read once.
+      count: clips of each word.
+    """
+    clips: list[Clip] = []
+    words, distances = [np.zeros(0, np.int32)], [np.zeros(0, np.float32)]
+    centroids = vocabulary.centroids
+    for video_id, features in videos:
+        clips += [(video_id, index) for index in range(len(features))]
+        words.append(vocabulary.assign(features))
+        distances.append(np.sum((vocabulary.projection(features) - centroids[words[-1]]) ** 2, axis=1))
+    all_words = np.concatenate(words)
+    order = np.lexsort((np.concatenate(distances), all_words))  # by word, then by distance
+    groups = np.split(order, np.searchsorted(all_words[order], np.arange(1, vocabulary.size)))
+    return [[clips[index] for index in group[:count]] for group in groups]
+
+
+def write_pictures(
+    directory: pathlib.Path, nearest: Sequence[Sequence[Clip]], thumbnails: Callable[[str], Sequence[bytes]]
+) -> None:
+    """Writes ``frames/<word, five digits>.jpg`` for every word that has a clip, and ``contact_sheet.jpg``.
+
+    Args:
+      directory: the vocabulary's folder.
+      nearest: clips of each word from `nearest_clips`, of the training videos alone.
+      thumbnails: gives a video's JPEGs, one for each clip; called once for each video that is needed.
+    """
+    sheet = np.unique(np.linspace(0, len(nearest) - 1, SHEET_WORDS).astype(int)).tolist()
+    needed = {clip for clips in nearest for clip in clips[:1]}
+    needed |= {clip for word in sheet for clip in nearest[word][:SHEET_FRAMES]}
+    pictures: dict[Clip, bytes] = {}
+    for video_id in sorted({video_id for video_id, _ in needed}):
+        frames = thumbnails(video_id)
+        pictures |= {clip: frames[clip[1]] for clip in needed if clip[0] == video_id}
+    (directory / "frames").mkdir(parents=True, exist_ok=True)
+    for word, clips in enumerate(nearest):
+        if clips:
+            (directory / "frames" / f"{word:05d}.jpg").write_bytes(pictures[clips[0]])
+    rows = [(word, [pictures[clip] for clip in nearest[word][:SHEET_FRAMES]]) for word in sheet]
+    _contact_sheet(rows).save(directory / "contact_sheet.jpg", quality=85)
+
+
+def _contact_sheet(words: Sequence[tuple[int, Sequence[bytes]]]) -> Image.Image:
+    """A grid of words, each its number over a strip of its nearest frames."""
+    width, height = SHEET_FRAMES * CELL + GAP, CELL + GAP
+    columns = min(SHEET_COLUMNS, len(words))
+    sheet = Image.new("RGB", (columns * width + GAP, -(-len(words) // columns) * height + GAP), "white")
+    draw = ImageDraw.Draw(sheet)
+    for place, (word, frames) in enumerate(words):
+        left, top = GAP + place % columns * width, place // columns * height + GAP
+        draw.text((left, top - 13), f"{word}", fill="#555555")
+        for index, jpeg in enumerate(frames):
+            frame = Image.open(io.BytesIO(jpeg)).convert("RGB").resize((CELL, CELL), Image.Resampling.LANCZOS)
+            sheet.paste(frame, (left + index * CELL, top))
+    return sheet

@@ -1,0 +1,147 @@
+"""Raw video and transcripts to records, once (VideoBERT sections 3.1 and 4.1 to 4.3).
+
+    files ─► features ─────────► visual vocabulary ─┐
+       └───► transcripts ─► sentences ─► tokenizer ─┴─► alignment ─► records ─► manifest
+
+Every stage leaves whole files or none, and is skipped where its files are there: what was killed goes on with the same
+call and ends with the same bytes, whatever the number of workers. The folder's name carries a hash of all that its
+content depends on, so changed videos or settings get a new folder; features of unchanged videos are taken over.
+"""
+
+import contextlib
+import dataclasses
+import errno
+import json
+import pathlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from videobert_jax.config import Config, PrepareConfig
+from videobert_jax.prepare.annotations import Annotation, read_annotations
+from videobert_jax.prepare.report import Problem, summary
+from videobert_jax.prepare.scan import Corpus, Source, digest, fingerprint, scan
+from videobert_jax.prepare.splits import TRAIN, VALIDATION, split_videos
+from videobert_jax.prepare.storage import exclusive, whole
+
+VERSION = 1  # of the result; raised when a stage comes to compute something else
+MANIFEST, REPORT = "manifest.json", "report.json"
+FEATURE_SETTINGS = ("fps", "clip_frames", "backbone", "image_size")  # fields of PrepareConfig that features depend on
+
+
+class PrepareError(Exception):
+    """Nothing can be prepared; the message says why and what to do."""
+
+
+def prepare(config: Config) -> pathlib.Path:
+    """Returns the folder of prepared data, `<cache>/prepared-<hash>`, having made it if it was not there.
+
+    Raises PrepareError if no video can be used or the cache cannot be written, FileNotFoundError if there are no
+    videos, and ValueError for an annotations file or a tokenizer of another schema.
+    """
+    cache = pathlib.Path(config.data.cache)
+    with _explained(cache):
+        corpus = scan(pathlib.Path(config.data.videos) if config.data.videos else _kitchen(config, cache))
+        directory = cache / f"prepared-{_key(config.prepare, corpus)}"
+        if not (directory / MANIFEST).exists():
+            with exclusive(directory):
+                if not (directory / MANIFEST).exists():
+                    _prepare(config.prepare, corpus, cache, directory)
+    return directory
+
+
+def _kitchen(config: Config, cache: pathlib.Path) -> pathlib.Path:
+    from videobert_jax.prepare.kitchen.corpus import VERSION as KITCHEN_VERSION
+    from videobert_jax.prepare.kitchen.corpus import make_corpus
+
+    directory = cache / f"kitchen-{digest([KITCHEN_VERSION, dataclasses.asdict(config.kitchen)])}"
+    with exclusive(directory):
+        make_corpus(directory, config.kitchen, config.prepare.workers)
+    return directory
+
+
+def _key(config: PrepareConfig, corpus: Corpus) -> str:
+    """A hash of everything that the result depends on."""
+    videos = [path for source in corpus.sources for path in (source.video, source.transcript)]
+    tokenizer = sorted(pathlib.Path(config.tokenizer).iterdir()) if config.tokenizer else []
+    files = fingerprint([*videos, corpus.annotations, *tokenizer])
+    return digest([VERSION, _settings(config), files, _as_dicts(corpus.problems)])
+
+
+def _settings(config: PrepareConfig) -> dict[str, Any]:
+    """The config without what does not change the result."""
+    return {name: value for name, value in dataclasses.asdict(config).items() if name != "workers"}
+
+
+def _prepare(config: PrepareConfig, corpus: Corpus, cache: pathlib.Path, directory: pathlib.Path) -> None:
+    from videobert_jax.prepare import stages  # brings JAX, which a finished preparation does without
+
+    stages.check(config)
+    annotations, sources, problems = _annotated(corpus)
+    store = cache / f"features-{digest([VERSION, *(getattr(config, name) for name in FEATURE_SETTINGS)])}"
+    readable, unreadable = stages.features(config, sources, store, directory)
+    problems += unreadable
+    if not readable:
+        _write_json(directory / REPORT, {"quarantined": _as_dicts(problems)})
+        raise PrepareError(
+            f"none of {len(corpus.sources)} videos can be used; see {directory / REPORT}\n{summary({}, problems)}"
+        )
+    splits = split_videos([source.video_id for source in readable], annotations, config.validation_fraction)
+
+    repairs, unspoken = stages.narrations(config, readable, directory)
+    stages.train_tokenizer(config, splits, directory)
+    quality = stages.fit_vocabulary(config, splits, directory)
+    contents, unseen = stages.records(config, splits, annotations, directory)
+
+    problems += [*unspoken, *unseen]
+    counts = {"videos": len(corpus.sources), "usable videos": len(readable), **contents}
+    report = {"counts": counts, "repairs": repairs, "vocabulary": quality, "quarantined": _as_dicts(problems)}
+    _write_json(directory / REPORT, report)
+    _write_json(directory / MANIFEST, {"version": VERSION, "config": _settings(config), "counts": counts})
+    print("\n".join([f"prepared {directory}", summary(counts, problems), *_warnings(config, splits, counts)]))
+
+
+def _warnings(config: PrepareConfig, splits: Mapping[str, Sequence[str]], counts: Mapping[str, int]) -> Iterator[str]:
+    if splits[TRAIN] == splits[VALIDATION]:
+        yield "  warning: the only video is both trained on and held out; no figure will mean anything"
+    if not counts["sentences"]:
+        yield "  warning: there is no transcript to read; only video-only examples can be made"
+    words, asked = counts["visual vocabulary"], config.branching**config.depth
+    if 2 * words < asked:
+        yield f"  warning: {words:,} of {asked:,} visual words exist; lower --config.prepare.depth, or add videos"
+
+
+def _annotated(corpus: Corpus) -> tuple[Mapping[str, Annotation], Sequence[Source], list[Problem]]:
+    """The ground truth, the videos that it does not exclude, and the problems so far."""
+    if corpus.annotations is None:
+        return {}, corpus.sources, list(corpus.problems)
+    annotations, problems = read_annotations(corpus.annotations, [source.video_id for source in corpus.sources])
+    excluded = {video_id for video_id, annotation in annotations.items() if annotation.split is None}
+    sources = [source for source in corpus.sources if source.video_id not in excluded]
+    return annotations, sources, [*corpus.problems, *problems]
+
+
+def _as_dicts(problems: Sequence[Problem]) -> list[dict[str, str]]:
+    return [dataclasses.asdict(problem) for problem in sorted(problems)]
+
+
+def _write_json(path: pathlib.Path, content: Mapping[str, Any]) -> None:
+    with whole(path) as part:
+        part.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+@contextlib.contextmanager
+def _explained(cache: pathlib.Path) -> Iterator[None]:
+    """Turns the errors of a full or forbidden disk into advice."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise PrepareError(
+                f"the disk of the cache {cache} is full; what is finished is kept: free some space, or name another "
+                "folder with --config.data.cache, and run the same command again"
+            ) from error
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
+            raise PrepareError(
+                f"{error.strerror}: {error.filename}; the cache is set by --config.data.cache"
+            ) from error
+        raise

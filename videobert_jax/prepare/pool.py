@@ -1,0 +1,83 @@
+"""Processes that share out independent items and outlive the death of one of them."""
+
+import collections
+import multiprocessing
+import os
+import threading
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from typing import TypeVar
+
+T = TypeVar("T", bound=Hashable)
+R = TypeVar("R")
+
+ATTEMPTS = 2  # at an item whose process dies
+
+
+class WorkerDiedError(Exception):
+    """The result of an item whose process died (killed, out of memory, a crash in native code) at every attempt."""
+
+    def __str__(self) -> str:
+        return f"its worker process died, {ATTEMPTS} times: killed, out of memory, or a crash in native code"
+
+
+def available_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def share_out(work: Callable[[T], R], items: Sequence[T], workers: int) -> Iterator[tuple[T, R | WorkerDiedError]]:
+    """Calls `work` on every item in spawned processes; yields (item, result) in order of completion.
+
+    A pool of several processes breaks as a whole when one dies, and cannot say at which item. So each process is a pool
+    of its own that holds one item at a time: the item is known, is tried once more, and the rest goes on.
+
+    Args:
+      work: what to do; it and the items and results cross over pickled. An exception that it raises is raised here.
+      items: what to work on.
+      workers: number of processes; 0 for one per core.
+    """
+    waiting = collections.deque(items)
+    deaths: collections.Counter[T] = collections.Counter()
+    idle = [_new_process() for _ in range(min(workers or available_cores(), len(items)))]
+    running: dict[Future[R], tuple[ProcessPoolExecutor, T]] = {}
+    try:
+        while waiting or running:
+            while waiting and idle:
+                process, item = idle.pop(), waiting.popleft()
+                running[process.submit(work, item)] = process, item
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                process, item = running.pop(future)
+                try:
+                    result = future.result()
+                except BrokenProcessPool:
+                    process.shutdown()
+                    process = _new_process()
+                    deaths[item] += 1
+                    if deaths[item] < ATTEMPTS:
+                        waiting.append(item)
+                    else:
+                        yield item, WorkerDiedError()
+                else:
+                    yield item, result
+                idle.append(process)
+    finally:
+        for process in (*idle, *(process for process, _ in running.values())):
+            process.shutdown(cancel_futures=True)
+
+
+def _new_process() -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=_end_with_parent)
+
+
+def _end_with_parent() -> None:
+    """A worker whose parent was killed would wait for ever for its next item, and keep its memory."""
+    threading.Thread(target=_wait_for_parent, daemon=True).start()
+
+
+def _wait_for_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

@@ -1,0 +1,27 @@
+"""What could not be used, and why: nothing is dropped without an entry here."""
+
+import collections
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+
+@dataclasses.dataclass(frozen=True, order=True)
+class Problem:
+    """A quarantined item: a file or a part of one, the stage that refused it, and the reason."""
+
+    item: str
+    stage: str
+    reason: str
+
+
+def summary(counts: Mapping[str, int], problems: Sequence[Problem], shown: int = 10) -> str:
+    """A few lines for people: what there is, and the first of the problems of each stage."""
+    lines = [f"  {name}: {count:,}" for name, count in counts.items()]
+    by_stage: dict[str, list[Problem]] = collections.defaultdict(list)
+    for problem in problems:
+        by_stage[problem.stage].append(problem)
+    for stage, found in by_stage.items():
+        lines.append(f"  quarantined at {stage}: {len(found):,}")
+        lines += [f"    {problem.item}: {problem.reason}" for problem in found[:shown]]
+        lines += [f"    ... and {len(found) - shown:,} more in report.json"] if len(found) > shown else []
+    return "\n".join(lines)

@@ -1,0 +1,132 @@
+"""A folder of videos with transcripts beside them, to a list of what there is to prepare.
+
+The folder is searched recursively. A video's id is its file name without the suffix; of several with one id the least
+deeply nested counts. Its transcript lies in the same folder and is named ``<id>.vtt`` or ``<id>.srt``, or with a
+language, as downloaders do: ``<id>.en.vtt``.
+"""
+
+import dataclasses
+import hashlib
+import json
+import os
+import pathlib
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from videobert_jax.prepare.report import Problem
+
+VIDEO_SUFFIXES = (
+    ".mp4",
+    ".mkv",
+    ".webm",
+    ".avi",
+    ".mov",
+    ".m4v",
+    ".mpg",
+    ".mpeg",
+    ".ts",
+    ".flv",
+    ".ogv",
+    ".wmv",
+    ".3gp",
+)
+TRANSCRIPT_SUFFIXES = (".vtt", ".srt")  # in order of preference
+LANGUAGE = re.compile(r"\.[a-z]{2,3}([-_][A-Za-z0-9]+)*$")
+ANNOTATIONS = "annotations.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """One video, and its transcript if it has one."""
+
+    video_id: str
+    video: pathlib.Path
+    transcript: pathlib.Path | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Corpus:
+    """What a folder holds.
+
+    Attributes:
+      sources: one for each video id, sorted by it.
+      annotations: the file with the split and the ground-truth captions, if there is one.
+      problems: files that were found but cannot be used, or not fully.
+    """
+
+    sources: tuple[Source, ...]
+    annotations: pathlib.Path | None
+    problems: tuple[Problem, ...]
+
+
+def scan(folder: pathlib.Path) -> Corpus:
+    """Lists a folder. Raises FileNotFoundError if it does not exist or holds no video."""
+    if not folder.is_dir():
+        raise FileNotFoundError(f"there is no folder {folder}; name one with --config.data.videos")
+    names = sorted(_names(folder), key=lambda path: (len(path.parts), path))
+    files = [path for path in names if path.is_file()]
+    videos = [path for path in files if path.suffix.lower() in VIDEO_SUFFIXES]
+    if not videos:
+        raise FileNotFoundError(f"{folder} holds no videos; expected files that end in {', '.join(VIDEO_SUFFIXES)}")
+    transcripts, orphans = _match(videos, [path for path in files if path.suffix.lower() in TRANSCRIPT_SUFFIXES])
+
+    sources: dict[str, Source] = {}
+    problems = [Problem(_name(path, folder), "scan", "transcript without a video") for path in orphans]
+    problems += [Problem(_name(path, folder), "scan", "a link to nothing") for path in names if not path.exists()]
+    for video in videos:
+        name, video_id, transcript = _name(video, folder), video.stem, transcripts.get(video.with_suffix(""))
+        if video_id in sources:
+            kept = _name(sources[video_id].video, folder)
+            problems.append(Problem(name, "scan", f"another video has the same id {video_id!r}: {kept}"))
+            continue
+        sources[video_id] = Source(video_id, video, transcript)
+        if transcript is None:
+            problems.append(Problem(name, "scan", "video without a transcript: used for video-only examples"))
+    annotations = folder / ANNOTATIONS
+    return Corpus(
+        sources=tuple(sources[video_id] for video_id in sorted(sources)),
+        annotations=annotations if annotations.is_file() else None,
+        problems=tuple(sorted(problems)),
+    )
+
+
+def fingerprint(paths: Iterable[pathlib.Path | None]) -> str:
+    """A hash of names, sizes and times of change: earlier work on the files holds as long as it stays the same."""
+    stats = [(path.name, path.stat()) for path in paths if path is not None]
+    return digest([(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats])
+
+
+def digest(content: Any) -> str:
+    """Twelve hexadecimal digits that tell apart values of JSON."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _names(folder: pathlib.Path) -> Iterable[pathlib.Path]:
+    for directory, subfolders, names in os.walk(folder, followlinks=True):
+        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
+        yield from (pathlib.Path(directory, name) for name in names if not name.startswith("."))
+
+
+def _match(
+    videos: Sequence[pathlib.Path], transcripts: Sequence[pathlib.Path]
+) -> tuple[dict[pathlib.Path, pathlib.Path], list[pathlib.Path]]:
+    """The best transcript of each video (both named by the video's path without suffix), and those of no video."""
+    known = {video.with_suffix("") for video in videos}
+    candidates: dict[pathlib.Path, list[tuple[tuple[bool, bool, int], pathlib.Path]]] = {}
+    orphans = []
+    for transcript in transcripts:
+        exact = transcript.with_suffix("")
+        language = LANGUAGE.search(exact.name)
+        owner = exact if exact in known or not language else exact.with_name(exact.name[: language.start()])
+        if owner not in known:
+            orphans.append(transcript)
+            continue
+        foreign = owner != exact and not exact.name[len(owner.name) :].startswith(".en")
+        rank = (owner != exact, foreign, TRANSCRIPT_SUFFIXES.index(transcript.suffix.lower()))
+        candidates.setdefault(owner, []).append((rank, transcript))
+    return {owner: min(found)[1] for owner, found in candidates.items()}, orphans
+
+
+def _name(path: pathlib.Path, folder: pathlib.Path) -> str:
+    return path.relative_to(folder).as_posix()

@@ -1,0 +1,56 @@
+"""Files and folders that are there whole or not at all, whenever the process is killed."""
+
+import contextlib
+import fcntl
+import os
+import pathlib
+import shutil
+import sys
+from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def whole(target: pathlib.Path) -> Iterator[pathlib.Path]:
+    """A path to write a file or a folder at; it becomes `target` if the body ends well, and is on the disk by then."""
+    part = target.with_name(f".{target.name}.part")
+    if part.is_dir():  # left by a killed process
+        shutil.rmtree(part)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    yield part
+    for path in (*part.rglob("*"), part):
+        _flush(path)
+    part.replace(target)
+    _flush(target.parent)
+
+
+def _flush(path: pathlib.Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def link(source: pathlib.Path, target: pathlib.Path) -> None:
+    """Makes `target` the same file as `source`, or a copy where the file system has no hard links."""
+    if target.exists():
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        target.hardlink_to(source)
+    except OSError:
+        with whole(target) as part:
+            shutil.copyfile(source, part)
+
+
+@contextlib.contextmanager
+def exclusive(directory: pathlib.Path) -> Iterator[None]:
+    """Only one process at a time gets to work on `directory`; the others wait, until that one ends or is killed."""
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    with (directory.parent / f".{directory.name}.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"waiting for another process that is making {directory}", file=sys.stderr)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield

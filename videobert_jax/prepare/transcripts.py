@@ -1,0 +1,185 @@
+"""Subtitle files to a `Transcript`: spoken words with their times.
+
+WebVTT and SubRip are parsed by `webvtt-py`; the contents decide which of the two a file is, not its name. On top of the
+parser stand the rules below. What they mend is counted in `Transcript.repairs`.
+
+* Encoding: what the byte order mark says, else UTF-8, else Windows-1252; anything else is refused.
+* A cue with an unreadable or negative time, or without text, is dropped ("unreadable or empty cues").
+* Rolling captions, as YouTube makes them, show each line again in the next cue: a line is taken once ("rolled lines").
+* A cue that ends before it starts has its times swapped ("reversed times").
+* A cue that repeats another's time and text is dropped ("repeated cues"); cues that start together become one.
+* A cue that runs into the next one ends where that one starts ("overlapping cues").
+* Markup, speaker marks, sound descriptions such as ``[Music]`` and lyrics between notes are no speech and are removed.
+* A word starts at its own time where the file has one; other words share the time between by their number of letters.
+"""
+
+import codecs
+import collections
+import dataclasses
+import html
+import io
+import itertools
+import pathlib
+import re
+from collections.abc import Mapping
+
+import numpy as np
+import webvtt
+from webvtt.errors import MalformedFileError
+
+# UTF-32 before UTF-16: the mark of the one begins with the mark of the other.
+BYTE_ORDER_MARKS = {
+    codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+WORD_TIME = re.compile(r"<(?:(\d+):)?(\d{2}):(\d{2}\.\d{3})>")
+MARKUP = re.compile(r"</?[a-zA-Z][^>]*>|\{\\[^}]*\}|[\u200b\ufeff]")
+NO_SPEECH = re.compile(r"\[[^\]]*\]|^\s*\([^)]*\)\s*$|[♪♫][^♪♫]*[♪♫]?|>>+|^\s*-\s")
+
+# A word with its own time lasts until the next word, but no longer than it takes to say, so that pauses show.
+LONGEST_WORD_SECONDS = 0.15
+LONGEST_LETTER_SECONDS = 0.06
+
+
+class TranscriptError(Exception):
+    """A transcript that cannot be used; the message is the reason."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Word:
+    """A spoken word: seconds on the video's clock, and the number of the cue that showed it."""
+
+    text: str
+    start: float
+    end: float
+    cue: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Transcript:
+    """Words in the order of time, never overlapping; how often each repair was needed."""
+
+    words: tuple[Word, ...]
+    repairs: Mapping[str, int]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Cue:
+    start: float
+    end: float
+    lines: tuple[str, ...]
+
+    @property
+    def has_word_times(self) -> bool:
+        return any(WORD_TIME.search(line) for line in self.lines)
+
+
+def read_transcript(path: pathlib.Path) -> Transcript:
+    """Reads one subtitle file. Raises TranscriptError with the reason if it holds no speech that can be read."""
+    repairs: collections.Counter[str] = collections.Counter()
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise TranscriptError(f"the transcript cannot be read: {error.strerror}") from error
+    cues = _parse(_decode(data), repairs)
+    cues = _in_order(_unrolled(cues, repairs), repairs)
+    words = tuple(word for number, cue in enumerate(cues) for word in _words(cue, number))
+    if not words:
+        raise TranscriptError("the transcript holds no spoken words")
+    return Transcript(words, dict(+repairs))
+
+
+def _decode(data: bytes) -> str:
+    marked = [encoding for mark, encoding in BYTE_ORDER_MARKS.items() if data.startswith(mark)]
+    for encoding in marked[:1] or ("utf-8", "cp1252"):
+        try:
+            text = data.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        if "\0" not in text:
+            return text
+    raise TranscriptError("the transcript is not text in UTF-8, UTF-16 or Windows-1252")
+
+
+def _parse(text: str, repairs: collections.Counter[str]) -> list[_Cue]:
+    text = text.lstrip()
+    if not text:
+        raise TranscriptError("the transcript is empty")
+    try:
+        parsed = webvtt.WebVTT.from_buffer(io.StringIO(text), format="vtt" if text.startswith("WEBVTT") else "srt")
+    except MalformedFileError:
+        raise TranscriptError(f"the transcript is neither WebVTT nor SubRip: it begins {text[:20]!r}") from None
+    cues = []
+    for caption in parsed.captions:
+        start, end = caption.start_time.in_milliseconds() / 1000, caption.end_time.in_milliseconds() / 1000
+        lines = tuple(line for line in caption.lines if line.strip())
+        if lines:
+            cues.append(_Cue(start, end, lines))
+    repairs["unreadable or empty cues"] += sum("-->" in line for line in text.splitlines()) - len(cues)
+    return cues
+
+
+def _unrolled(cues: list[_Cue], repairs: collections.Counter[str]) -> list[_Cue]:
+    """Takes from each cue the lines that the cue before it still showed, if the file rolls at all."""
+    carried = [0] + [_carried_lines(before, cue) for before, cue in itertools.pairwise(cues)]
+    rolling = any(cue.has_word_times for cue in cues) or 2 * sum(map(bool, carried)) > len(cues)
+    if not rolling:
+        return cues
+    repairs["rolled lines"] += sum(carried)
+    fresh = [dataclasses.replace(cue, lines=cue.lines[count:]) for cue, count in zip(cues, carried, strict=True)]
+    return [cue for cue in fresh if cue.lines]
+
+
+def _carried_lines(before: _Cue, cue: _Cue) -> int:
+    """How many of the first lines of `cue` are the last lines of the cue before it; a line with word times is new."""
+    shown = [_speech(line) for line in before.lines]
+    still = [_speech(line) if not WORD_TIME.search(line) else None for line in cue.lines]
+    return max((n for n in range(1, len(still) + 1) if shown[-n:] == still[:n]), default=0)
+
+
+def _in_order(cues: list[_Cue], repairs: collections.Counter[str]) -> list[_Cue]:
+    """Cues sorted by time, none reversed, repeated or overlapping."""
+    repairs["reversed times"] += sum(cue.end < cue.start for cue in cues)
+    cues = [_Cue(min(cue.start, cue.end), max(cue.start, cue.end), cue.lines) for cue in cues]
+    repairs["repeated cues"] += len(cues) - len(set(cues))
+    ordered: list[_Cue] = []
+    for cue in sorted(dict.fromkeys(cues), key=lambda cue: cue.start):
+        last = ordered[-1] if ordered else None
+        if last and last.start == cue.start:
+            ordered[-1] = _Cue(cue.start, max(last.end, cue.end), last.lines + cue.lines)
+            continue
+        if last and last.end > cue.start:
+            repairs["overlapping cues"] += 1
+            ordered[-1] = dataclasses.replace(last, end=cue.start)
+        ordered.append(cue)
+    return ordered
+
+
+def _words(cue: _Cue, number: int) -> list[Word]:
+    texts: list[str] = []
+    known = {0: cue.start}  # index of a word -> when it starts
+    for line in cue.lines:
+        # Splitting at the word times yields: text, hours, minutes, seconds, text, hours, ...
+        first, *rest = WORD_TIME.split(line)
+        texts += _speech(first).split()
+        for hours, minutes, seconds, text in zip(*(rest[i::4] for i in range(4)), strict=True):
+            known[len(texts)] = int(hours or 0) * 3600 + int(minutes) * 60 + float(seconds)
+            texts += _speech(text).split()
+    known[len(texts)] = cue.end
+    letters = np.cumsum([0] + [len(text) for text in texts])
+    times = np.maximum.accumulate(np.clip(list(known.values()), cue.start, cue.end))
+    moments = np.interp(letters, letters[list(known)], times)
+    starts, ends = moments[:-1], moments[1:]
+    if cue.has_word_times:
+        longest = [LONGEST_WORD_SECONDS + LONGEST_LETTER_SECONDS * len(text) for text in texts]
+        ends = np.minimum(ends, starts + longest)
+    return [Word(text, float(start), float(end), number) for text, start, end in zip(texts, starts, ends, strict=True)]
+
+
+def _speech(text: str) -> str:
+    """The spoken part of a line, without word times, with single spaces."""
+    text = html.unescape(MARKUP.sub("", WORD_TIME.sub("", text)))
+    return " ".join(NO_SPEECH.sub(" ", text).split())

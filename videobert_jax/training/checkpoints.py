@@ -1,0 +1,105 @@
+"""Checkpoints of the train state: written while training goes on, the newest and the best kept.
+
+A checkpoint appears under its name only when it is whole, so a killed run leaves none that is half written.
+"""
+
+import json
+import pathlib
+from typing import Any
+
+import jax
+import orbax.checkpoint as ocp
+from absl import logging
+from jax.experimental import multihost_utils
+from orbax.checkpoint.checkpoint_managers import AnyPreservationPolicy, BestN, LatestN
+
+from videobert_jax.training.state import TrainState
+
+METRIC = "held_out_loss"
+
+
+class Checkpoints:
+    """The checkpoints of one run, in `directory/<step>`. Leave its context to be sure that the last one is written."""
+
+    def __init__(self, directory: pathlib.Path, keep: int) -> None:
+        """Keeps the `keep` newest checkpoints and, besides, the one with the lowest held-out loss."""
+        options = ocp.CheckpointManagerOptions(
+            best_fn=_loss,
+            best_mode="min",
+            preservation_policy=AnyPreservationPolicy(
+                [LatestN(keep), BestN(get_metric_fn=_loss, reverse=True, n=1, keep_checkpoints_without_metrics=False)]
+            ),
+            cleanup_tmp_directories=True,  # what a killed run left half written
+        )
+        self._directory = directory.absolute()
+        metrics = self._directory.glob("*/metrics/metrics")  # the manager reads all of them at once
+        self._set_aside([int(path.parts[-3]) for path in metrics if not _is_json(path)])
+        self._manager = ocp.CheckpointManager(self._directory, options=options)
+
+    def __enter__(self) -> "Checkpoints":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._manager.close()
+
+    def save(self, step: int, state: TrainState, held_out_loss: float) -> None:
+        """Copies the state off the devices and returns; the copy is written in the background, all or nothing.
+
+        An error of the previous write is raised here.
+        """
+        args = ocp.args.Composite(state=ocp.args.StandardSave(state))
+        self._manager.save(step, args=args, metrics={METRIC: held_out_loss}, force=True)
+
+    def restore(self, abstract: TrainState) -> TrainState | None:
+        """The newest checkpoint that can be read, placed as `abstract` says (shapes with shardings); None without any.
+
+        A damaged one is renamed to `<step>.damaged`, with a warning, once an older one is found sound. Raises
+        RuntimeError if there are some but none can be read: more likely another model, or a fault of the disk.
+        """
+        failures: dict[int, Exception] = {}
+        for step in sorted(self._manager.all_steps(), reverse=True):
+            try:
+                state = self.restore_step(step, abstract)
+            except Exception as error:  # what damage leads to: these errors have no common class
+                logging.warning("the checkpoint of step %s cannot be read, trying an older one: %s", step, error)
+                failures[step] = error
+                continue
+            if failures:
+                self._set_aside(list(failures))
+                self._manager.reload()
+            return state
+        if failures:
+            reasons = "; ".join(f"{step}: {error}" for step, error in failures.items())
+            raise RuntimeError(
+                f"none of the checkpoints in {self._directory} can be read ({reasons}). Nothing was changed. If they "
+                "belong to another model, choose another --workdir; if they are lost, remove that folder to start anew"
+            ) from next(iter(failures.values()))
+        return None
+
+    def restore_step(self, step: int, abstract: Any) -> Any:
+        """The state of one step, placed as `abstract` says; its trees must be those that were saved."""
+        return self._manager.restore(step, args=ocp.args.Composite(state=ocp.args.StandardRestore(abstract))).state
+
+    def best_step(self) -> int | None:
+        """The step with the lowest held-out loss among those kept."""
+        return self._manager.best_step()
+
+    def _set_aside(self, steps: list[int]) -> None:
+        for step in steps:
+            damaged = self._directory / str(step)
+            logging.warning("CHECKPOINT %s IS DAMAGED: it becomes %s.damaged", damaged, step)
+            if jax.process_index() == 0:
+                damaged.rename(damaged.with_name(f"{step}.damaged"))
+        multihost_utils.sync_global_devices("damaged checkpoints are set aside")
+
+
+def _loss(metrics: dict[str, float]) -> float:
+    return metrics[METRIC]
+
+
+def _is_json(path: pathlib.Path) -> bool:
+    try:
+        json.loads(path.read_text())
+    except ValueError:
+        return False
+    return True

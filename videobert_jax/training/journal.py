@@ -1,0 +1,88 @@
+"""What a run tells of itself: every step is checked, some are logged, and a person sees how far it is."""
+
+import math
+import pathlib
+import time
+
+import jax
+
+from videobert_jax.objectives.objective import Metrics
+from videobert_jax.training.console import Console
+from videobert_jax.training.metrics import MetricsWriter, means
+from videobert_jax.training.throughput import Meter
+
+
+class Journal:
+    """Reads the metrics of a step when the next one is under way, so that the devices never wait for the host."""
+
+    def __init__(self, workdir: pathlib.Path, done: int, steps: int, log_every: int, meter: Meter) -> None:
+        """Opens the journal of a run with `done` of `steps` updates made; only the first process writes it."""
+        self._steps, self._log_every, self._meter = steps, log_every, meter
+        first = jax.process_index() == 0
+        self._writer = MetricsWriter(workdir, done) if first else None
+        self._console = Console(done, steps, shown=first)
+        self._pending: tuple[int, Metrics] | None = None
+
+    def __enter__(self) -> "Journal":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._console.close()
+        if self._writer:
+            self._writer.close()
+
+    def dispatched(self, step: int, metrics: Metrics) -> None:
+        """Takes the metrics of a step that is under way, and reports those of the step before."""
+        self.catch_up()
+        self._pending = (step, metrics)
+
+    def catch_up(self) -> None:
+        """Waits for the newest step and reports it. Raises FloatingPointError if it is not finite."""
+        if self._pending is None:
+            return
+        step, metrics = self._pending
+        self._pending = None
+        metrics = jax.device_get(metrics)
+        values = _finite_means(step, metrics)
+        self._meter.add(float(metrics["fill"][0]))
+        if step % self._log_every == 0 or step == self._steps:
+            timing = self._meter.read()
+            self._write(step, values, timing)
+            self._console.update(step, values, timing)
+
+    def held_out(self, step: int, metrics: Metrics) -> float:
+        """Waits for the metrics of the held-out batches, writes them and returns their loss."""
+        start = time.perf_counter()
+        values = {f"held_out/{name}": mean for name, mean in _finite_means(step, jax.device_get(metrics)).items()}
+        self._write(step, values, {"evaluation_seconds": time.perf_counter() - start})
+        self.say(f"step {step}: held-out loss {values['held_out/loss']:.4f}")
+        return values["held_out/loss"]
+
+    def sync(self) -> None:
+        """Returns once every line is on the disk: a checkpoint of this step may follow."""
+        if self._writer:
+            self._writer.sync()
+
+    def restart_clock(self) -> None:
+        """What took time since the last step was no training."""
+        self._meter.restart()
+
+    def say(self, text: str) -> None:
+        """Shows a line to whoever watches."""
+        self._console.say(text)
+
+    def _write(self, step: int, values: dict[str, float], timing: dict[str, float]) -> None:
+        if self._writer:
+            self._writer.write(step, values, timing)
+
+
+def _finite_means(step: int, metrics: Metrics) -> dict[str, float]:
+    values = means(metrics)
+    broken = ", ".join(f"{name} is {value}" for name, value in values.items() if not math.isfinite(value))
+    if broken:
+        raise FloatingPointError(
+            f"step {step}: {broken}. Nothing of this step is saved. Start anew in another --workdir with a lower "
+            "optimizer.learning_rate, a longer optimizer.warmup_steps or a smaller optimizer.clip_norm; "
+            "JAX_DEBUG_NANS=1 shows where it arises"
+        )
+    return values

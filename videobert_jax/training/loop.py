@@ -1,0 +1,108 @@
+"""The training loop, top to bottom. Its order is deliberate: evaluation and checkpoint come before the next batch is
+drawn, so that state, journal and data agree at every checkpoint; and the metrics of a step are read only when the next
+step is already under way, so that the devices never wait for the host.
+"""
+
+import contextlib
+import pathlib
+import time
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import Mesh
+
+from videobert_jax.config import Config
+from videobert_jax.data import pipeline
+from videobert_jax.data.records import RecordSource
+from videobert_jax.model.flops import step_flops
+from videobert_jax.tokens import TokenSpace
+from videobert_jax.training import metrics, sharding
+from videobert_jax.training.checkpoints import Checkpoints
+from videobert_jax.training.compilation import enable_cache, memory
+from videobert_jax.training.journal import Journal
+from videobert_jax.training.program import make_program
+from videobert_jax.training.step import Batch
+from videobert_jax.training.throughput import Meter, measure_peak
+from videobert_jax.training.workdir import open_workdir
+
+
+def train(config: Config, workdir: pathlib.Path, prepared: pathlib.Path) -> dict[str, Any]:
+    """Trains from the newest checkpoint of `workdir`, or from the start, to `config.steps`; not at all if it is there.
+
+    Args:
+      config: what the run is.
+      workdir: folder of the run; `workdir.py` says which config it takes.
+      prepared: folder of prepared data, with `tokens.json` and `records/`.
+
+    Returns:
+      The newest value of every metric.
+
+    Raises:
+      FloatingPointError: the loss or a norm is not finite; no such state is saved.
+    """
+    # 1. The folder of the run, before anything takes time.
+    open_workdir(config, workdir, prepared)
+    enable_cache(pathlib.Path(config.data.cache) / "xla")
+
+    # 2. The devices, and which rows of each batch this process loads.
+    mesh = sharding.make_mesh(config.mesh)
+    rows = config.data.batch_size
+    block = sharding.rows_of_process(mesh, rows, config.optimizer.accumulation)
+
+    # 3. The data: a batch for every step, and held-out ones, the same each time.
+    tokens = TokenSpace.load(prepared / "tokens.json")
+    data = pipeline.dataset(RecordSource(prepared / "records", "train"), tokens, config.data, config.seed, *block)
+    held_out = _held_out(config, RecordSource(prepared / "records", "validation"), tokens, mesh, block)
+
+    # 4. The functions, and the shape and the place of everything they take.
+    program = make_program(config, tokens, mesh, {name: x[0] for name, x in held_out.items()})
+
+    with jax.set_mesh(mesh), Checkpoints(workdir / "checkpoints", config.checkpoint.keep) as checkpoints:
+        # 5. The state: the newest that was saved, or the first.
+        state = checkpoints.restore(program.state) or program.init()
+        done = int(state.step)
+        if done >= config.steps:
+            return metrics.summary(workdir / metrics.FILE)
+
+        # 6. Compiled ahead, so that what does not fit is known now; and the peak that the speed is compared with.
+        start = time.perf_counter()
+        train_step, eval_step = program.compile_train_step(), program.compile_eval_step(held_out)
+        compilation = f"compiled in {time.perf_counter() - start:.1f} s, {memory(train_step)}"
+        meter = Meter(_flops(config, tokens), measure_peak(mesh, config.model.dtype))
+
+        # 7. The steps.
+        with (
+            Journal(workdir, done, config.steps, config.log_every, meter) as journal,
+            contextlib.closing(pipeline.batches(data, done, config.data)) as batches,
+        ):
+            devices = f"{mesh.size} x {mesh.devices.flat[0].device_kind}"
+            journal.say(f"train: from step {done} to {config.steps} on {devices}; {compilation}; {meter}")
+            for step in range(done + 1, config.steps + 1):
+                batch = sharding.to_global(next(batches), mesh, rows)
+                state, step_metrics = train_step(state, batch)
+                journal.dispatched(step, step_metrics)
+                saving = step % config.checkpoint.every == 0 or step == config.steps
+                if saving or step % config.evaluation.every == 0:
+                    journal.catch_up()
+                    loss = journal.held_out(step, eval_step(state.params, held_out))
+                    if saving:
+                        journal.sync()
+                        checkpoints.save(step, state, loss)
+                    journal.restart_clock()
+    return metrics.summary(workdir / metrics.FILE)
+
+
+def _held_out(config: Config, source: RecordSource, tokens: TokenSpace, mesh: Mesh, block: tuple[int, int]) -> Batch:
+    """The held-out batches together, as global arrays [batches, B, ...]."""
+    count = config.evaluation.batches
+    if count < 1:
+        raise ValueError(f"evaluation.batches is {count}, expected at least 1: the best checkpoint is told by them")
+    batches = pipeline.validation_batches(source, tokens, config.data, count, *block)
+    stacked = jax.tree.map(lambda *arrays: np.stack(arrays), *batches)
+    return sharding.to_global(stacked, mesh, config.data.batch_size, axis=1)
+
+
+def _flops(config: Config, tokens: TokenSpace) -> float:
+    data = config.data
+    return step_flops(config.model, tokens.padded_size, data.batch_size, data.sequence_length, data.max_predictions)

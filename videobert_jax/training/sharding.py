@@ -1,0 +1,112 @@
+"""Where every array lives: the device mesh, and one table from parameter paths to its axes.
+
+The mesh has three axes. `data` repeats the model and splits the batch; `fsdp` splits the batch too, and each parameter
+with it (gathered layer by layer when needed); `tensor` splits the computation inside a layer. Everything is left to
+XLA's partitioner: the program is written as for one device.
+"""
+
+import re
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import AxisType, Mesh, NamedSharding
+from jax.sharding import PartitionSpec as P
+
+from videobert_jax.config import MeshConfig
+
+AXES = ("data", "fsdp", "tensor")
+BATCH = P(("data", "fsdp"))  # rows of a batch
+
+# Path of a parameter -> its axes, for one layer: the leading axis of scanned layers is never split. A product goes
+# column-wise then row-wise over `tensor`, so that a pair of them needs a single sum over devices (Megatron). The first
+# match counts; the optimizer's moments have the paths of their parameters, and so follow them.
+RULES = (
+    (r"token_embedding/embedding$", P("tensor", None)),
+    (r"prediction_head/bias$", P("tensor")),
+    (r"(qkv|wi)/kernel$", P("fsdp", "tensor")),
+    (r"(qkv|wi)/bias$", P("tensor")),
+    (r"(out|wo)/kernel$", P("tensor", "fsdp")),
+    (r"(prediction_head/dense|pooler)/kernel$", P("fsdp", None)),
+    (r"", P()),
+)
+
+
+def make_mesh(config: MeshConfig, devices: list[jax.Device] | None = None) -> Mesh:
+    """The mesh over `devices`, by default all. Raises ValueError if the sizes do not multiply to their number."""
+    devices = jax.devices() if devices is None else devices
+    sizes = [config.data, config.fsdp, config.tensor]
+    asked = ", ".join(f"{axis}={size}" for axis, size in zip(AXES, sizes, strict=True))
+    if sizes.count(-1) > 1 or any(size != -1 and size < 1 for size in sizes):
+        raise ValueError(f"mesh {asked}: sizes are at least 1, and one of them may be -1, which takes the rest")
+    if -1 in sizes:
+        sizes[sizes.index(-1)] = len(devices) // -int(np.prod(sizes))
+    if np.prod(sizes) != len(devices):
+        raise ValueError(
+            f"mesh {asked} does not fill the {len(devices)} {devices[0].platform} devices there are; "
+            "choose sizes whose product is their number, for example --config.mesh.data=-1"
+        )
+    # Linen's layers need Auto axes; make_mesh defaults to Explicit.
+    return jax.make_mesh(tuple(sizes), AXES, axis_types=(AxisType.Auto,) * len(AXES), devices=devices)
+
+
+def placed(tree: Any, mesh: Mesh) -> Any:
+    """The shapes of a tree of arrays, each with its sharding by its path: what to compile for and to restore into."""
+
+    def place(path: tuple[Any, ...], leaf: Any) -> jax.ShapeDtypeStruct:
+        return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=_sharding(path, leaf, mesh))
+
+    return jax.tree_util.tree_map_with_path(place, tree)
+
+
+def _sharding(path: tuple[Any, ...], leaf: Any, mesh: Mesh) -> NamedSharding:
+    name = jax.tree_util.keystr(path, simple=True, separator="/")
+    spec = next(spec for pattern, spec in RULES if re.search(pattern, name))
+    if spec and "/layers/" in f"/{name}":
+        spec = P(None, *spec)
+    if len(spec) > leaf.ndim:
+        raise ValueError(f"{name} of shape {leaf.shape} has fewer dimensions than its sharding rule {spec}")
+    for size, axis in zip(leaf.shape, spec, strict=False):
+        if axis and size % mesh.shape[axis]:
+            raise ValueError(
+                f"{name} of shape {leaf.shape}: a dimension of {size} does not divide over mesh.{axis}="
+                f"{mesh.shape[axis]}; choose a mesh.{axis} that divides it, or another model size"
+            )
+    return NamedSharding(mesh, spec)
+
+
+def batch_sharding(mesh: Mesh) -> NamedSharding:
+    """Of any array of the global batch: its rows over `data` and `fsdp`."""
+    return NamedSharding(mesh, BATCH)
+
+
+def rows_of_process(mesh: Mesh, batch_size: int, accumulation: int = 1) -> tuple[int, int]:
+    """Which block of the global batch this process must load, as (index, number of blocks).
+
+    Usually its own one of as many as there are processes; processes that share rows, because the `tensor` axis crosses
+    them, load the same block. Raises ValueError if the rows do not divide over the mesh, or are no contiguous block.
+    """
+    shards = mesh.shape["data"] * mesh.shape["fsdp"]
+    if batch_size % (shards * accumulation):
+        raise ValueError(
+            f"a batch of {batch_size} rows does not divide over data x fsdp = {shards} devices x {accumulation} "
+            f"micro-batches; choose data.batch_size as a multiple of {shards * accumulation}"
+        )
+    each = batch_size // shards
+    slices = batch_sharding(mesh).addressable_devices_indices_map((batch_size,)).values()
+    starts = sorted({rows[0].indices(batch_size)[0] for rows in slices if rows is not None})
+    size = each * len(starts)
+    if starts[-1] - starts[0] != size - each or starts[0] % size:
+        raise ValueError(f"process {jax.process_index()} holds {each} rows at each of {starts}: no contiguous block")
+    return starts[0] // size, batch_size // size
+
+
+def to_global(local: dict[str, np.ndarray], mesh: Mesh, batch_size: int, axis: int = 0) -> dict[str, jax.Array]:
+    """Global arrays with `batch_size` rows along `axis`, of which this process loaded its own block as `local`."""
+    sharding = NamedSharding(mesh, P(*(None,) * axis, *BATCH))
+    return {
+        name: jax.make_array_from_process_local_data(
+            sharding, rows, (*rows.shape[:axis], batch_size, *rows.shape[axis + 1 :])
+        )
+        for name, rows in local.items()
+    }

@@ -1,0 +1,98 @@
+"""The two pure functions of training: (state, batch) -> (next state, metrics), and (params, batch) -> metrics.
+
+Every metric is a (sum, count) pair over the global batch; a mean is taken by whoever shows it.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from videobert_jax.config import Config
+from videobert_jax.objectives.objective import Metrics, Objective, total
+from videobert_jax.training.optimizer import learning_rate, make_optimizer
+from videobert_jax.training.sharding import BATCH
+from videobert_jax.training.state import TrainState
+
+Params = Any
+Batch = dict[str, jax.Array]  # see data/pipeline.py
+Forward = Callable[[Params, Batch, jax.Array | None], Any]  # the last: key of dropout, or None for none
+
+
+def make_train_step(
+    forward: Forward, objective: Objective, config: Config
+) -> Callable[[TrainState, Batch], tuple[TrainState, Metrics]]:
+    """One update.
+
+    Beside the objective's, its metrics are `loss`, `grad_norm` (before clipping), `parameter_norm` (after the update),
+    `learning_rate`, and `fill`: tokens that are no padding, of all positions.
+    """
+    optimizer = make_optimizer(config.optimizer, config.steps)
+    schedule = learning_rate(config.optimizer, config.steps)
+
+    def train_step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
+        # Known before any forward pass: the parts of an accumulated batch are weighed by the counts of the whole.
+        counts = objective.counts(batch)
+
+        def loss(params: Params, rows: Batch, key: jax.Array) -> tuple[jax.Array, Metrics]:
+            metrics = objective(forward(params, rows, key), rows)
+            return total(metrics, config.objective, counts), metrics
+
+        rng = jax.random.fold_in(state.rng, state.step)
+        gradient = jax.value_and_grad(loss, has_aux=True)
+        (value, metrics), grads = _accumulate(gradient, state.params, batch, rng, config.optimizer.accumulation)
+        updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
+        params = optax.apply_updates(state.params, updates)
+        one = jnp.ones(())
+        metrics = {
+            "loss": (value, one),
+            **metrics,
+            "grad_norm": (optax.tree.norm(grads), one),
+            "parameter_norm": (optax.tree.norm(params), one),
+            "learning_rate": (schedule(state.step), one),
+            "fill": _fill(batch),
+        }
+        return TrainState(state.step + 1, params, opt_state, state.rng), metrics
+
+    return train_step
+
+
+def make_eval_step(forward: Forward, objective: Objective, config: Config) -> Callable[[Params, Batch], Metrics]:
+    """The objective's metrics and `loss`, without dropout, over several batches together: arrays [batches, B, ...]."""
+
+    def eval_step(params: Params, batches: Batch) -> Metrics:
+        each = jax.lax.map(lambda batch: objective(forward(params, batch, None), batch), batches)
+        metrics = jax.tree.map(lambda x: jnp.sum(x, axis=0), each)
+        return {"loss": (total(metrics, config.objective), jnp.ones(())), **metrics}
+
+    return eval_step
+
+
+def _accumulate(gradient: Callable[..., Any], params: Params, batch: Batch, rng: jax.Array, parts: int) -> Any:
+    """The sum of `gradient(params, part, key)` over `parts` micro-batches, one after the other in constant memory."""
+    if parts == 1:
+        return gradient(params, batch, rng)
+    micro_batches = jax.tree.map(lambda x: _split(x, parts), batch)
+    keys = jax.random.split(rng, parts)
+    first = jax.tree.map(lambda x: x[0], micro_batches)
+    zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(gradient, params, first, rng))
+
+    def add(sums: Any, part: tuple[Batch, jax.Array]) -> tuple[Any, None]:
+        return jax.tree.map(jnp.add, sums, gradient(params, *part)), None
+
+    return jax.lax.scan(add, zeros, (micro_batches, keys))[0]
+
+
+def _split(x: jax.Array, parts: int) -> jax.Array:
+    """Rows [B, ...] to micro-batches [parts, B / parts, ...], every `parts`-th row together: none leaves its device."""
+    x = jnp.moveaxis(x.reshape(x.shape[0] // parts, parts, *x.shape[1:]), 1, 0)
+    if jax.sharding.get_abstract_mesh().empty:
+        return x
+    return jax.lax.with_sharding_constraint(x, jax.P(None, *BATCH))
+
+
+def _fill(batch: Batch) -> tuple[jax.Array, jax.Array]:
+    ids = batch["sequence_ids"]
+    return jnp.sum(ids > 0).astype(jnp.float32), jnp.full((), ids.size, jnp.float32)

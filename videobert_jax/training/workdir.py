@@ -1,0 +1,99 @@
+"""The folder of a run: self-describing, and of one config only."""
+
+import dataclasses
+import filecmp
+import json
+import pathlib
+import shutil
+import tempfile
+from typing import Any
+
+import jax
+from absl import logging
+
+from videobert_jax import config as config_lib
+from videobert_jax.config import Config
+
+# What may differ when a run is resumed: where and how it is executed, how long, and what is shown of it. With other
+# `steps` the learning rate follows the new schedule from there on, so the run is not the one that was never stopped.
+MAY_CHANGE = (
+    "steps",
+    "log_every",
+    "mesh",
+    "checkpoint",
+    "evaluation",
+    "optimizer.accumulation",
+    "model.remat",
+    "data.cache",
+    "data.read_threads",
+    "data.prefetch",
+    "prepare.workers",
+)
+COPIED = ("tokens.json", "tokenizer", "vocabulary")  # from the prepared folder: what the ids mean
+
+
+def open_workdir(config: Config, workdir: pathlib.Path, prepared: pathlib.Path) -> None:
+    """Makes or re-opens the folder of a run, with the config and what the token ids mean in it.
+
+    Raises OSError if nothing can be written there, ValueError if it holds a run with another config or other tokens.
+    """
+    try:
+        workdir.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=workdir):
+            pass
+    except OSError as error:
+        problem = f"cannot write to the workdir ({error.strerror}); name another with --workdir=DIR"
+        raise type(error)(error.errno, problem, str(workdir)) from error
+    check_config(config, workdir)
+    if (workdir / "tokens.json").exists() and not filecmp.cmp(workdir / "tokens.json", prepared / "tokens.json", False):
+        raise ValueError(
+            f"{workdir} was trained with other tokens than those of {prepared}: its checkpoints do not fit. "
+            "Choose another --workdir, or name the data that it was made with"
+        )
+    if jax.process_index() == 0:
+        for name in COPIED:
+            _copy(prepared / name, workdir / name)
+        config_lib.save(config, workdir / "config.json.new")
+        (workdir / "config.json.new").replace(workdir / "config.json")
+
+
+def check_config(config: Config, workdir: pathlib.Path) -> None:
+    """Raises ValueError, naming each key, if the config of the run in `workdir` leads to another result."""
+    path = workdir / "config.json"
+    if not path.exists():
+        return
+    before, now = (_flat(json.loads(text)) for text in (path.read_text(), json.dumps(dataclasses.asdict(config))))
+    steps = before.get("steps"), now["steps"]
+    if steps[0] != steps[1]:
+        logging.warning("steps was %s, is %s: from here on the learning rate follows the new schedule", *steps)
+    changed = [key for key in sorted(before | now) if before.get(key) != now.get(key) and not _may_change(key)]
+    if changed:
+        differences = "; ".join(f"{key} was {before.get(key)!r}, is {now.get(key)!r}" for key in changed)
+        raise ValueError(
+            f"{workdir} holds a run with another config: {differences}. Choose another --workdir, or restore those "
+            f"values; to go on all the same, knowing that no single config describes the result, remove {path}"
+        )
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested dictionaries as one, with dotted keys."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+    return flat
+
+
+def _may_change(key: str) -> bool:
+    return any(key == allowed or key.startswith(allowed + ".") for allowed in MAY_CHANGE)
+
+
+def _copy(source: pathlib.Path, target: pathlib.Path) -> None:
+    """Copies a file or a folder, whole or not at all; once it is there it stays."""
+    if target.exists():
+        return
+    new = target.with_name(target.name + ".new")
+    if source.is_dir():
+        shutil.copytree(source, new, dirs_exist_ok=True)
+    else:
+        shutil.copyfile(source, new)
+    new.replace(target)
