@@ -37,7 +37,7 @@ def get_config(size: str = "tiny") -> ConfigDict:
     config.prepare.fps = 10.0
     config.prepare.clip_frames = 10
     config.prepare.branching = 8
-    config.prepare.depth = 3
+    config.prepare.depth = 4
 
     config.data.sequence_length = 256
     config.data.max_predictions = 48

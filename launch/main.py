@@ -18,18 +18,19 @@ _WORKDIR = flags.DEFINE_string("workdir", "runs/base", "Folder of this run: chec
 
 
 def main(argv: list[str]) -> None:
-    """Runs the job whole. Raises on the first thing that is wrong, and so ends non-zero."""
+    """Does the whole job. Raises on the first thing that is wrong, and so ends non-zero."""
     if len(argv) > 1:
         raise app.UsageError(f"unexpected arguments {argv[1:]}; overrides are written --config.key=value")
-    logging.set_verbosity(logging.WARNING)  # the libraries' own chatter
+    logging.set_verbosity(logging.WARNING)  # the libraries tell a lot
     config = config_lib.from_config_dict(_CONFIG.value)
     workdir = pathlib.Path(_WORKDIR.value)
     prepared = prepare.prepare(config)
 
-    # Only now, so that a finished preparation is found without waiting for JAX, and its workers never inherit it.
-    from videobert_jax.training import loop
+    # Only now: what is prepared is found without waiting for JAX.
+    from videobert_jax.training import final, loop
 
-    loop.run(config, workdir, prepared)
+    loop.train(config, workdir, prepared)
+    final.judge(config, workdir, prepared)
 
 
 if __name__ == "__main__":

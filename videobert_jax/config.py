@@ -87,6 +87,9 @@ class ModelConfig:
     dropout: float = 0.1
     dtype: str = "bfloat16"  # of activations; parameters and softmax are float32
     remat: str = "none"  # or "full": recompute each layer in the backward pass
+    # Rows of the visual words in the embedding table, which the prediction head is tied to: "frozen" at the projected
+    # centroids (paper), "centroids": initialised from them and trained, or "random" and trained.
+    visual_rows: str = "frozen"
     unroll: int = 1  # layers per turn of the scan; all of them runs faster on a CPU, fewer compile faster
 
 

@@ -45,7 +45,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 def one_device(prepared: pathlib.Path) -> dict[str, list[float]]:
     """What every other run is compared with."""
     worker = start(1, str(prepared), str(prepared.parent / "one"), '{"one": {}}')
-    assert worker.wait(timeout=120) == 0
+    assert worker.wait(timeout=600) == 0
     return losses(prepared.parent / "one" / "one")
 
 
@@ -53,7 +53,7 @@ def one_device(prepared: pathlib.Path) -> dict[str, list[float]]:
 def test_eight_devices_agree_with_one(prepared: pathlib.Path, one_device, tmp_path: pathlib.Path) -> None:
     sizes = {"data": (8, 1, 1), "fsdp": (1, 8, 1), "all": (2, 2, 2)}
     meshes = {name: dict(zip(("data", "fsdp", "tensor"), size, strict=True)) for name, size in sizes.items()}
-    assert start(8, str(prepared), str(tmp_path), json.dumps(meshes)).wait(timeout=300) == 0
+    assert start(8, str(prepared), str(tmp_path), json.dumps(meshes)).wait(timeout=600) == 0
     for name in meshes:
         for key, values in losses(tmp_path / name).items():
             assert values == pytest.approx(one_device[key], rel=TOLERANCE), (name, key)
@@ -66,6 +66,6 @@ def test_two_processes_agree_with_one(prepared: pathlib.Path, one_device, tmp_pa
         port = str(free.getsockname()[1])
     arguments = (str(prepared), str(tmp_path), '{"rows": {"data": 2}}', port)
     workers = [start(1, *arguments, str(index), "2") for index in range(2)]
-    assert [worker.wait(timeout=300) for worker in workers] == [0, 0]
+    assert [worker.wait(timeout=600) for worker in workers] == [0, 0]
     for key, values in losses(tmp_path / "rows").items():
         assert values == pytest.approx(one_device[key], rel=TOLERANCE), key

@@ -73,7 +73,7 @@ def test_the_page_holds_everything_within_itself() -> None:
     checker = parse(document)
     assert len(checker.links) == 4
     assert all(link.startswith("data:image/jpeg;base64,") for link in checker.links)
-    for text in ("10%", "13%", "43%", "77%", TEMPLATE, "2 layers & more", "now <cut>", "<b>", "unseen pair"):
+    for text in ("10.0%", "13.0%", "43.0%", "77.0%", TEMPLATE, "2 layers & more", "now <cut>", "<b>", "unseen pair"):
         assert text in checker.text
     assert checker.text.count("not measured") == 5  # of six charts only the words' loss has been
 

@@ -26,6 +26,12 @@ def test_words_go_to_ids_and_back(words: Words) -> None:
     assert words.id_of("zucchini") is None
 
 
+def test_decoded_text_is_spaced_as_usual(words: Words) -> None:
+    words._tokenizer.add_tokens([".", "'", "!", "s"])
+    ids = words.encode("how's the egg ! 'to' the .")
+    assert words.decode(ids) == "how's the egg! ' to ' the."
+
+
 def test_a_reading_shows_frames_narration_and_what_is_right(words: Words) -> None:
     shown = segment("cut the carrot", range(4), "w", first_clip=3, spoken=encode("show the carrot"))
     ids = [[[ID["stir"], ID["cut"], 7, 8, 9], [ID["carrot"], ID["onion"], 7, 8, 9]]]

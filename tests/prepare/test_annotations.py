@@ -83,6 +83,7 @@ def test_annotations_decide_about_the_split() -> None:
 def test_without_annotations_a_hash_decides_and_stays() -> None:
     splits = split_videos(NAMES, {}, 0.1)
     assert 10 <= len(splits["validation"]) <= 30
+    assert split_videos(NAMES[:20], {}, 0.1)["validation"] == ["video0", "video12", "video8"]  # in every process
     fewer = split_videos(NAMES[:100], {}, 0.1)
     assert fewer["validation"] == sorted(set(splits["validation"]) & set(NAMES[:100]))
 

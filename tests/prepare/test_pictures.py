@@ -28,6 +28,13 @@ def test_nearest_clips_are_sorted_by_distance_to_the_centroid() -> None:
     assert nearest[far] == [("b", 2), ("a", 1)]  # the centroid is (52.3, 2.3)
 
 
+def test_a_word_without_clips_takes_those_of_the_nearest_word_that_has_some() -> None:
+    tree = fit(np.concatenate(list(corpus().values())), 2, 1, seed=0)
+    far = tree.assign(np.float32([[50, 0]]))[0]
+    nearest = nearest_clips(tree, [("b", corpus()["b"][[0, 2]])], count=1)  # all of one word
+    assert nearest[far] == nearest[1 - far] == [("b", 1)]
+
+
 def test_pictures_are_those_of_the_nearest_clips(tmp_path) -> None:
     greys = {"a": [0, 40, 80], "b": [120, 160, 200]}
     opened = []

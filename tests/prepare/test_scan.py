@@ -50,13 +50,13 @@ def test_names_with_dots(tmp_path: pathlib.Path) -> None:
 
 def test_what_does_not_match_is_reported(tmp_path: pathlib.Path) -> None:
     (tmp_path / "link.mp4").symlink_to("nothing.mp4")
-    found = scan(folder(tmp_path, "a.mp4", "a.vtt", "b.mp4", "c.vtt", "sub/a.mp4", "sub/b.vtt"))
+    found = scan(folder(tmp_path, "a.mp4", "a.vtt", "b.mp4", "c.vtt", "0/a.mp4", "0/b.vtt"))
     assert [(problem.item, problem.reason) for problem in found.problems] == [
+        ("0/a.mp4", "another video has the same id 'a': a.mp4"),
+        ("0/b.vtt", "transcript without a video"),
         ("b.mp4", "video without a transcript: used for video-only examples"),
         ("c.vtt", "transcript without a video"),
         ("link.mp4", "a link to nothing"),
-        ("sub/a.mp4", "another video has the same id 'a': a.mp4"),
-        ("sub/b.vtt", "transcript without a video"),
     ]
     assert len(found.sources) == 2
 

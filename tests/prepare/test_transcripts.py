@@ -160,7 +160,8 @@ def test_encodings(tmp_path: pathlib.Path, data: bytes) -> None:
         (b"WEBVTT\n", "no spoken words"),
         (b"WEBVTT\n\n00:01.000 --> 00:02.000\n[Music]\n", "no spoken words"),
         (b"once upon a time", "neither WebVTT nor SubRip: it begins 'once upon a time'"),
-        (b"\x00\x01\x02\x81\x8d", "not text"),
+        (b"\x00\x01binary", "not text"),
+        (b"\x81\x8d", "not text"),
         (codecs.BOM_UTF16_LE + b"odd", "not text"),
     ],
 )

@@ -1,4 +1,4 @@
-"""The visual vocabulary: its tree, its projection and its file."""
+"""The visual vocabulary: its projection, its factors and its file."""
 
 import dataclasses
 
@@ -6,116 +6,50 @@ import numpy as np
 import pytest
 
 from videobert_jax.prepare import vocabulary as vocabularies
-from videobert_jax.prepare.vocabulary import Part, Vocabulary, fit, fit_projection, k_means, quality
+from videobert_jax.prepare.vocabulary import Part, Vocabulary, fit, fit_projection, quality
 
 
 def blobs(clusters: int, each: int, width: int = 16, spread: float = 0.05, seed: int = 0) -> np.ndarray:
     rng = np.random.default_rng(seed)
     centres = rng.standard_normal((clusters, width)) * 3
-    return (np.repeat(centres, each, axis=0) + spread * rng.standard_normal((clusters * each, width))).astype(
-        np.float32
-    )
+    noise = spread * rng.standard_normal((clusters * each, width))
+    return (np.repeat(centres, each, axis=0) + noise).astype(np.float32)
 
 
-def test_separate_blobs_become_separate_words() -> None:
-    features = blobs(9, 20) / 20 + np.repeat(blobs(3, 1, seed=1), 60, axis=0)  # three groups of three blobs
-    words = fit(features, branching=3, depth=2, seed=0).assign(features).reshape(9, 20)
-    assert (words == words[:, :1]).all()
-    assert sorted(words[:, 0]) == list(range(9))
+def composed(motions: np.ndarray, things: np.ndarray) -> np.ndarray:
+    """Features [n, 12 + 16] of clips in which things 0 to 8 move in ways 0 to 2."""
+    return np.concatenate([blobs(3, 1, width=12, seed=5)[motions], blobs(9, 1, seed=6)[things]], axis=1)
 
 
-def test_assign_descends_to_the_nearest_child_at_every_level() -> None:
-    features = blobs(8, 30, spread=1.0)
-    tree = fit(features, branching=3, depth=3, seed=1)
-    points = tree.projection(features)
-    for point, word in zip(points, tree.assign(features), strict=True):
-        node = 0
-        while tree.child_count[node]:
-            children = range(tree.first_child[node], tree.first_child[node] + tree.child_count[node])
-            node = min(children, key=lambda child: np.sum((point - tree.nodes[child]) ** 2))
-        assert tree.leaf_ids[node] == word
+FACTORS = ((Part(12, 8),), (Part(10, 8), Part(6, 6)))
 
 
-def test_centroids_are_the_means_of_their_clips() -> None:
-    features = blobs(10, 40, spread=0.5)
-    features[:80] = features[:1] * 9  # one branch is cut short, and is not the first
-    tree = fit(features, branching=4, depth=2, seed=0)
-    assert 1 <= np.argmin(tree.child_count[1:]) < 4
+def test_a_new_combination_gets_a_word_that_is_right_in_both_factors() -> None:
+    motions, things = np.divmod(np.arange(27), 9)
+    features = composed(motions, things)
+    tree = fit(np.repeat(features[:-1], 2, axis=0), branching=9, depth=2, seed=0, factors=FACTORS)
     words = tree.assign(features)
-    means = np.stack([tree.projection(features)[words == word].mean(axis=0) for word in range(tree.size)])
-    np.testing.assert_allclose(tree.centroids, means, atol=1e-4)
+    assert tree.size == 27
+    assert sorted(words) == list(range(27))  # the last one too, although no clip showed it
+    np.testing.assert_allclose(tree.centroids[words], tree.projection(features), atol=1e-4)
+    assert len(set(words[motions == 2] // 9)) == 1  # words of one motion are adjacent
 
 
-def test_ids_are_compact_and_every_word_is_some_training_clips() -> None:
-    features = blobs(5, 7, spread=1.0)
-    tree = fit(features, branching=4, depth=4, seed=0)
-    assert set(tree.assign(features)) == set(range(tree.size))
-    assert tree.centroids.shape == (tree.size, 16)
-
-
-def test_words_of_a_node_are_adjacent() -> None:
-    tree = fit(blobs(5, 7, spread=1.0), branching=3, depth=2, seed=0)
-
-    def words(node: int) -> list[int]:
-        children = range(tree.first_child[node], tree.first_child[node] + tree.child_count[node])
-        return [word for child in children for word in words(child)] if children else [int(tree.leaf_ids[node])]
-
-    assert words(0) == list(range(tree.size))
-
-
-@pytest.mark.parametrize("distinct", [1, 2, 5])
-def test_fewer_distinct_clips_than_branches_give_fewer_words(distinct: int) -> None:
-    features = np.tile(blobs(distinct, 1), (6, 1)) + np.float32(1000)
-    tree = fit(features, branching=12, depth=3, seed=0)
-    words = tree.assign(features).reshape(6, distinct)
-    assert tree.size == distinct
-    assert (words == words[0]).all()
+def test_factors_share_the_levels() -> None:
+    features = np.concatenate([blobs(30, 2, width=12, spread=1.0), blobs(60, 1, seed=1, spread=1.0)], axis=1)
+    assert [tree.size for tree in fit(features, 2, 4, 0, FACTORS).trees] == [2, 8]
+    assert [tree.size for tree in fit(features, 2, 2, 0, FACTORS).trees] == [2, 2]
+    assert [tree.size for tree in fit(features, 2, 1, 0, FACTORS).trees] == [2]
+    assert [tree.nodes.shape[1] for tree in fit(features, 2, 1, 0, FACTORS).trees] == [8 + 8 + 6]
+    assert [tree.size for tree in fit(features, 2, 3, 0).trees] == [8]
 
 
 def test_same_seed_is_bitwise_the_same_and_another_seed_is_not() -> None:
     features = blobs(30, 10, spread=2.0)
-    first, again, other = (fit(features, 4, 3, seed, (Part(8, 4), Part(8, 4))) for seed in (0, 0, 1))
-    assert first.nodes.tobytes() == again.nodes.tobytes()
-    assert first.leaf_ids.tobytes() == again.leaf_ids.tobytes()
-    assert first.nodes.tobytes() != other.nodes.tobytes()
-
-
-def test_k_means_finds_well_separated_clusters_of_very_unequal_sizes() -> None:
-    rng = np.random.default_rng(0)
-    sizes = [500, 3, 3, 200, 3]
-    centres = rng.standard_normal((5, 8)) * 10
-    points = np.concatenate([c + 0.01 * rng.standard_normal((n, 8)) for c, n in zip(centres, sizes, strict=True)])
-    _, labels = k_means(points.astype(np.float32), 5, np.random.default_rng(0))
-    assert sorted(np.bincount(labels)) == sorted(sizes)
-
-
-def test_an_emptied_cluster_is_seeded_again() -> None:
-    points = np.float32([[100], [101], [110], [111]])
-    centres, labels, error = vocabularies._lloyd(points, np.float32([[100], [199], [198]]))
-    assert len(set(labels)) == 3
-    assert error == pytest.approx(0.5)
-    assert sorted(centres[:, 0]) in ([100, 101, 110.5], [100.5, 110, 111])
-
-
-def test_seeds_are_distinct_points_and_better_than_random_ones() -> None:
-    repeated = np.tile(blobs(3, 1, width=100, spread=1.0), (200, 1))
-    assert len(vocabularies._seeds(repeated - repeated[0], 12, np.random.default_rng(0))) == 3
-
-    points = blobs(6, 30, width=4, spread=1.0)
-
-    def error(seeds: np.ndarray) -> float:
-        return float(vocabularies._squared_distances(points, seeds).min(axis=1).sum())
-
-    greedy = np.mean([error(vocabularies._seeds(points, 6, np.random.default_rng(seed))) for seed in range(20)])
-    drawn = np.mean([error(np.random.default_rng(seed).choice(points, 6, replace=False)) for seed in range(20)])
-    assert greedy < 0.6 * drawn
-
-
-def test_a_large_common_offset_does_not_blur_the_clusters() -> None:
-    points = blobs(4, 10, spread=0.01)
-    _, labels = k_means(points + np.float32(3000), 4, np.random.default_rng(0))
-    assert all(len(set(labels[start : start + 10])) == 1 for start in range(0, 40, 10))
-    assert len(set(labels)) == 4
+    first, again, other = (fit(features, 4, 3, seed, [[Part(8, 4)], [Part(8, 4)]]) for seed in (0, 0, 1))
+    assert first.centroids.tobytes() == again.centroids.tobytes()
+    assert first.assign(features).tobytes() == again.assign(features).tobytes()
+    assert first.centroids.tobytes() != other.centroids.tobytes()
 
 
 def test_projection_whitens_each_part_and_gives_it_its_weight() -> None:
@@ -143,12 +77,13 @@ def test_projection_leaves_out_directions_without_variance() -> None:
 
 
 def test_saved_vocabulary_loads_bitwise(tmp_path) -> None:
-    features = blobs(6, 5)
-    tree = fit(features, 3, 2, seed=0, parts=(Part(10, 3), Part(6, 2)))
+    features = composed(np.arange(18) % 3, np.arange(18) % 9)
+    tree = fit(features, 3, 3, seed=0, factors=FACTORS)
     tree.save(tmp_path / "tree.npz")
     tree.save(tmp_path / "again.npz")
     loaded = Vocabulary.load(tmp_path / "tree.npz")
     assert loaded.size == tree.size
+    assert loaded.centroids.tobytes() == tree.centroids.tobytes()
     assert loaded.assign(features).tobytes() == tree.assign(features).tobytes()
     assert (tmp_path / "tree.npz").read_bytes() == (tmp_path / "again.npz").read_bytes()
 

@@ -104,3 +104,18 @@ def test_what_a_killed_run_left_half_written_is_no_checkpoint(tmp_path: pathlib.
         assert int(restored.step) == 1
         checkpoints.save(2, make_state(2), 2.0)
     assert {path.name for path in tmp_path.iterdir()} == {"1", "2"}
+
+
+def test_reading_changes_nothing(tmp_path: pathlib.Path) -> None:
+    save(tmp_path, {1: 3.0, 2: 2.0})
+    empty(tmp_path / "2")
+    (tmp_path / "3.orbax-checkpoint-tmp").mkdir()  # a run is about to write it
+    before = sorted(tmp_path.rglob("*"))
+    with Checkpoints(tmp_path, read_only=True) as checkpoints:
+        restored = checkpoints.restore(abstract_state())
+    assert restored is not None
+    assert int(restored.step) == 1
+    assert sorted(tmp_path.rglob("*")) == before
+    with Checkpoints(tmp_path / "none", read_only=True) as checkpoints:
+        assert checkpoints.restore(abstract_state()) is None
+    assert not (tmp_path / "none").exists()

@@ -56,6 +56,8 @@ def test_a_loader_that_dies_ends_the_run(prepared, cache, tmp_path) -> None:
         loop.train(tiny_run.tiny_config(cache), tmp_path / "run", damaged)
 
 
-def test_without_held_out_batches_nothing_is_started(prepared, cache, tmp_path) -> None:
-    with pytest.raises(ValueError, match=r"evaluation\.batches is 0, expected at least 1"):
-        loop.train(tiny_run.tiny_config(cache, evaluation={"batches": 0}), tmp_path, prepared)
+@pytest.mark.parametrize("changes", [{"evaluation": {"batches": 0}}, {"checkpoint": {"every": 0}}, {"log_every": 0}])
+def test_a_count_of_zero_is_refused(changes, prepared, cache, tmp_path) -> None:
+    with pytest.raises(ValueError, match=r"\w is 0, expected at least 1; set --config\."):
+        loop.train(tiny_run.tiny_config(cache, **changes), tmp_path / "run", prepared)
+    assert not (tmp_path / "run").exists()

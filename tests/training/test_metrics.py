@@ -10,7 +10,9 @@ from videobert_jax.training import metrics
 
 
 def write(path: pathlib.Path, *steps: int, tail: str = "") -> None:
-    path.write_text("".join(json.dumps({"step": step, "loss": step / 10, "timing": {}}) + "\n" for step in steps) + tail)
+    path.write_text(
+        "".join(json.dumps({"step": step, "loss": step / 10, "timing": {}}) + "\n" for step in steps) + tail
+    )
 
 
 def steps_of(path: pathlib.Path) -> list[int]:

@@ -18,9 +18,13 @@ def test_without_warm_up_the_first_update_has_the_full_rate() -> None:
     assert float(learning_rate(OptimizerConfig(learning_rate=0.5), steps=10)(jnp.int32(0))) == 0.5
 
 
-def test_a_warm_up_longer_than_the_run_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"optimizer.warmup_steps=10 must be .* less than steps=10"):
-        learning_rate(OptimizerConfig(warmup_steps=10), steps=10)
+@pytest.mark.parametrize("steps", [1, 2, 5, 10])
+def test_a_run_shorter_than_its_warm_up_has_both_halves(steps: int) -> None:
+    schedule = learning_rate(OptimizerConfig(learning_rate=1.0, warmup_steps=100), steps)
+    rates = [float(schedule(jnp.int32(done))) for done in range(steps)]
+    assert max(rates) == 1.0
+    assert rates.index(1.0) <= steps // 2
+    assert min(rates) > 0.0
 
 
 def test_only_kernels_and_embeddings_decay() -> None:

@@ -78,7 +78,7 @@ def judge(
         positions=config.data.sequence_length,
     )
 
-    known = _captions(training)
+    videos, known = _videos_and_captions(training)
     segments = find_segments(records)
     result = cloze(examinee, segments, known)
 
@@ -93,7 +93,7 @@ def judge(
     count = config.evaluation.storyboards
     contents = Contents(
         result=result,
-        facts=_facts(config, tokens, params, training),
+        facts=_facts(config, tokens, params, videos),
         curves=curves(_lines(workdir / "metrics.jsonl")),
         readings=_readings(examinee, storyboard.evenly(shown, count), known, thumbnails),
         picturings=_picturings(examinee, shown, count, workdir / "vocabulary"),
@@ -136,20 +136,25 @@ def _picturings(
     return storyboard.picture(examinee.fill, chosen, examinee.words.encode, picture_of, examinee.tokens)
 
 
-def _captions(records: RecordSource) -> frozenset[str]:
-    """All captions of a split, each once."""
-    each = progress((records[index] for index in range(len(records))), len(records), "training captions", "record")
-    return frozenset(caption for record in each for caption in record.captions)
+def _videos_and_captions(records: RecordSource) -> tuple[int, set[str]]:
+    """The number of videos of a split, and all captions, each once."""
+    videos: set[str] = set()
+    captions: set[str] = set()
+    each = (records[index] for index in range(len(records)))
+    for record in progress(each, len(records), "training captions", "record"):
+        videos.add(record.video_id)
+        captions.update(record.captions)
+    return len(videos), captions
 
 
-def _facts(config: Config, tokens: TokenSpace, params: Any, records: RecordSource) -> dict[str, str]:
+def _facts(config: Config, tokens: TokenSpace, params: Any, videos: int) -> dict[str, str]:
     """What the run was, in a few words."""
     size = sum(leaf.size for leaf in jax.tree.leaves(params))
     return {
         "model": f"{config.model.num_layers} layers, {config.model.hidden_size} wide",
         "parameters": f"{size / 1e6:,.1f} million",
         "vocabulary": f"{tokens.text_size:,} words, {tokens.visual_size:,} visual words",
-        "training records": f"{len(records):,}",
+        "trained on": f"{videos:,} videos",
         "steps": f"{config.steps:,} of {config.data.batch_size} rows",
         "seed": f"{config.seed}",
     }

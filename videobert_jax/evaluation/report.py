@@ -50,7 +50,7 @@ def page(contents: Contents) -> str:
         _section("Zero-shot cloze", _about_cloze(contents.result), _table(contents.result)),
         _section("Learning", LEARNING, _charts(contents.curves)),
         _section("From video to words", READING, "".join(map(_reading, contents.readings))),
-        _section("From words to video", PICTURING, "".join(map(_picturing, contents.picturings))),
+        _section("From words to video", PICTURING, _picturings(contents.picturings)),
     ]
     facts = "".join(
         f"<div><dt>{_text(name)}</dt><dd>{_text(value)}</dd></div>" for name, value in contents.facts.items()
@@ -122,13 +122,13 @@ def _table(result: Mapping[str, Any]) -> str:
     heads = "".join(f"<th>{heading}</th>" for heading in COLUMNS.values())
     rows = "".join(
         f"<tr><th>{blank.capitalize()}, {'first guess' if top == 1 else f'first {top}'}</th>"
-        + "".join(f"<td class='{key}'>{_share(result[f'{blank}_top{top}'][key])}</td>" for key in COLUMNS)
+        + "".join(f"<td class='{key}'>{_share(result[f'{blank}_top{top}'][key], 1)}</td>" for key in COLUMNS)
         + "</tr>"
         for blank in BLANKS
         for top in TOPS
     )
     held_out = "".join(
-        f"<tr><th>{title}</th><td>{_share(result['held_out'].get(f'accuracy/{name}'))}</td></tr>"
+        f"<tr><th>{title}</th><td>{_share(result['held_out'].get(f'accuracy/{name}'), 1)}</td></tr>"
         for name, title in (("text", "Masked words"), ("video", "Masked visual words"), ("alignment", "Alignment"))
     )
     return (
@@ -177,6 +177,10 @@ def _guess(guess: Guess) -> str:
     )
 
 
+def _picturings(picturings: Sequence[Picturing]) -> str:
+    return f"<div class='picturings'>{''.join(map(_picturing, picturings))}</div>" if picturings else ""
+
+
 def _picturing(picturing: Picturing) -> str:
     columns = "".join(
         "<li>"
@@ -193,8 +197,8 @@ def _data(jpeg: bytes) -> str:
     return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
 
 
-def _share(value: float | None) -> str:
-    return NOT_MEASURED if value is None else f"{value:.0%}"
+def _share(value: float | None, decimals: int = 0) -> str:
+    return NOT_MEASURED if value is None else f"{value:.{decimals}%}"
 
 
 def _text(text: str) -> str:

@@ -63,14 +63,14 @@ em { font-style: normal; font-size: 11px; color: var(--video); margin-left: 8px;
 .right span { color: var(--good); font-weight: 600; }
 .right b { background: var(--good); }
 .wrong span { color: var(--soft); }
-.picturing { display: inline-block; vertical-align: top; width: calc(50% - 4px); padding: 20px 24px 8px 0;
-  border-top: 1px solid var(--rule); }
+.picturings { display: grid; grid-template-columns: 1fr 1fr; column-gap: 40px; }
+.picturing { padding: 20px 0 12px; border-top: 1px solid var(--rule); }
 .picturing p { margin: 0 0 10px; }
 .picturing ol { display: flex; gap: 4px; }
 .picturing li { flex: 0 1 88px; display: grid; gap: 4px; align-content: start; justify-items: center; }
 .picturing img { width: 100%; aspect-ratio: 1; object-fit: cover; border-radius: 2px; }
 .picturing img + img { width: 58%; opacity: 0.85; }
 @media (max-width: 820px) { .reading { grid-template-columns: 1fr; } .charts { grid-template-columns: 1fr 1fr; }
-  .picturing { width: 100%; } main { padding: 40px 18px; } }
+  .picturings { grid-template-columns: 1fr; } main { padding: 40px 18px; } }
 @media print { main { padding: 0; } article, figure { break-inside: avoid; } }
 """

@@ -1,11 +1,15 @@
 """A tokenizer folder as the evaluation needs it: text to ids, and back."""
 
 import pathlib
+import re
 from collections.abc import Sequence
 
 import tokenizers
 
 from videobert_jax.tokens import TokenSpace
+
+BEFORE_MARK = re.compile(r" (?=[.,;:!?])")
+CONTRACTED = re.compile(r" ' (?=(?:s|t|m|d|re|ve|ll)\b)")
 
 
 class Words:
@@ -20,8 +24,9 @@ class Words:
         return self._tokenizer.encode(text, add_special_tokens=False).ids
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The text of `ids`."""
-        return self._tokenizer.decode(list(ids), skip_special_tokens=False)
+        """The text of `ids`, as it is usually spaced."""
+        text = self._tokenizer.decode(list(ids), skip_special_tokens=False)
+        return CONTRACTED.sub("'", BEFORE_MARK.sub("", text))
 
     def name(self, id_: int) -> str:
         """A single token as the vocabulary spells it, as "##s"; empty for an id without a token."""

@@ -31,20 +31,20 @@ Fill = Callable[[Batch, np.ndarray], Fillings]  # `inference.fill.fill` of a mod
 BLANKS = ("verb", "object")
 TOPS = (1, 5)
 SCORES = tuple(f"{blank}_top{top}" for blank in BLANKS for top in TOPS)
-ROWS = 64  # sequences answered together
+ROWS, LENGTHS = 64, 32  # batches have so many rows, and a multiple of so many positions: few programs to compile
 
 
 def fill_in(
     fill: Fill, sequences: Sequence[TokenSequence], modality: Literal["text", "video"], tokens: TokenSpace
 ) -> Fillings:
     """Fills the blanks of n sequences that have M each, best first: NumPy arrays [n, M, 5], ids of the joint space."""
-    length = -(-max(len(sequence.ids) for sequence in sequences) // 16) * 16  # few shapes, so few compilations
+    length = -(-max(len(sequence.ids) for sequence in sequences) // LENGTHS) * LENGTHS
     blanks = int(np.count_nonzero(sequences[0].ids == tokens.mask))
     allowed = vocabulary(tokens, modality)
     parts = []
     for start in range(0, len(sequences), ROWS):
         part = sequences[start : start + ROWS]
-        batch = pad_rows(rows_of_sequences(part, length, blanks, tokens), min(ROWS, len(sequences)), tokens)
+        batch = pad_rows(rows_of_sequences(part, length, blanks, tokens), ROWS, tokens)
         found = fill(batch, allowed)
         parts.append(Fillings(found.ids[: len(part)], found.probabilities[: len(part)]))
     return jax.tree.map(lambda *arrays: np.concatenate(arrays), *parts)

@@ -2,11 +2,12 @@
 
 import dataclasses
 import functools
-import itertools
 import io
+import itertools
 import os
 import pathlib
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -17,11 +18,16 @@ from videobert_jax.backbones import get_backbone
 from videobert_jax.config import PrepareConfig
 from videobert_jax.prepare.pool import share_out
 from videobert_jax.prepare.video import VideoError, read_clips
+from videobert_jax.prepare.vocabulary import Part
 from videobert_jax.progress import progress
 
 BATCH_CLIPS = 2  # go through the network together: few enough for the activations to stay in a core's cache
 THUMBNAIL_SIZE = 96  # pixels
 THUMBNAIL_QUALITY = 85
+CLOSEUP = 0.44  # share of each side that a close-up shows
+MOTION_CENTRE = 0.56  # the same, of the picture of motion
+COLOUR_BINS = 8  # along each of three axes
+COLOUR_RADIUS = 0.27  # standard deviation of the weight of a pixel, in sides of the close-up
 # A worker process has one core to itself.
 ONE_THREAD = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
 
@@ -102,35 +108,78 @@ def features_of(path: pathlib.Path, config: PrepareConfig) -> ClipFeatures:
     thumbnails: list[bytes] = []
     while batch := list(itertools.islice(clips, BATCH_CLIPS)):
         missing = BATCH_CLIPS - len(batch)
-        views = np.stack([clip_views(clip) for clip in batch + missing * batch[-1:]])
-        features.extend(embed(views)[: len(batch)])
+        features.extend(embed(np.stack(batch + missing * batch[-1:]))[: len(batch)])
         thumbnails.extend(_thumbnail(clip) for clip in batch)
     return ClipFeatures(np.stack(features).astype(np.float16), thumbnails)
 
 
 @functools.cache
 def _embedder(name: str) -> Embed:
-    """uint8 views [N, V, H, W, 3] to float32 features [N, V * D], each view's part of length 1."""
+    """uint8 clips [N, T, H, W, 3] to float32 features [N, D]; compiled once for each shape."""
     os.environ["XLA_FLAGS"] = ONE_THREAD
     jax.config.update("jax_platforms", "cpu")
     backbone = get_backbone(name)
     params = jax.device_put(backbone.load())
 
     @jax.jit
-    def embed(params, views):
-        outputs = backbone.apply(params, views.reshape(-1, *views.shape[2:])).reshape(*views.shape[:2], -1)
-        return (outputs / jnp.linalg.norm(outputs, axis=-1, keepdims=True)).reshape(len(views), -1)
+    def embed(params: Any, clips: jax.Array) -> jax.Array:
+        return jax.vmap(functools.partial(_clip_feature, functools.partial(backbone.apply, params)))(clips)
 
-    return lambda views: np.asarray(embed(params, views))
+    return lambda clips: np.asarray(embed(params, clips))
 
 
-def clip_views(clip: np.ndarray) -> np.ndarray:
-    """The pictures that stand for a clip uint8 [T, H, W, 3]: uint8 [V, H, W, 3]."""
-    middle = len(clip) // 2
-    gray = (clip @ np.array([0.299, 0.587, 0.114], np.float32)).astype(np.uint8)
-    short = gray[[middle - 1, middle, middle + 1]]
-    long = gray[[0, middle, -1]]
-    return np.stack([clip[middle], np.moveaxis(short, 0, -1), np.moveaxis(long, 0, -1)])
+def factors(backbone: str) -> tuple[tuple[Part, ...], tuple[Part, ...]]:
+    """How the vocabulary has to read the features: what moves and how, then what it is (see `_clip_feature`)."""
+    size = get_backbone(backbone).feature_size
+    motion = (Part(size, 16, whitening=0.5), Part(size, 16, whitening=0.5))
+    appearance = (Part(size, 64), Part(COLOUR_BINS**3, 32))
+    return motion, appearance
+
+
+def _clip_feature(network: Callable[[jax.Array], jax.Array], clip: jax.Array) -> jax.Array:
+    """The feature float32 [D] of one clip uint8 [T, H, W, 3].
+
+    An image network sees motion where it is made a picture: the range of each pixel over the clip shows what moved and
+    along which path (as the motion-energy images of Bobick and Davis 2001). It sees small objects where it may look
+    closely: the centre of the frame, enlarged, is what a fovea stream sees (Karpathy et al. 2014). The parts are
+
+      range of the whole frame | range of the centre | close-ups, mean over three moments | colours of the centre
+
+    with the network's features normalised to length 1; a mean over plain frames would lose most of the motion.
+    """
+    frames = clip.astype(jnp.float32)
+    motion = frames.max(axis=0) - frames.min(axis=0)
+    last = len(clip) - 1
+    moments = frames[jnp.array([last // 6, last // 2, last - last // 6])]
+    closeups = [_centre(moment, CLOSEUP) for moment in moments]
+    enlarged = [jax.image.resize(x, motion.shape, "linear") for x in (_centre(motion, MOTION_CENTRE), *closeups)]
+    whole, centre, *close = network(jnp.stack([motion, *enlarged]))
+    return jnp.concatenate([_unit(whole), _unit(centre), _unit(sum(close)), _colours(closeups[1])])
+
+
+def _unit(vector: jax.Array) -> jax.Array:
+    return vector / jnp.maximum(jnp.linalg.norm(vector), 1e-6)
+
+
+def _centre(picture: jax.Array, share: float) -> jax.Array:
+    """The middle `share` of each side of [H, W, 3]."""
+    height, width, _ = picture.shape
+    rows, columns = round(height * share), round(width * share)
+    top, left = (height - rows) // 2, (width - columns) // 2
+    return picture[top : top + rows, left : left + columns]
+
+
+def _colours(picture: jax.Array) -> jax.Array:
+    """Histogram [bins ** 3] of float32 [H, W, 3] in lightness, red-green and yellow-blue, the centre weighing most."""
+    red, green, blue = jnp.moveaxis(picture, -1, 0) / 256
+    opponents = jnp.stack([(red + green + blue) / 3, (red - green + 1) / 2, ((red + green) / 2 - blue + 1) / 2])
+    # A value counts for the two bins that it lies between, so that a little more light changes little.
+    places = jnp.clip(opponents.reshape(3, -1, 1) * COLOUR_BINS, 0, COLOUR_BINS - 1)
+    light, warm, yellow = jnp.maximum(0, 1 - jnp.abs(places - jnp.arange(COLOUR_BINS)))
+    distances = [((jnp.arange(side) + 0.5) / side - 0.5) ** 2 for side in picture.shape[:2]]
+    weights = jnp.exp(-(distances[0][:, None] + distances[1][None]) / (2 * COLOUR_RADIUS**2)).reshape(-1, 1)
+    pairs = ((weights / weights.sum() * light)[:, :, None] * warm[:, None, :]).reshape(len(light), -1)
+    return (pairs.T @ yellow).reshape(-1)
 
 
 def _thumbnail(clip: np.ndarray) -> bytes:

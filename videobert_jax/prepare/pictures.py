@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 from PIL import Image, ImageDraw
 
+from videobert_jax.prepare.clustering import squared_distances
 from videobert_jax.prepare.vocabulary import Vocabulary
 
 Clip = tuple[str, int]  # video id, index of the clip in the video
@@ -21,7 +22,7 @@ def nearest_clips(vocabulary: Vocabulary, videos: Iterable[tuple[str, np.ndarray
     """For each visual word, at most `count` of the clips that have it, nearest to its centroid first.
 
     Args:
-      vocabulary: fitted on these videos; a word that none of them has gets an empty list.
+      vocabulary: fitted on these videos; a word that none of them has gets the clips of the nearest one that some have.
       videos: (video id, float features [clips, D]), read once.
       count: clips of each word.
     """
@@ -35,7 +36,9 @@ def nearest_clips(vocabulary: Vocabulary, videos: Iterable[tuple[str, np.ndarray
     all_words = np.concatenate(words)
     order = np.lexsort((np.concatenate(distances), all_words))  # by word, then by distance
     groups = np.split(order, np.searchsorted(all_words[order], np.arange(1, vocabulary.size)))
-    return [[clips[index] for index in group[:count]] for group in groups]
+    used = np.array([word for word, group in enumerate(groups) if len(group)])
+    nearest_used = used[squared_distances(centroids, centroids[used]).argmin(axis=1)]
+    return [[clips[index] for index in groups[word][:count]] for word in nearest_used]
 
 
 def write_pictures(

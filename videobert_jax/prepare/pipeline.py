@@ -12,6 +12,7 @@ import contextlib
 import dataclasses
 import errno
 import json
+import os
 import pathlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -134,14 +135,13 @@ def _explained(cache: pathlib.Path) -> Iterator[None]:
     """Turns the errors of a full or forbidden disk into advice."""
     try:
         yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    except (OSError, RuntimeError) as error:  # ArrayRecord raises RuntimeError
+        reason = getattr(error, "errno", None)
+        if reason in (errno.ENOSPC, errno.EDQUOT) or os.strerror(errno.ENOSPC) in str(error):
             raise PrepareError(
                 f"the disk of the cache {cache} is full; what is finished is kept: free some space, or name another "
                 "folder with --config.data.cache, and run the same command again"
             ) from error
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
-            raise PrepareError(
-                f"{error.strerror}: {error.filename}; the cache is set by --config.data.cache"
-            ) from error
+        if reason in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
+            raise PrepareError(f"{error}; the cache is set by --config.data.cache") from error
         raise

@@ -17,7 +17,7 @@ PAUSE_SECONDS = 0.5
 PAUSE_AT_CUE_END_SECONDS = 0.2
 
 OPENERS = {"now", "then", "next", "okay", "ok", "alright", "finally", "first", "lastly", "afterwards", "anyway"}
-SUBJECTS = {"i", "you", "we", "i'm", "you're", "we're", "i'll", "we'll", "it's", "that's", "let's", "let", "this", "what"}
+SUBJECTS = {"i", "you", "we", "i'm", "you're", "we're", "i'll", "we'll", "it's", "that's", "let's", "let", "this"}
 # These open a sentence only before certain words: "so we" and "and then" do, "so good" and "and salt" do not.
 OPENERS_BEFORE = {"so": OPENERS | SUBJECTS, "well": OPENERS | SUBJECTS, "and": OPENERS}
 # After these an opener opens nothing: "and then", "right now", "the first", "is next".

@@ -16,7 +16,7 @@ from videobert_jax.config import PrepareConfig
 from videobert_jax.data.records import FORMATS, Record, write_records
 from videobert_jax.prepare import alignment, tokenizer
 from videobert_jax.prepare.annotations import Annotation
-from videobert_jax.prepare.features import ClipFeatures, extract
+from videobert_jax.prepare.features import ClipFeatures, extract, factors
 from videobert_jax.prepare.narration import Narration, read_narrations, write_narrations
 from videobert_jax.prepare.pictures import nearest_clips, write_pictures
 from videobert_jax.prepare.report import Problem
@@ -113,7 +113,7 @@ def fit_vocabulary(config: PrepareConfig, splits: Splits, directory: pathlib.Pat
     if not target.exists():
         videos = [(video_id, _clips(directory, video_id).features) for video_id in splits[TRAIN]]
         points = np.concatenate([features for _, features in videos])
-        vocabulary = fit(points, config.branching, config.depth, VOCABULARY_SEED)
+        vocabulary = fit(points, config.branching, config.depth, VOCABULARY_SEED, factors(config.backbone))
         nearest = nearest_clips(vocabulary, videos, NEAREST)
         with whole(target) as part:
             part.mkdir()

@@ -2,29 +2,27 @@
 
 A tree of centroids is fitted on the training clips; a clip's visual word is the leaf that it reaches by descending to
 the nearest child at each level, so assigning costs k * d distances rather than k ** d. Features are first centred and,
-part by part (appearance, motion, ...), PCA-whitened and weighted, because k-means sees only Euclidean distance.
+part by part (motion, appearance, ...), PCA-whitened and weighted, because k-means sees only Euclidean distance.
 
-Every random number comes from (seed, node). Given the same features the result is bitwise the same from run to run; the
-one thing outside our hands is the order in which NumPy's BLAS adds, which another BLAS build or number of BLAS threads
-may change in the last bit.
+Parts may form factors, each with a tree of its own: the first level of the hierarchy then splits by the first factor,
+the levels below by the next, alike under every branch (product quantisation, Jegou et al. 2011). With one k-means over
+everything, a clip of something familiar done in a new way falls to the word of something else that is done that way;
+with factors it gets a word whose centroid is right in both.
 """
 
 import dataclasses
+import math
 import pathlib
 from collections.abc import Sequence
 
 import numpy as np
 import scipy.linalg
 
-from videobert_jax.progress import progress
+from videobert_jax.prepare.clustering import Tree, fit_tree
 
 VERSION = 1
-TREE = ("nodes", "first_child", "child_count", "leaf_ids")  # arrays of a saved vocabulary
-RESTARTS = 3  # of each node's k-means; the one with the least error is kept
-ITERATIONS = 50  # of Lloyd's algorithm, at most
 PROJECTION_SAMPLE = 16_384  # rows, evenly spaced, that the projection is fitted on
-SAME = 1e-5  # squared distances below this share of the squared norms are rounding, so the points are one
-ASSIGN_ROWS = 65_536  # points that descend the tree at once, which bounds memory
+ASSIGN_ROWS = 65_536  # points that descend the trees at once, which bounds memory
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,24 +88,22 @@ def _principal_axes(centred: np.ndarray, part: Part) -> np.ndarray:
 
 @dataclasses.dataclass(frozen=True)
 class Vocabulary:
-    """A fitted tree. Nodes are numbered breadth first from the root; leaves depth first, so neighbours look alike."""
+    """A projection, and a tree for each factor, which sees its own columns of the projected space."""
 
     projection: Projection
-    nodes: np.ndarray  # float32 [nodes, P], centroids in the projected space
-    first_child: np.ndarray  # int32 [nodes]; the children of a node are adjacent
-    child_count: np.ndarray  # int32 [nodes]; 0 for a leaf
-    leaf_ids: np.ndarray  # int32 [nodes]; the visual word of a leaf, -1 elsewhere
+    trees: tuple[Tree, ...]
 
     @property
     def size(self) -> int:
-        """Number of visual words; at most ``branching ** depth``."""
-        return int(self.leaf_ids.max()) + 1
+        """Number of visual words: every combination of a leaf of each tree; at most ``branching ** depth``."""
+        return math.prod(tree.size for tree in self.trees)
 
     @property
     def centroids(self) -> np.ndarray:
         """Float32 [size, P]: the centroid of each visual word in the projected space."""
-        leaves = np.flatnonzero(self.child_count == 0)
-        return self.nodes[leaves[np.argsort(self.leaf_ids[leaves])]]
+        leaves = np.unravel_index(np.arange(self.size), [tree.size for tree in self.trees])
+        parts = [tree.centroids[leaf] for tree, leaf in zip(self.trees, leaves, strict=True)]
+        return np.concatenate(parts, axis=1)
 
     def assign(self, features: np.ndarray) -> np.ndarray:
         """The visual word of each row: float [n, D] to int32 [n] in [0, size).
@@ -119,26 +115,25 @@ class Vocabulary:
             raise ValueError(f"features have shape {features.shape}; this vocabulary was fitted on [n, {expected}]")
         require_finite(features, "features")
         blocks = [features[start : start + ASSIGN_ROWS] for start in range(0, len(features), ASSIGN_ROWS)]
-        return np.concatenate([np.zeros(0, np.int32), *(self._descend(self.projection(block)) for block in blocks)])
+        return np.concatenate([np.zeros(0, np.int32), *(self._assign(self.projection(block)) for block in blocks)])
 
-    def _descend(self, points: np.ndarray) -> np.ndarray:
-        node = np.zeros(len(points), np.int32)
-        while (inner := self.child_count[node] > 0).any():
-            for parent in np.unique(node[inner]):
-                rows = np.flatnonzero(node == parent)
-                first, count = self.first_child[parent], self.child_count[parent]
-                node[rows] = first + _squared_distances(points[rows], self.nodes[first : first + count]).argmin(axis=1)
-        return self.leaf_ids[node]
+    def _assign(self, points: np.ndarray) -> np.ndarray:
+        ends = np.cumsum([tree.nodes.shape[1] for tree in self.trees])
+        columns = np.split(points, ends[:-1], axis=1)
+        leaves = [tree.assign(own) for tree, own in zip(self.trees, columns, strict=True)]
+        return np.ravel_multi_index(leaves, [tree.size for tree in self.trees]).astype(np.int32)
 
     def save(self, path: pathlib.Path) -> None:
         """Writes one ``.npz`` file."""
-        arrays = {name: getattr(self, name) for name in TREE}
-        arrays |= {f"block_{index}": block for index, block in enumerate(self.projection.blocks)}
+        arrays = {f"block_{index}": block for index, block in enumerate(self.projection.blocks)}
+        for index, tree in enumerate(self.trees):
+            arrays |= {f"tree_{index}_{field.name}": getattr(tree, field.name) for field in dataclasses.fields(Tree)}
         np.savez(path, allow_pickle=False, version=np.int32(VERSION), mean=self.projection.mean, **arrays)
 
     @classmethod
     def load(cls, path: pathlib.Path) -> "Vocabulary":
         """Reads what `save` wrote. Raises ValueError for any other file."""
+        names = [field.name for field in dataclasses.fields(Tree)]
         with np.load(path) as arrays:
             version = int(arrays["version"]) if "version" in arrays else None
             if version != VERSION:
@@ -146,117 +141,40 @@ class Vocabulary:
                     f"{path} has vocabulary version {version}, this program reads {VERSION}: prepare again"
                 )
             blocks = tuple(arrays[f"block_{index}"] for index in range(sum(n.startswith("block_") for n in arrays)))
-            return cls(Projection(arrays["mean"], blocks), **{name: arrays[name] for name in TREE})
+            count = sum(name.endswith("_leaf_ids") for name in arrays)
+            trees = tuple(Tree(*(arrays[f"tree_{index}_{name}"] for name in names)) for index in range(count))
+            return cls(Projection(arrays["mean"], blocks), trees)
 
 
-def fit(features: np.ndarray, branching: int, depth: int, seed: int, parts: Sequence[Part] = ()) -> Vocabulary:
-    """Fits the projection and the tree on the features of the training clips.
-
-    A node with fewer distinct points than `branching` gets fewer children, and one with a single distinct point is a
-    leaf, so small or repetitive corpora give fewer than ``branching ** depth`` words; every word has a training clip.
+def fit(
+    features: np.ndarray, branching: int, depth: int, seed: int, factors: Sequence[Sequence[Part]] = ()
+) -> Vocabulary:
+    """Fits the projection and the trees on the features of the training clips.
 
     Args:
       features: float [n, D], n at least 1.
       branching: children of a node, k; at least 2.
-      depth: levels below the root, d; at least 1.
+      depth: levels of the hierarchy, d; at least 1. Each factor but the last gets one, the last all the others; with
+        fewer levels than factors there is one tree for all.
       seed: with the node's number, the source of every random draw.
-      parts: how the columns are whitened and weighted; empty: the features are only centred.
+      factors: the columns, in order: how they are whitened and weighted, and which share a tree. Empty: the features
+        are only centred, and there is one tree.
     """
     if branching < 2 or depth < 1:
         raise ValueError(f"branching is {branching} and depth {depth}; expected at least 2 and 1")
     if features.ndim != 2 or not len(features):
         raise ValueError(f"features have shape {features.shape}; expected [n, D] with at least one clip")
     require_finite(features, "features")
-    projection = fit_projection(features, parts)
+    projection = fit_projection(features, [part for factor in factors for part in factor])
     points = projection(features)
-    centroids, first_child, child_count = [points.mean(axis=0)], [0], [0]
-    level = [(0, np.arange(len(points)))]
-    for number in range(depth):
-        parents, level = level, []
-        for node, rows in progress(parents, len(parents), f"k-means, level {number + 1} of {depth}", "node"):
-            centres, labels = k_means(points[rows], branching, np.random.default_rng([seed, node]))
-            if len(centres) == 1:
-                continue
-            first_child[node], child_count[node] = len(centroids), len(centres)
-            level += [(len(centroids) + child, rows[labels == child]) for child in range(len(centres))]
-            centroids += list(centres)
-            first_child += [0] * len(centres)
-            child_count += [0] * len(centres)
-    first, count = np.array(first_child, np.int32), np.array(child_count, np.int32)
-    return Vocabulary(projection, np.stack(centroids), first, count, _number_leaves(first_child, child_count))
-
-
-def _number_leaves(first_child: Sequence[int], child_count: Sequence[int]) -> np.ndarray:
-    leaf_ids = np.full(len(first_child), -1, np.int32)
-    stack, found = [0], 0
-    while stack:
-        node = stack.pop()
-        if child_count[node]:
-            stack += reversed(range(first_child[node], first_child[node] + child_count[node]))
-        else:
-            leaf_ids[node], found = found, found + 1
-    return leaf_ids
-
-
-def k_means(points: np.ndarray, k: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """The best of a few runs of Lloyd's algorithm from greedy k-means++ seeds (Arthur and Vassilvitskii, 2007).
-
-    Args:
-      points: float32 [n, P].
-      k: clusters wanted; there are fewer where the points have fewer distinct values.
-      rng: source of the seeds.
-
-    Returns:
-      Centres float32 [at most k, P], and for each point its nearest centre, int [n]; no cluster is empty.
-    """
-    origin = points[0]  # distances then lose nothing to a large common offset, and equal points are exactly zero
-    shifted = points - origin
-    runs = [_lloyd(shifted, _seeds(shifted, k, rng)) for _ in range(RESTARTS)]
-    centres, labels, _ = min(runs, key=lambda run: run[2])
-    used, labels = np.unique(labels, return_inverse=True)
-    return centres[used] + origin, labels
-
-
-def _seeds(points: np.ndarray, k: int, rng: np.random.Generator) -> np.ndarray:
-    """Greedy k-means++: each next centre is the best of a few points drawn by squared distance to those so far."""
-    candidates = 2 + int(np.log(k))
-    chosen = [int(rng.integers(len(points)))]
-    nearest = _squared_distances(points, points[chosen])[:, 0]
-    while len(chosen) < k and nearest.any():
-        cumulative = np.cumsum(nearest, dtype=np.float64)
-        drawn = np.searchsorted(cumulative, rng.random(candidates) * cumulative[-1], side="right")
-        drawn = np.minimum(drawn, len(points) - 1)
-        reached = np.minimum(nearest[:, None], _squared_distances(points, points[drawn]))
-        best = int(reached.sum(axis=0, dtype=np.float64).argmin())
-        chosen.append(int(drawn[best]))
-        nearest = reached[:, best]
-    return points[chosen]
-
-
-def _lloyd(points: np.ndarray, centres: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
-    """Centres, labels and summed squared error; an emptied cluster is moved to the point farthest from its centre."""
-    distances = _squared_distances(points, centres)
-    labels = distances.argmin(axis=1)
-    for _ in range(ITERATIONS):
-        members = (labels[:, None] == np.arange(len(centres))).astype(np.float32)
-        counts = members.sum(axis=0)
-        centres = members.T @ points / np.maximum(counts, 1)[:, None]
-        empty = np.flatnonzero(counts == 0)
-        farthest = np.argsort(-distances.min(axis=1), kind="stable")[: len(empty)]
-        centres[empty[: len(farthest)]] = points[farthest]
-        distances, previous = _squared_distances(points, centres), labels
-        labels = distances.argmin(axis=1)
-        if np.array_equal(labels, previous):
-            break
-    return centres, labels, float(distances.min(axis=1).sum(dtype=np.float64))
-
-
-def _squared_distances(points: np.ndarray, centres: np.ndarray) -> np.ndarray:
-    """Float32 [n, P] and [k, P] to float32 [n, k], with what is only rounding set to 0."""
-    norms = np.einsum("np,np->n", points, points)[:, None] + np.einsum("kp,kp->k", centres, centres)
-    distances = norms - 2 * points @ centres.T
-    distances[distances < SAME * norms] = 0
-    return distances
+    if depth < len(factors) or not factors:
+        return Vocabulary(projection, (fit_tree(points, branching, depth, seed),))
+    blocks = iter(projection.blocks)
+    widths = [sum(next(blocks).shape[1] for _ in factor) for factor in factors]
+    columns = np.split(points, np.cumsum(widths)[:-1], axis=1)
+    depths = [1] * (len(factors) - 1) + [depth - len(factors) + 1]
+    trees = [fit_tree(own, branching, levels, seed) for own, levels in zip(columns, depths, strict=True)]
+    return Vocabulary(projection, tuple(trees))
 
 
 def require_finite(features: np.ndarray, name: str) -> None:

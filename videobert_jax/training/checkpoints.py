@@ -21,17 +21,23 @@ METRIC = "held_out_loss"
 class Checkpoints:
     """The checkpoints of one run, in `directory/<step>`. Leave its context to be sure that the last one is written."""
 
-    def __init__(self, directory: pathlib.Path, keep: int) -> None:
-        """Keeps the `keep` newest checkpoints and, besides, the one with the lowest held-out loss."""
+    def __init__(self, directory: pathlib.Path, keep: int = 1, read_only: bool = False) -> None:
+        """Keeps the `keep` newest checkpoints and, besides, the one with the lowest held-out loss.
+
+        With `read_only` nothing in `directory` changes, not even what is damaged: another process may be training.
+        """
         options = ocp.CheckpointManagerOptions(
+            read_only=read_only,
+            create=not read_only,
+            save_interval_steps=0 if read_only else 1,
             best_fn=_loss,
             best_mode="min",
             preservation_policy=AnyPreservationPolicy(
                 [LatestN(keep), BestN(get_metric_fn=_loss, reverse=True, n=1, keep_checkpoints_without_metrics=False)]
             ),
-            cleanup_tmp_directories=True,  # what a killed run left half written
+            cleanup_tmp_directories=not read_only,  # what a killed run left half written
         )
-        self._directory = directory.absolute()
+        self._directory, self._read_only = directory.absolute(), read_only
         metrics = self._directory.glob("*/metrics/metrics")  # the manager reads all of them at once
         self._set_aside([int(path.parts[-3]) for path in metrics if not _is_json(path)])
         self._manager = ocp.CheckpointManager(self._directory, options=options)
@@ -85,6 +91,8 @@ class Checkpoints:
         return self._manager.best_step()
 
     def _set_aside(self, steps: list[int]) -> None:
+        if self._read_only:
+            return
         for step in steps:
             damaged = self._directory / str(step)
             logging.warning("CHECKPOINT %s IS DAMAGED: it becomes %s.damaged", damaged, step)

@@ -24,6 +24,7 @@ from videobert_jax.training.journal import Journal
 from videobert_jax.training.program import make_program
 from videobert_jax.training.step import Batch
 from videobert_jax.training.throughput import Meter, measure_peak
+from videobert_jax.training.visual_rows import load_visual_rows
 from videobert_jax.training.workdir import open_workdir
 
 
@@ -42,7 +43,8 @@ def train(config: Config, workdir: pathlib.Path, prepared: pathlib.Path) -> dict
       FloatingPointError: the loss or a norm is not finite; no such state is saved.
     """
     # 1. The folder of the run, before anything takes time.
-    open_workdir(config, workdir, prepared)
+    _check(config)
+    open_workdir(config, workdir, prepared, writing=jax.process_index() == 0)
     enable_cache(pathlib.Path(config.data.cache) / "xla")
 
     # 2. The devices, and which rows of each batch this process loads.
@@ -60,7 +62,9 @@ def train(config: Config, workdir: pathlib.Path, prepared: pathlib.Path) -> dict
 
     with jax.set_mesh(mesh), Checkpoints(workdir / "checkpoints", config.checkpoint.keep) as checkpoints:
         # 5. The state: the newest that was saved, or the first.
-        state = checkpoints.restore(program.state) or program.init()
+        state = checkpoints.restore(program.state)
+        if state is None:
+            state = program.init(load_visual_rows(config.model, workdir / "vocabulary", config.seed))
         done = int(state.step)
         if done >= config.steps:
             return metrics.summary(workdir / metrics.FILE)
@@ -93,12 +97,24 @@ def train(config: Config, workdir: pathlib.Path, prepared: pathlib.Path) -> dict
     return metrics.summary(workdir / metrics.FILE)
 
 
+def _check(config: Config) -> None:
+    counts = {
+        "steps": config.steps,
+        "log_every": config.log_every,
+        "checkpoint.every": config.checkpoint.every,
+        "checkpoint.keep": config.checkpoint.keep,
+        "evaluation.every": config.evaluation.every,
+        "evaluation.batches": config.evaluation.batches,  # without them there would be no best checkpoint
+        "optimizer.accumulation": config.optimizer.accumulation,
+    }
+    for name, count in counts.items():
+        if count < 1:
+            raise ValueError(f"{name} is {count}, expected at least 1; set --config.{name}")
+
+
 def _held_out(config: Config, source: RecordSource, tokens: TokenSpace, mesh: Mesh, block: tuple[int, int]) -> Batch:
     """The held-out batches together, as global arrays [batches, B, ...]."""
-    count = config.evaluation.batches
-    if count < 1:
-        raise ValueError(f"evaluation.batches is {count}, expected at least 1: the best checkpoint is told by them")
-    batches = pipeline.validation_batches(source, tokens, config.data, count, *block)
+    batches = pipeline.validation_batches(source, tokens, config.data, config.evaluation.batches, *block)
     stacked = jax.tree.map(lambda *arrays: np.stack(arrays), *batches)
     return sharding.to_global(stacked, mesh, config.data.batch_size, axis=1)
 

@@ -70,6 +70,7 @@ class MetricsWriter:
     def sync(self) -> None:
         """Returns once everything written is on the disk; called before a checkpoint that implies it."""
         os.fsync(self._file.fileno())
+        self._board.flush()
 
     def close(self) -> None:
         """Ends both files."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
@@ -19,6 +20,7 @@ from videobert_jax.training import sharding
 from videobert_jax.training.optimizer import make_optimizer
 from videobert_jax.training.state import TrainState, initializer
 from videobert_jax.training.step import Batch, Params, make_eval_step, make_train_step
+from videobert_jax.training.visual_rows import set_visual_rows
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,13 +35,18 @@ class Program:
     mesh: Mesh
     state: TrainState
     batch: dict[str, jax.ShapeDtypeStruct]
+    _text_size: int
     _init: Callable[[], TrainState]
     _train_step: Callable[[TrainState, Batch], tuple[TrainState, Metrics]]
     _eval_step: Callable[[Params, Batch], Metrics]
 
-    def init(self) -> TrainState:
-        """The first state, made in place on every device."""
-        return jax.jit(self._init, out_shardings=self._state_shardings)()
+    def init(self, visual_rows: np.ndarray | None = None) -> TrainState:
+        """The first state, made in place on every device; `visual_rows` float32 [V, D] go into the token embedding."""
+        state = jax.jit(self._init, out_shardings=self._state_shardings)()
+        if visual_rows is None:
+            return state
+        fill = jax.jit(set_visual_rows, static_argnums=2, out_shardings=self._state_shardings, donate_argnums=0)
+        return fill(state, visual_rows, self._text_size)
 
     def compile_train_step(self) -> jax.stages.Compiled:
         """(state, batch) -> (next state, metrics); the memory of the state is used again for the next one."""
@@ -65,18 +72,20 @@ def make_program(config: Config, tokens: TokenSpace, mesh: Mesh, batch: dict[str
     model = VideoBert(config.model, tokens)
     forward = functools.partial(pretraining.forward, model)
     objective = pretraining.Pretraining(tokens.text_size)
+    frozen_rows = range(tokens.text_size, tokens.size) if config.model.visual_rows == "frozen" else range(0)
 
     def init_params(key: jax.Array) -> Params:
         row = {name: jnp.zeros((1, *x.shape[1:]), x.dtype) for name, x in batch.items()}
         return pretraining.init(model, key, row)
 
-    init = initializer(init_params, make_optimizer(config.optimizer, config.steps), config.seed)
+    init = initializer(init_params, make_optimizer(config.optimizer, config.steps, frozen_rows), config.seed)
     rows = sharding.batch_sharding(mesh)
     return Program(
         mesh=mesh,
         state=sharding.placed(jax.eval_shape(init), mesh),
         batch={name: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=rows) for name, x in batch.items()},
+        _text_size=tokens.text_size,
         _init=init,
-        _train_step=make_train_step(forward, objective, config),
+        _train_step=make_train_step(forward, objective, config, frozen_rows),
         _eval_step=make_eval_step(forward, objective, config),
     )

@@ -22,14 +22,14 @@ Forward = Callable[[Params, Batch, jax.Array | None], Any]  # the last: key of d
 
 
 def make_train_step(
-    forward: Forward, objective: Objective, config: Config
+    forward: Forward, objective: Objective, config: Config, frozen_rows: range = range(0)
 ) -> Callable[[TrainState, Batch], tuple[TrainState, Metrics]]:
-    """One update.
+    """One update, which leaves `frozen_rows` of the token embedding as they are.
 
     Beside the objective's, its metrics are `loss`, `grad_norm` (before clipping), `parameter_norm` (after the update),
     `learning_rate`, and `fill`: tokens that are no padding, of all positions.
     """
-    optimizer = make_optimizer(config.optimizer, config.steps)
+    optimizer = make_optimizer(config.optimizer, config.steps, frozen_rows)
     schedule = learning_rate(config.optimizer, config.steps)
 
     def train_step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:

@@ -1,4 +1,4 @@
-"""The folder of a run: self-describing, and of one config only."""
+"""The folder of a run: self-describing, and of one config only. No JAX here: a program can ask before it loads it."""
 
 import dataclasses
 import filecmp
@@ -8,7 +8,6 @@ import shutil
 import tempfile
 from typing import Any
 
-import jax
 from absl import logging
 
 from videobert_jax import config as config_lib
@@ -32,10 +31,11 @@ MAY_CHANGE = (
 COPIED = ("tokens.json", "tokenizer", "vocabulary")  # from the prepared folder: what the ids mean
 
 
-def open_workdir(config: Config, workdir: pathlib.Path, prepared: pathlib.Path) -> None:
-    """Makes or re-opens the folder of a run, with the config and what the token ids mean in it.
+def check(config: Config, workdir: pathlib.Path) -> None:
+    """Makes the folder of a run, if it is not there, and finds out whether a run with this config can use it.
 
-    Raises OSError if nothing can be written there, ValueError if it holds a run with another config or other tokens.
+    Raises OSError if nothing can be written there, and ValueError, naming each key, if it holds a run whose config
+    leads to another result.
     """
     try:
         workdir.mkdir(parents=True, exist_ok=True)
@@ -44,35 +44,44 @@ def open_workdir(config: Config, workdir: pathlib.Path, prepared: pathlib.Path) 
     except OSError as error:
         problem = f"cannot write to the workdir ({error.strerror}); name another with --workdir=DIR"
         raise type(error)(error.errno, problem, str(workdir)) from error
-    check_config(config, workdir)
+    changed = {key: values for key, values in _changes(config, workdir).items() if not _may_change(key)}
+    if changed:
+        differences = "; ".join(f"{key} was {before!r}, is {now!r}" for key, (before, now) in changed.items())
+        raise ValueError(
+            f"{workdir} holds a run with another config: {differences}. Choose another --workdir, or restore those "
+            f"values; to go on all the same, knowing that no single config describes the result, remove its config.json"
+        )
+
+
+def open_workdir(config: Config, workdir: pathlib.Path, prepared: pathlib.Path, writing: bool = True) -> None:
+    """Checks the folder of a run, and puts into it the config and what the token ids mean.
+
+    Raises as `check` does, and ValueError if the folder holds a run with other tokens. Without `writing`, as in all
+    processes but one, it only checks.
+    """
+    check(config, workdir)
     if (workdir / "tokens.json").exists() and not filecmp.cmp(workdir / "tokens.json", prepared / "tokens.json", False):
         raise ValueError(
             f"{workdir} was trained with other tokens than those of {prepared}: its checkpoints do not fit. "
             "Choose another --workdir, or name the data that it was made with"
         )
-    if jax.process_index() == 0:
+    if "steps" in (changes := _changes(config, workdir)):
+        logging.warning("steps was %s, is %s: from here on the learning rate follows the new one", *changes["steps"])
+    if writing:
         for name in COPIED:
             _copy(prepared / name, workdir / name)
         config_lib.save(config, workdir / "config.json.new")
         (workdir / "config.json.new").replace(workdir / "config.json")
 
 
-def check_config(config: Config, workdir: pathlib.Path) -> None:
-    """Raises ValueError, naming each key, if the config of the run in `workdir` leads to another result."""
+def _changes(config: Config, workdir: pathlib.Path) -> dict[str, tuple[Any, Any]]:
+    """The keys whose values differ between the run in `workdir`, if there is one, and `config`: before and now."""
     path = workdir / "config.json"
     if not path.exists():
-        return
+        return {}
     before, now = (_flat(json.loads(text)) for text in (path.read_text(), json.dumps(dataclasses.asdict(config))))
-    steps = before.get("steps"), now["steps"]
-    if steps[0] != steps[1]:
-        logging.warning("steps was %s, is %s: from here on the learning rate follows the new schedule", *steps)
-    changed = [key for key in sorted(before | now) if before.get(key) != now.get(key) and not _may_change(key)]
-    if changed:
-        differences = "; ".join(f"{key} was {before.get(key)!r}, is {now.get(key)!r}" for key in changed)
-        raise ValueError(
-            f"{workdir} holds a run with another config: {differences}. Choose another --workdir, or restore those "
-            f"values; to go on all the same, knowing that no single config describes the result, remove {path}"
-        )
+    pairs = {key: (before.get(key), now.get(key)) for key in sorted(before | now)}
+    return {key: values for key, values in pairs.items() if values[0] != values[1]}
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:

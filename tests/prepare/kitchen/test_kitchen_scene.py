@@ -18,6 +18,8 @@ from videobert_jax.prepare.kitchen.tools import make_look
 SIDE = 96
 DURATION = 6.0
 GREY = (128, 128, 128)
+MIDDLE = slice(SIDE * 5 // 12, SIDE * 7 // 12)  # where the object is
+CHANGED = {"cut": 20, "fry": 20, "mash": 20, "peel": 8}  # by how much, in 256ths, the object itself is changed
 
 
 def acted(verb: str, name: str, times: list[float], period: float = 1.0) -> np.ndarray:
@@ -43,7 +45,8 @@ def test_every_action_moves_changes_every_object_and_looks_different_on_each(ver
         start, work, later, end = acted(verb, name, [0.0, 2.1, 2.35, DURATION])
         assert np.abs(work - later).mean() > 0.5, name  # it moves within a quarter of a second
         assert np.abs(start - work).mean() > 2.0, name  # the tool has come
-        if verb not in ("stir", "wash"):  # these leave the object as it was
+        assert np.abs(start - end)[MIDDLE, MIDDLE].mean() >= CHANGED.get(verb, 0), name
+        if verb in ("pour", "grate"):  # a puddle, a heap
             assert np.abs(start - end).mean() > 1.0, name
         finals.append(work)
     pairs = [(a, b) for index, a in enumerate(finals) for b in finals[:index]]
@@ -96,3 +99,6 @@ def test_a_step_is_seen_in_its_time_and_not_around_it() -> None:
     frames = [np.asarray(frame, np.float32) for frame in render(video, config)]
     changes = [np.abs(later - frame).mean() for frame, later in itertools.pairwise(frames)]
     assert set(np.argsort(changes)[-2:].tolist()) == {7, 31}  # the grater comes at frame 8 and is gone at frame 32
+    moved = [(np.abs(later - frame) > 40).mean() for frame, later in itertools.pairwise(frames)]
+    assert np.median(moved[10:28]) > 0.02  # the cheese is rubbed
+    assert np.median(moved[:7]) < 0.005  # only the camera and the noise

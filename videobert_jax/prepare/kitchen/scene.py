@@ -97,16 +97,10 @@ class _Kitchen:
         canvas = Image.new("RGB", self._size)
         paint(canvas, time)
         right, down, closer = (self._travel * np.sin(self._drift[0] * time * 2 + self._drift[1])).tolist()
-        shake_x, shake_y = self._shake[index % len(self._shake)].tolist()
-        zoom = 1.06 + closer
-        left = (self._size[0] - self._frame[0] * zoom) / 2 + right * self._unit + shake_x
-        top = (self._size[1] - self._frame[1] * zoom) / 2 + down * self._unit + shake_y
-        box = (
-            max(0.0, left),
-            max(0.0, top),
-            min(self._size[0], left + self._frame[0] * zoom),
-            min(self._size[1], top + self._frame[1] * zoom),
-        )
+        zoom, shift = 1.06 + closer, np.array([right, down]) * self._unit + self._shake[index % len(self._shake)]
+        room = np.array(self._size) - np.array(self._frame) * zoom
+        left, top = np.clip(room / 2 + shift, 0, room).tolist()
+        box = (left, top, left + self._frame[0] * zoom, top + self._frame[1] * zoom)
         frame = canvas.resize(self._frame, Image.Resampling.BILINEAR, box)
         frame = ImageChops.multiply(frame, self._lamp)
         return ImageChops.add(frame, self._grain[index % NOISE_FRAMES], 1, -128)
@@ -114,7 +108,7 @@ class _Kitchen:
     def _stage(self, rng: np.random.Generator, gravity: bool) -> Stage:
         x, y = (side / 2 + self._unit * rng.uniform(-0.08, 0.08) for side in self._size)
         tilt = rng.uniform(-5, 5) if gravity else rng.uniform(-22, 22)
-        return Stage((x, y), self._unit * rng.uniform(0.75, 1.25), tilt, bool(rng.random() < 0.5))
+        return Stage((x, y), self._unit * rng.uniform(0.95, 1.4), tilt, bool(rng.random() < 0.5))
 
     def _spot(self, number: int, rng: np.random.Generator) -> Stage:
         """A place at the edge of the canvas; there are eight."""

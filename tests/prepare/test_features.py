@@ -1,0 +1,206 @@
+"""What a clip's feature tells and what it does not, on clips that are drawn here; and the files."""
+
+import io
+import os
+import re
+
+import av
+import jax
+import numpy as np
+import pytest
+from PIL import Image
+
+from videobert_jax.config import PrepareConfig
+from videobert_jax.prepare import features
+from videobert_jax.prepare.features import ClipFeatures, extract, factors, features_of
+from videobert_jax.prepare.pool import WorkerDiedError
+
+SIZE = 64
+FRAMES = 6
+CONFIG = PrepareConfig(fps=10.0, clip_frames=FRAMES, image_size=SIZE)
+RED, GREEN = (200, 40, 40), (40, 160, 60)
+ACROSS, ALONG = (1, 0), (0, 1)
+
+
+def clip(colour=RED, direction=ACROSS, distractor=None):
+    """uint8 [FRAMES, SIZE, SIZE, 3]: a bar goes to and fro over the middle, with its long side across its way."""
+    frames = np.full((FRAMES, SIZE, SIZE, 3), 90, np.uint8)
+    for index, frame in enumerate(frames):
+        offset = round(10 * np.sin(2 * np.pi * index / FRAMES))
+        x, y = (SIZE // 2 + offset * step for step in direction)
+        rx, ry = (3, 9) if direction == ACROSS else (9, 3)
+        frame[y - ry : y + ry, x - rx : x + rx] = colour
+        if distractor is not None:
+            frame[:10, :10] = distractor
+    return frames
+
+
+@pytest.fixture(scope="module")
+def parts():
+    """A function from a clip to the parts of its feature, by name."""
+    jax.devices()  # first, so that the settings for worker processes do not reach this one
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XLA_FLAGS", os.environ.get("XLA_FLAGS", ""))
+        embed = features._embedder(CONFIG.backbone)
+        sizes = [part.size for factor in factors(CONFIG.backbone) for part in factor]
+
+        def split(*clips):
+            columns = np.split(embed(np.stack(clips)), np.cumsum(sizes)[:-1], axis=1)
+            names = ("motion", "central motion", "close-up", "colour")
+            return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+        yield split
+
+
+def test_every_part_has_length_one(parts):
+    for feature in parts(clip(), clip(GREEN)):
+        for name, part in feature.items():
+            assert np.linalg.norm(part) == pytest.approx(1, abs=1e-4), name
+
+
+def test_motion_tells_how_something_moves_and_not_its_colour(parts):
+    (red_across, green_across), (red_along, _) = parts(clip(), clip(GREEN)), parts(clip(RED, ALONG), clip())
+    for name in ("motion", "central motion"):
+        same_movement = red_across[name] @ green_across[name]
+        same_colour = red_across[name] @ red_along[name]
+        assert same_movement > same_colour + 0.02, name
+
+
+def test_colour_tells_what_it_is_and_not_how_it_moves(parts):
+    (red_across, green_across), (red_along, _) = parts(clip(), clip(GREEN)), parts(clip(RED, ALONG), clip())
+    assert red_across["colour"] @ red_along["colour"] > red_across["colour"] @ green_across["colour"] + 0.1
+
+
+def test_the_close_up_leaves_out_what_lies_around(parts):
+    alone, accompanied = parts(clip(), clip(distractor=GREEN))
+    for name in ("close-up", "colour", "central motion"):
+        np.testing.assert_allclose(alone[name], accompanied[name], atol=1e-5, err_msg=name)
+
+
+def test_a_still_clip_has_a_feature(parts):
+    still = np.repeat(clip()[:1], FRAMES, axis=0)
+    black = np.zeros_like(still)
+    for feature in parts(still, black):
+        assert all(np.isfinite(part).all() for part in feature.values())
+
+
+def test_a_little_more_light_changes_the_colours_a_little():
+    pictures = [np.full((8, 8, 3), value, np.float32) for value in (128, 130, 190)]
+    base, brighter, much_brighter = (np.asarray(features._colours(picture)) for picture in pictures)
+    assert base @ brighter > 0.95
+    assert base @ much_brighter < 0.5
+
+
+def test_the_middle_of_a_picture_weighs_most():
+    middle, edge = np.zeros((12, 12, 3), np.float32), np.zeros((12, 12, 3), np.float32)
+    middle[4:8, 4:8] = edge[:4, :4] = RED
+    black = np.zeros((12, 12, 3), np.float32)
+    colours = [np.asarray(features._colours(picture)) for picture in (black, middle, edge)]
+    assert colours[0] @ colours[1] < colours[0] @ colours[2]
+
+
+def write_video(path, clips):
+    with av.open(path, "w") as container:
+        stream = container.add_stream("libx264", rate=10)
+        stream.height = stream.width = SIZE
+        stream.pix_fmt = "yuv420p"
+        for picture in np.concatenate(clips):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode())
+    return path
+
+
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory):
+    """Three videos of one to three clips, and one that is none."""
+    folder = tmp_path_factory.mktemp("videos")
+    kinds = [clip(), clip(GREEN), clip(RED, ALONG)]
+    paths = [write_video(folder / f"video{count}.mp4", kinds[:count]) for count in (1, 2, 3)]
+    (folder / "broken.mp4").write_text("not a video")
+    return [(path.stem, path) for path in (*paths, folder / "broken.mp4")]
+
+
+@pytest.fixture(scope="module")
+def extracted(videos, tmp_path_factory):
+    directory = tmp_path_factory.mktemp("features")
+    return directory, extract(videos, directory, CONFIG)
+
+
+@pytest.mark.slow
+def test_each_readable_video_gets_a_file_and_the_other_a_reason(extracted):
+    directory, failures = extracted
+    assert failures == {"broken": "not decodable: Invalid data found when processing input"}
+    assert sorted(path.name for path in directory.iterdir()) == ["video1.npz", "video2.npz", "video3.npz"]
+    size = sum(part.size for factor in factors(CONFIG.backbone) for part in factor)
+    for count in (1, 2, 3):
+        content = ClipFeatures.load(directory / f"video{count}.npz")
+        assert content.features.shape == (count, size)
+        assert content.features.dtype == np.float16
+        assert len(content.thumbnails) == count
+
+
+@pytest.mark.slow
+def test_thumbnails_show_the_middle_frames(extracted):
+    directory, _ = extracted
+    content = ClipFeatures.load(directory / "video2.npz")
+    for jpeg, expected in zip(content.thumbnails, (clip(), clip(GREEN)), strict=True):
+        picture = Image.open(io.BytesIO(jpeg))
+        assert (picture.format, picture.size) == ("JPEG", (features.THUMBNAIL_SIZE, features.THUMBNAIL_SIZE))
+        small = np.asarray(picture.resize((SIZE, SIZE))).astype(int)
+        assert np.abs(small - expected[FRAMES // 2]).mean() < 8
+
+
+@pytest.mark.slow
+def test_a_clip_has_the_same_feature_alone_and_in_company(extracted):
+    """video1 is the first clip of the others, which fill up a batch or do not; only the encoder's choices differ."""
+    directory, _ = extracted
+    first, *others = (ClipFeatures.load(directory / f"video{count}.npz").features[0] for count in (1, 2, 3))
+    for other in others:
+        assert np.linalg.norm(first.astype(float) - other) < 0.2
+
+
+@pytest.mark.slow
+def test_files_are_bitwise_the_same_with_any_number_of_workers(extracted, videos, tmp_path, parts):
+    directory, _ = extracted
+    extract(videos[:3], tmp_path, PrepareConfig(fps=10.0, clip_frames=FRAMES, image_size=SIZE, workers=1))
+    for video_id, _ in videos[:3]:
+        assert (tmp_path / f"{video_id}.npz").read_bytes() == (directory / f"{video_id}.npz").read_bytes()
+
+
+def test_finished_videos_are_left_alone(videos, tmp_path, monkeypatch):
+    monkeypatch.setattr(features, "share_out", lambda work, jobs, workers: ((job, None) for job in jobs))
+    (tmp_path / "video1.npz").write_bytes(b"finished")
+    seen = []
+    monkeypatch.setattr(features, "progress", lambda results, total, *_: seen.extend(list(results)) or seen)
+    assert extract(videos[:2], tmp_path, CONFIG) == {}
+    assert [job.path for job, _ in seen] == [videos[1][1]]
+    assert (tmp_path / "video1.npz").read_bytes() == b"finished"
+
+
+def test_a_video_that_kills_its_worker_is_named(videos, tmp_path, monkeypatch):
+    results = {"video1": None, "video2": WorkerDiedError()}
+    monkeypatch.setattr(
+        features, "share_out", lambda work, jobs, workers: ((job, results[job.path.stem]) for job in jobs)
+    )
+    failures = extract(videos[:2], tmp_path, CONFIG)
+    assert list(failures) == ["video2"]
+    assert re.match("its worker process died, 2 times", failures["video2"])
+
+
+def test_a_file_is_never_seen_half_done(tmp_path, monkeypatch):
+    content = ClipFeatures(np.ones((2, 3), np.float16), [b"one", b"three"])
+
+    def fail(file, **_):
+        file.write(b"half")
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(np, "savez", fail)
+    with pytest.raises(OSError, match="no space left"):
+        content.save(tmp_path / "video.npz")
+    assert not (tmp_path / "video.npz").exists()
+    monkeypatch.undo()
+    content.save(tmp_path / "video.npz")
+    loaded = ClipFeatures.load(tmp_path / "video.npz")
+    np.testing.assert_array_equal(loaded.features, content.features)
+    assert loaded.thumbnails == content.thumbnails
+    assert [path.name for path in tmp_path.iterdir()] == ["video.npz"]

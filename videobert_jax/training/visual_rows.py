@@ -1,0 +1,43 @@
+"""Rows of the visual words in the embedding table, from the centroids' features (VideoBERT section 3.3).
+
+Words that look alike so start out alike: what is learnt of one holds for a rare or never seen one beside it.
+"""
+
+import pathlib
+
+import jax
+import numpy as np
+
+from videobert_jax.config import ModelConfig
+from videobert_jax.prepare.vocabulary import Vocabulary
+from videobert_jax.training.state import TrainState
+
+DEVIATION = 0.02  # of the values, as of BERT's other embeddings at the start
+CHOICES = ("frozen", "centroids", "random")
+
+
+def load_visual_rows(config: ModelConfig, vocabulary: pathlib.Path, seed: int) -> np.ndarray | None:
+    """Float32 [V, D] for the vocabulary in a folder; None if the config wants random ones. ValueError if unknown."""
+    if config.visual_rows not in CHOICES:
+        raise ValueError(f"model.visual_rows is {config.visual_rows!r}, expected one of {', '.join(CHOICES)}")
+    if config.visual_rows == "random":
+        return None
+    return project(Vocabulary.load(vocabulary / "tree.npz").centroids, config.hidden_size, seed)
+
+
+def project(centroids: np.ndarray, size: int, seed: int) -> np.ndarray:
+    """Float32 [V, P] to [V, size] by a random linear map, which keeps ratios of distances (Johnson-Lindenstrauss)."""
+    directions = np.random.default_rng(seed).standard_normal((centroids.shape[1], size))
+    rows = (centroids - centroids.mean(axis=0)) @ directions
+    return (rows * (DEVIATION / max(float(rows.std()), 1e-12))).astype(np.float32)
+
+
+def set_visual_rows(state: TrainState, rows: jax.Array, first: int) -> TrainState:
+    """The state with `rows` [V, D] from row `first` on in its token embedding."""
+
+    def put(path: tuple[object, ...], leaf: jax.Array) -> jax.Array:
+        if jax.tree_util.keystr(path, simple=True, separator="/").endswith("token_embedding/embedding"):
+            return leaf.at[first : first + len(rows)].set(rows)
+        return leaf
+
+    return state.replace(params=jax.tree_util.tree_map_with_path(put, state.params))
