@@ -36,8 +36,8 @@ def get_config(size: str = "tiny") -> ConfigDict:
     # Short clips of small pictures: the corpus is small, and so are the machines this has to run on.
     config.prepare.fps = 10.0
     config.prepare.clip_frames = 10
-    config.prepare.branching = 8
-    config.prepare.depth = 4
+    config.prepare.branching = 12
+    config.prepare.depth = 3
 
     config.data.sequence_length = 256
     config.data.max_predictions = 48

@@ -1,4 +1,4 @@
-"""The same run on one device, on eight, and in two processes."""
+"""The same steps on one device, on eight, and in two processes."""
 
 import json
 import os
@@ -18,19 +18,16 @@ WORKER = pathlib.Path(__file__).with_name("worker.py")
 TOLERANCE = 1e-4  # relative
 
 
-def start(devices: int, *arguments: str) -> subprocess.Popen[bytes]:
+def start(devices: int, *arguments: str) -> subprocess.Popen[str]:
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join([str(TRAINING_TESTS), os.environ.get("PYTHONPATH", "")]),
         # Compilation is most of the time, and half of it is optimisation.
         "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices} --xla_backend_optimization_level=0",
     }
-    return subprocess.Popen([sys.executable, str(WORKER), *arguments], env=environment)
-
-
-def losses(workdir: pathlib.Path) -> dict[str, list[float]]:
-    lines = metrics.read(workdir / metrics.FILE)
-    return {key: [line[key] for line in lines if key in line] for key in ("loss", "held_out/loss", "grad_norm", "fill")}
+    return subprocess.Popen(
+        [sys.executable, str(WORKER), *arguments], env=environment, stdout=subprocess.PIPE, text=True
+    )
 
 
 @pytest.fixture(scope="module")
@@ -42,30 +39,31 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 
 
 @pytest.fixture(scope="module")
-def one_device(prepared: pathlib.Path) -> dict[str, list[float]]:
-    """What every other run is compared with."""
-    worker = start(1, str(prepared), str(prepared.parent / "one"), '{"one": {}}')
-    assert worker.wait(timeout=600) == 0
-    return losses(prepared.parent / "one" / "one")
+def on_eight_devices(prepared: pathlib.Path) -> dict[str, list[dict[str, float]]]:
+    """The metrics of each step, by mesh; the first is a single device's."""
+    worker = start(8, "devices", str(prepared), '{"data": [8, 1, 1], "fsdp": [1, 8, 1], "all": [2, 2, 2]}')
+    output, _ = worker.communicate(timeout=600)
+    assert worker.returncode == 0
+    return json.loads(output)
 
 
 @pytest.mark.slow
-def test_eight_devices_agree_with_one(prepared: pathlib.Path, one_device, tmp_path: pathlib.Path) -> None:
-    sizes = {"data": (8, 1, 1), "fsdp": (1, 8, 1), "all": (2, 2, 2)}
-    meshes = {name: dict(zip(("data", "fsdp", "tensor"), size, strict=True)) for name, size in sizes.items()}
-    assert start(8, str(prepared), str(tmp_path), json.dumps(meshes)).wait(timeout=600) == 0
-    for name in meshes:
-        for key, values in losses(tmp_path / name).items():
-            assert values == pytest.approx(one_device[key], rel=TOLERANCE), (name, key)
+@pytest.mark.parametrize("mesh", ["data", "fsdp", "all"])
+def test_eight_devices_agree_with_one(on_eight_devices, mesh: str) -> None:
+    for step, expected in zip(on_eight_devices[mesh], on_eight_devices["single"], strict=True):
+        assert step == pytest.approx(expected, rel=TOLERANCE)
 
 
 @pytest.mark.slow
-def test_two_processes_agree_with_one(prepared: pathlib.Path, one_device, tmp_path: pathlib.Path) -> None:
+def test_two_processes_agree_with_one(prepared: pathlib.Path, on_eight_devices, tmp_path: pathlib.Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
-    arguments = (str(prepared), str(tmp_path), '{"rows": {"data": 2}}', port)
-    workers = [start(1, *arguments, str(index), "2") for index in range(2)]
-    assert [worker.wait(timeout=600) for worker in workers] == [0, 0]
-    for key, values in losses(tmp_path / "rows").items():
-        assert values == pytest.approx(one_device[key], rel=TOLERANCE), key
+    workers = [start(1, "process", str(prepared), str(tmp_path), port, str(index), "2") for index in range(2)]
+    for worker in workers:
+        worker.communicate(timeout=600)
+    assert [worker.returncode for worker in workers] == [0, 0]
+    trained = [line for line in metrics.read(tmp_path / metrics.FILE) if "loss" in line]
+    assert [line["step"] for line in trained] == [1, 2, 3, 4]
+    for line, expected in zip(trained, on_eight_devices["single"], strict=True):
+        assert {key: line[key] for key in expected} == pytest.approx(expected, rel=TOLERANCE)

@@ -1,8 +1,7 @@
 """Programs that the tests of this folder start in processes of their own. `tiny_run` must be on PYTHONPATH.
 
-python worker.py PREPARED WORKDIR '{"all": {"data": 2, "fsdp": 2, "tensor": 2}, ...}' [PORT INDEX COUNT]
-
-Makes a short run on each mesh, in WORKDIR/<name>; with the last three arguments, as one of several processes.
+python worker.py devices PREPARED '{"all": [2, 2, 2], ...}'      a few steps on each mesh and on a single device; as JSON
+python worker.py process PREPARED WORKDIR PORT INDEX COUNT       a run as one of several processes
 """
 
 import json
@@ -17,11 +16,63 @@ from jax.experimental import multihost_utils
 from videobert_jax.config import Config
 from videobert_jax.data import pipeline
 from videobert_jax.data.records import RecordSource
-from videobert_jax.training import loop, sharding
+from videobert_jax.training import loop, metrics, sharding
 from videobert_jax.training.checkpoints import Checkpoints
-from videobert_jax.training.program import make_program
+from videobert_jax.training.program import Program, make_program
+from videobert_jax.training.state import TrainState
 
 STEPS = 4
+
+
+def devices(prepared: pathlib.Path, meshes: dict[str, list[int]]) -> None:
+    """Prints the metrics of each mesh, and saves the state of every one to be restored on the next."""
+    results: dict[str, list[dict[str, float]]] = {}
+    previous = None
+    for name, sizes in {"single": [1, 1, 1], **meshes}.items():
+        mesh = dict(zip(sharding.AXES, sizes, strict=True))
+        config = tiny_run.tiny_config(prepared.parent / "cache", steps=STEPS, mesh=mesh)
+        program, state, results[name] = steps_on(config, prepared)
+        if previous:
+            check_restored(prepared.parent / name, previous, program)
+        previous = state
+    print(json.dumps(results))
+
+
+def steps_on(config: Config, prepared: pathlib.Path) -> tuple[Program, TrainState, list[dict[str, float]]]:
+    """The program of a mesh, its state after a few steps, and the metrics of each."""
+    sizes = (config.mesh.data, config.mesh.fsdp, config.mesh.tensor)
+    mesh = sharding.make_mesh(config.mesh, jax.devices()[: int(np.prod(sizes))])
+    data = pipeline.dataset(RecordSource(prepared / "records", "train"), tiny_run.TOKENS, config.data, config.seed)
+    batches = [sharding.to_global(data[step], mesh, config.data.batch_size) for step in range(STEPS)]
+    program = make_program(config, tiny_run.TOKENS, mesh, batches[0])
+    results = []
+    with jax.set_mesh(mesh):
+        state = program.init()
+        train_step = program.compile_train_step()
+        for batch in batches:
+            state, pairs = train_step(state, batch)
+            results.append(metrics.means(jax.device_get(pairs)))
+    return program, state, results
+
+
+def check_restored(directory: pathlib.Path, state: TrainState, program: Program) -> None:
+    """A state saved on one mesh comes back on another, placed as that wants it, bit by bit."""
+    with Checkpoints(directory) as checkpoints:
+        checkpoints.save(STEPS, state, 0.0)
+    with Checkpoints(directory) as checkpoints:
+        restored = checkpoints.restore(program.state)
+    assert restored is not None
+    assert jax.tree.map(lambda x: x.sharding, restored) == jax.tree.map(lambda x: x.sharding, program.state)
+    jax.tree.map(np.testing.assert_array_equal, restored.params, state.params)
+
+
+def process(prepared: pathlib.Path, workdir: pathlib.Path, port: str, index: int, count: int) -> None:
+    """Half of the rows each; then all rows in both, where the tensor axis crosses the processes."""
+    jax.distributed.initialize(f"127.0.0.1:{port}", num_processes=count, process_id=index)
+    config = tiny_run.tiny_config(prepared.parent / "cache", steps=STEPS, mesh={"fsdp": count})
+    check_batches(config, prepared)
+    loop.train(config, workdir, prepared)
+    check_batches(tiny_run.tiny_config(prepared, mesh={"data": 1, "tensor": count}), prepared)
 
 
 def check_batches(config: Config, prepared: pathlib.Path) -> None:
@@ -37,40 +88,11 @@ def check_batches(config: Config, prepared: pathlib.Path) -> None:
         np.testing.assert_array_equal(together[name], expected, err_msg=name)
 
 
-def restored(config: Config, workdir: pathlib.Path, prepared: pathlib.Path) -> dict[str, np.ndarray]:
-    """The parameters of the checkpoint in `workdir`, restored on the mesh of `config`."""
-    source = RecordSource(prepared / "records", "train")
-    batch = pipeline.dataset(source, tiny_run.TOKENS, config.data, config.seed)[0]
-    program = make_program(config, tiny_run.TOKENS, sharding.make_mesh(config.mesh), batch)
-    with Checkpoints(workdir / "checkpoints", keep=2) as checkpoints:
-        state = checkpoints.restore(program.state)
-    assert state is not None
-    assert jax.tree.map(lambda x: x.sharding, state) == jax.tree.map(lambda x: x.sharding, program.state)
-    leaves = jax.tree_util.tree_leaves_with_path(state.params)
-    return {jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in leaves}
-
-
-def main(prepared_path: str, workdir_path: str, meshes: str, *process: str) -> None:
-    """Joins the other processes first, if there are any: nothing may have used the devices before."""
-    if process:
-        port, index, count = process
-        jax.distributed.initialize(f"127.0.0.1:{port}", num_processes=int(count), process_id=int(index))
-    prepared, workdir = pathlib.Path(prepared_path), pathlib.Path(workdir_path)
-    configs = {
-        name: tiny_run.tiny_config(prepared.parent / "cache", steps=STEPS, mesh=mesh)
-        for name, mesh in json.loads(meshes).items()
-    }
-    for name, config in configs.items():
-        check_batches(config, prepared)
-        loop.train(config, workdir / name, prepared)
-    if process:  # the tensor axis crosses the processes, so both load all rows
-        check_batches(tiny_run.tiny_config(prepared, mesh={"data": 1, "tensor": int(count)}), prepared)
-        return
-    (first, *_), (*_, last) = configs, configs.values()
-    same, other = (restored(config, workdir / first, prepared) for config in (configs[first], last))
-    for name, value in same.items():
-        np.testing.assert_array_equal(other[name], value, err_msg=name)
-
-
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    match sys.argv[1:]:
+        case ["devices", prepared, meshes]:
+            devices(pathlib.Path(prepared), json.loads(meshes))
+        case ["process", prepared, workdir, port, index, count]:
+            process(pathlib.Path(prepared), pathlib.Path(workdir), port, int(index), int(count))
+        case arguments:
+            raise SystemExit(f"no such command: {arguments}")

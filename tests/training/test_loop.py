@@ -1,5 +1,6 @@
 import pathlib
 import shutil
+from typing import Any
 
 import jax
 import pytest
@@ -35,8 +36,8 @@ def test_a_run_learns_and_a_complete_one_is_left_alone(
 def test_what_is_not_finite_is_never_saved_or_logged(prepared, cache, tmp_path, monkeypatch) -> None:
     init = Program.init
 
-    def overflowing(program: Program) -> TrainState:
-        state = init(program)
+    def overflowing(program: Program, *args: Any) -> TrainState:
+        state = init(program, *args)
         return state.replace(params=jax.tree.map(lambda x: x * 1e30, state.params))
 
     monkeypatch.setattr(Program, "init", overflowing)

@@ -91,7 +91,7 @@ def _headline(result: Mapping[str, Any]) -> str:
         notes = [
             f"{_share(scores[key])} {COLUMNS[key]}" for key in ("language_prior", "chance") if scores[key] is not None
         ]
-        for key, title in (("cross_modal", f"{blank}s named"), ("unseen_pairs", f"{blank}s named in unseen pairs")):
+        for key, title in (("cross_modal", f"{blank}s named"), ("unseen_pairs", f"{blank}s named, unseen pairs")):
             if scores[key] is not None:
                 figures.append((_share(scores[key]), title, ", ".join(notes)))
     if not figures:

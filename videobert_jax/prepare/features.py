@@ -170,16 +170,19 @@ def _centre(picture: jax.Array, share: float) -> jax.Array:
 
 
 def _colours(picture: jax.Array) -> jax.Array:
-    """Histogram [bins ** 3] of float32 [H, W, 3] in lightness, red-green and yellow-blue, the centre weighing most."""
+    """Histogram [bins ** 3] of float32 [H, W, 3] in lightness, red-green and yellow-blue, the centre weighing most.
+
+    It holds square roots, which make Euclidean distance the Hellinger distance: else a few full bins would decide.
+    """
     red, green, blue = jnp.moveaxis(picture, -1, 0) / 256
     opponents = jnp.stack([(red + green + blue) / 3, (red - green + 1) / 2, ((red + green) / 2 - blue + 1) / 2])
     # A value counts for the two bins that it lies between, so that a little more light changes little.
     places = jnp.clip(opponents.reshape(3, -1, 1) * COLOUR_BINS, 0, COLOUR_BINS - 1)
-    light, warm, yellow = jnp.maximum(0, 1 - jnp.abs(places - jnp.arange(COLOUR_BINS)))
+    light, warm, yellow = jnp.maximum(0, 1 - jnp.abs(places - jnp.arange(COLOUR_BINS)[None, None]))
     distances = [((jnp.arange(side) + 0.5) / side - 0.5) ** 2 for side in picture.shape[:2]]
     weights = jnp.exp(-(distances[0][:, None] + distances[1][None]) / (2 * COLOUR_RADIUS**2)).reshape(-1, 1)
     pairs = ((weights / weights.sum() * light)[:, :, None] * warm[:, None, :]).reshape(len(light), -1)
-    return (pairs.T @ yellow).reshape(-1)
+    return jnp.sqrt((pairs.T @ yellow).reshape(-1))
 
 
 def _thumbnail(clip: np.ndarray) -> bytes:

@@ -7,7 +7,8 @@ part by part (motion, appearance, ...), PCA-whitened and weighted, because k-mea
 Parts may form factors, each with a tree of its own: the first level of the hierarchy then splits by the first factor,
 the levels below by the next, alike under every branch (product quantisation, Jegou et al. 2011). With one k-means over
 everything, a clip of something familiar done in a new way falls to the word of something else that is done that way;
-with factors it gets a word whose centroid is right in both.
+with factors it gets a word whose centroid is right in both. What a factor's mean owes to the word of the factor before
+it is taken off first (residual quantisation): the tool that belongs to an action is no news about the object.
 """
 
 import dataclasses
@@ -88,10 +89,17 @@ def _principal_axes(centred: np.ndarray, part: Part) -> np.ndarray:
 
 @dataclasses.dataclass(frozen=True)
 class Vocabulary:
-    """A projection, and a tree for each factor, which sees its own columns of the projected space."""
+    """A projection, and a tree for each factor, which sees its own columns of the projected space.
+
+    Attributes:
+      trees: of each factor, fitted on what the offsets leave.
+      offsets: for each tree float32 [leaves of the tree before, columns], the mean of its columns given that leaf; [1,
+        columns] zeros for the first.
+    """
 
     projection: Projection
     trees: tuple[Tree, ...]
+    offsets: tuple[np.ndarray, ...]
 
     @property
     def size(self) -> int:
@@ -102,8 +110,9 @@ class Vocabulary:
     def centroids(self) -> np.ndarray:
         """Float32 [size, P]: the centroid of each visual word in the projected space."""
         leaves = np.unravel_index(np.arange(self.size), [tree.size for tree in self.trees])
-        parts = [tree.centroids[leaf] for tree, leaf in zip(self.trees, leaves, strict=True)]
-        return np.concatenate(parts, axis=1)
+        before = [np.zeros(self.size, np.int32), *leaves]
+        parts = zip(self.trees, self.offsets, leaves, before, strict=False)
+        return np.concatenate([tree.centroids[leaf] + offset[last] for tree, offset, leaf, last in parts], axis=1)
 
     def assign(self, features: np.ndarray) -> np.ndarray:
         """The visual word of each row: float [n, D] to int32 [n] in [0, size).
@@ -120,7 +129,10 @@ class Vocabulary:
     def _assign(self, points: np.ndarray) -> np.ndarray:
         ends = np.cumsum([tree.nodes.shape[1] for tree in self.trees])
         columns = np.split(points, ends[:-1], axis=1)
-        leaves = [tree.assign(own) for tree, own in zip(self.trees, columns, strict=True)]
+        leaves: list[np.ndarray] = []
+        for tree, own, offset in zip(self.trees, columns, self.offsets, strict=True):
+            before = leaves[-1] if leaves else np.zeros(len(points), np.int32)
+            leaves.append(tree.assign(own - offset[before]))
         return np.ravel_multi_index(leaves, [tree.size for tree in self.trees]).astype(np.int32)
 
     def save(self, path: pathlib.Path) -> None:
@@ -128,6 +140,7 @@ class Vocabulary:
         arrays = {f"block_{index}": block for index, block in enumerate(self.projection.blocks)}
         for index, tree in enumerate(self.trees):
             arrays |= {f"tree_{index}_{field.name}": getattr(tree, field.name) for field in dataclasses.fields(Tree)}
+            arrays[f"offset_{index}"] = self.offsets[index]
         np.savez(path, allow_pickle=False, version=np.int32(VERSION), mean=self.projection.mean, **arrays)
 
     @classmethod
@@ -143,7 +156,8 @@ class Vocabulary:
             blocks = tuple(arrays[f"block_{index}"] for index in range(sum(n.startswith("block_") for n in arrays)))
             count = sum(name.endswith("_leaf_ids") for name in arrays)
             trees = tuple(Tree(*(arrays[f"tree_{index}_{name}"] for name in names)) for index in range(count))
-            return cls(Projection(arrays["mean"], blocks), trees)
+            offsets = tuple(arrays[f"offset_{index}"] for index in range(count))
+            return cls(Projection(arrays["mean"], blocks), trees, offsets)
 
 
 def fit(
@@ -168,13 +182,31 @@ def fit(
     projection = fit_projection(features, [part for factor in factors for part in factor])
     points = projection(features)
     if depth < len(factors) or not factors:
-        return Vocabulary(projection, (fit_tree(points, branching, depth, seed),))
+        factors = [[part for factor in factors for part in factor]]
+    depths = [1] * (len(factors) - 1) + [depth - len(factors) + 1]
+    trees, offsets, leaf = [], [], np.zeros(len(points), np.int32)
+    for own, levels in zip(_columns(points, projection, factors), depths, strict=True):
+        offset = _means(own, leaf) if trees else np.zeros((1, own.shape[1]), np.float32)
+        residual = own - offset[leaf]
+        trees.append(fit_tree(residual, branching, levels, seed))
+        offsets.append(offset)
+        leaf = trees[-1].assign(residual)
+    return Vocabulary(projection, tuple(trees), tuple(offsets))
+
+
+def _columns(points: np.ndarray, projection: Projection, factors: Sequence[Sequence[Part]]) -> list[np.ndarray]:
+    """The columns of each factor, of float32 `points` [n, P]."""
+    if len(factors) == 1:
+        return [points]
     blocks = iter(projection.blocks)
     widths = [sum(next(blocks).shape[1] for _ in factor) for factor in factors]
-    columns = np.split(points, np.cumsum(widths)[:-1], axis=1)
-    depths = [1] * (len(factors) - 1) + [depth - len(factors) + 1]
-    trees = [fit_tree(own, branching, levels, seed) for own, levels in zip(columns, depths, strict=True)]
-    return Vocabulary(projection, tuple(trees))
+    return np.split(points, np.cumsum(widths)[:-1], axis=1)
+
+
+def _means(points: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """Float32 [groups, P]: the mean of each group of float32 `points` [n, P]; no group is empty."""
+    members = (groups[:, None] == np.arange(groups.max() + 1)).astype(np.float32)
+    return members.T @ points / members.sum(axis=0)[:, None]
 
 
 def require_finite(features: np.ndarray, name: str) -> None:
