@@ -1,6 +1,6 @@
 """Judges the newest checkpoint of a run again: the zero-shot table, `zero_shot.json` and the report.
 
-    python launch/evaluate.py --workdir=runs/base
+python launch/evaluate.py --workdir=runs/base
 """
 
 import pathlib
@@ -19,7 +19,7 @@ def main(argv: list[str]) -> None:
     if len(argv) > 1:
         raise app.UsageError(f"unexpected arguments {argv[1:]}")
     logging.set_verbosity(logging.WARNING)
-    workdir = pathlib.Path(_WORKDIR.value)
+    workdir = pathlib.Path(_WORKDIR.value or "")
     if not (workdir / "config.json").exists():
         raise app.UsageError(f"{workdir} is not the folder of a run: it has no config.json")
     config = config_lib.load(workdir / "config.json")

@@ -56,7 +56,7 @@ def test_every_size_of_base_is_a_config(size: str) -> None:
 
 
 def test_an_unknown_size_is_refused() -> None:
-    with pytest.raises(ValueError, match="'huge'.*tiny, small, base, large"):
+    with pytest.raises(ValueError, match=r"'huge'.*tiny, small, base, large"):
         load_config_file("base").get_config("huge")
 
 

@@ -45,7 +45,9 @@ def imports(path: pathlib.Path) -> Iterator[str]:
 
 
 def sources() -> list[pathlib.Path]:
-    return [path for folder in ("videobert_jax", "launch", "benchmarks") for path in sorted((ROOT / folder).rglob("*.py"))]
+    return [
+        path for folder in ("videobert_jax", "launch", "benchmarks") for path in sorted((ROOT / folder).rglob("*.py"))
+    ]
 
 
 @pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(ROOT)))
@@ -93,5 +95,7 @@ def modules(name: str) -> list[pathlib.Path]:
 
 
 def test_no_file_is_two_rooms() -> None:
-    long = {str(path.relative_to(ROOT)): lines for path in sources() if (lines := len(path.read_text().splitlines())) > 400}
+    long = {
+        str(path.relative_to(ROOT)): lines for path in sources() if (lines := len(path.read_text().splitlines())) > 400
+    }
     assert not long, f"files over 400 lines: {long}"

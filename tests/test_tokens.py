@@ -5,9 +5,7 @@ import pytest
 
 from videobert_jax.tokens import TokenSpace
 
-SPACE = TokenSpace(
-    text_size=1000, visual_size=500, pad=0, unknown=1, cls=2, sep=3, mask=4, joiner=5, unused=(7, 8)
-)
+SPACE = TokenSpace(text_size=1000, visual_size=500, pad=0, unknown=1, cls=2, sep=3, mask=4, joiner=5, unused=(7, 8))
 
 
 @pytest.mark.parametrize(("visual", "padded"), [(500, 1536), (24, 1024), (25, 1280)])

@@ -85,6 +85,9 @@ class ModelConfig:
     mlp_size: int = 4096
     max_positions: int = 512
     dropout: float = 0.1
+    # Standard deviation of the first weights and embeddings. BERT's is about 1 / sqrt(hidden_size) at its width; a much
+    # narrower model that starts as small takes long to find out that the video tells anything about the words.
+    init_std: float = 0.02
     dtype: str = "bfloat16"  # of activations; parameters and softmax are float32
     remat: str = "none"  # or "full": recompute each layer in the backward pass
     # Rows of the visual words in the embedding table, which the prediction head is tied to: "frozen" at the projected
@@ -127,12 +130,16 @@ class MeshConfig:
 
 @dataclasses.dataclass(frozen=True)
 class CheckpointConfig:
+    """When the state is saved, and how long it is kept."""
+
     every: int = 1000  # steps
     keep: int = 2  # newest checkpoints; the best one is kept besides
 
 
 @dataclasses.dataclass(frozen=True)
 class EvaluationConfig:
+    """What the model is asked about held-out videos."""
+
     every: int = 1000  # steps between evaluations on held-out batches
     batches: int = 8  # held-out batches in each
     template: str = "now let me show you how to [MASK] the [MASK]"
@@ -141,6 +148,8 @@ class EvaluationConfig:
 
 @dataclasses.dataclass(frozen=True)
 class Config:
+    """A whole run."""
+
     steps: int = 500_000
     seed: int = 0
     log_every: int = 10  # steps
@@ -166,10 +175,12 @@ def from_config_dict(values: ConfigDict) -> Config:
 
 
 def save(config: Config, path: pathlib.Path) -> None:
+    """Writes JSON."""
     path.write_text(json.dumps(dataclasses.asdict(config), indent=2) + "\n")
 
 
 def load(path: pathlib.Path) -> Config:
+    """Reads what `save` wrote. Raises ValueError as `from_config_dict` does."""
     return _build(Config, json.loads(path.read_text()), str(path))
 
 

@@ -25,10 +25,8 @@ def progress(items: Iterable[T], total: int, description: str, unit: str = "it")
         yield from tqdm(items, total=total, desc=description, unit=unit, leave=True)
         return
     start = last = time.monotonic()
-    done = 0
-    for item in items:
+    for done, item in enumerate(items, 1):
         yield item
-        done += 1
         now = time.monotonic()
         if done == total or now - last >= LINE_SECONDS:
             rate = done / max(now - start, 1e-9)

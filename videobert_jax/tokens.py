@@ -59,9 +59,11 @@ class TokenSpace:
         return -(-self.size // PADDING_MULTIPLE) * PADDING_MULTIPLE
 
     def save(self, path: pathlib.Path) -> None:
+        """Writes JSON."""
         path.write_text(json.dumps(dataclasses.asdict(self), indent=2) + "\n")
 
     @classmethod
     def load(cls, path: pathlib.Path) -> "TokenSpace":
+        """Reads what `save` wrote."""
         fields = json.loads(path.read_text())
         return cls(**{**fields, "unused": tuple(fields["unused"])})

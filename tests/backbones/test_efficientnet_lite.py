@@ -1,7 +1,6 @@
 """The network against a second, plain implementation that shares nothing with it but the checkpoint."""
 
 import importlib.resources
-import itertools
 import re
 
 import jax
@@ -84,7 +83,7 @@ def test_the_parameters_have_the_shapes_of_the_network(params):
 
 
 @pytest.mark.parametrize("size", [(5, 7), (6, 8)], ids=["odd", "even"])
-@pytest.mark.parametrize(("kernel_size", "stride"), itertools.product((3, 5), (1, 2)))
+@pytest.mark.parametrize(("kernel_size", "stride"), [(3, 1), (3, 2), (5, 1), (5, 2)])
 def test_depthwise_equals_a_grouped_convolution(kernel_size, stride, size):
     rng = np.random.default_rng(1)
     x = jnp.asarray(rng.normal(size=(2, *size, 4)), jnp.float32)

@@ -1,7 +1,7 @@
 """Programs that the tests of this folder start in processes of their own. `tiny_run` must be on PYTHONPATH.
 
-python worker.py devices PREPARED '{"all": [2, 2, 2], ...}'      a few steps on each mesh and on a single device; as JSON
-python worker.py process PREPARED WORKDIR PORT INDEX COUNT       a run as one of several processes
+python worker.py devices PREPARED '{"all": [2, 2, 2], ...}'     a few steps on one device and on each mesh; prints JSON
+python worker.py process PREPARED WORKDIR PORT INDEX COUNT      a run as one of several processes
 """
 
 import json

@@ -1,13 +1,16 @@
 """Decoding, on files that are made here: gray pictures whose brightness tells when they were shown."""
 
 import itertools
+import pathlib
 import resource
 from fractions import Fraction
+from types import SimpleNamespace
 
 import av
 import numpy as np
 import pytest
 
+from videobert_jax.prepare import video as video_lib
 from videobert_jax.prepare.video import VideoError, read_clips, read_frames
 
 RATE = 10
@@ -173,3 +176,14 @@ def test_memory_does_not_grow_with_length(tmp_path):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     assert sum(1 for _ in clips) == 59
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000  # kB
+
+
+def test_frames_that_go_back_in_time_are_left_out():
+    """No muxer writes such a file; damaged ones have them."""
+    frames = [
+        SimpleNamespace(time=time, duration=1, time_base=Fraction(1, RATE)) for time in (0.0, 0.1, 0.05, 0.1, 0.2)
+    ]
+    container = SimpleNamespace(decode=lambda stream: frames, duration=None)
+    stream = SimpleNamespace(duration=None, time_base=None, average_rate=None)
+    times = [time for time, _ in video_lib._moments(container, stream, pathlib.Path("damaged.mp4"))]
+    assert times == pytest.approx([0.0, 0.1, 0.2, 0.3])

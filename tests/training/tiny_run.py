@@ -41,7 +41,15 @@ def tiny_config(cache: pathlib.Path, **changes: Any) -> Config:
         data=DataConfig(
             cache=str(cache), batch_size=8, sequence_length=64, max_predictions=12, max_sequences=6, chunks_per_row=2
         ),
-        model=ModelConfig(num_layers=2, hidden_size=64, num_heads=2, mlp_size=128, max_positions=64, dtype="float32", visual_rows="random"),
+        model=ModelConfig(
+            num_layers=2,
+            hidden_size=64,
+            num_heads=2,
+            mlp_size=128,
+            max_positions=64,
+            dtype="float32",
+            visual_rows="random",
+        ),
         optimizer=OptimizerConfig(learning_rate=1e-2, warmup_steps=2),
         mesh=MeshConfig(),
         checkpoint=CheckpointConfig(every=4, keep=2),

@@ -16,7 +16,7 @@ class Backbone:
       image_size: height and width in pixels that it was trained at; others may work.
       feature_size: D, the length of a feature.
       load: reads the pretrained parameters, a tree of NumPy arrays; may raise OSError or ValueError.
-      apply: (parameters, uint8 RGB [N, H, W, 3]) to float32 [N, D]; may be jitted.
+      apply: (parameters, RGB [N, H, W, 3] with values from 0 to 255) to float32 [N, D]; may be jitted.
     """
 
     name: str

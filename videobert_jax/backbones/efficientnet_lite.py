@@ -102,7 +102,7 @@ class EfficientNetLite0(nn.Module):
         self.classifier = nn.Dense(NUM_CLASSES)
 
     def __call__(self, images: jax.Array) -> jax.Array:
-        """Preprocessed images float32 [N, H, W, 3] of any size to float32 [N, 1280], the last map averaged over space."""
+        """Preprocessed images float32 [N, H, W, 3] of any size to float32 [N, 1280], a mean over space."""
         x = nn.relu6(self.stem(images))
         for block in self.blocks:
             x = block(x)
@@ -114,7 +114,7 @@ class EfficientNetLite0(nn.Module):
 
 
 def preprocess(frames: jax.Array) -> jax.Array:
-    """uint8 RGB [N, H, W, 3] to the range that the network was trained on, float32 in about [-1, 1]."""
+    """RGB [N, H, W, 3] from 0 to 255, to the range that the network was trained on: float32 in about [-1, 1]."""
     return (frames.astype(jnp.float32) - 127.0) / 128.0
 
 
@@ -147,7 +147,7 @@ def convert(tensors: dict[str, np.ndarray]) -> dict[str, Any]:
         )
         take(f"{norm}.num_batches_tracked")  # counts training steps
         scale = gain / np.sqrt(variance + BATCH_NORM_EPSILON)
-        return {"kernel": np.float32(kernel * scale), "bias": np.float32(bias - mean * scale)}
+        return {"kernel": (kernel * scale).astype(np.float32), "bias": (bias - mean * scale).astype(np.float32)}
 
     params: dict[str, Any] = {"stem": layer("_conv_stem", "_bn0", 3, 3, STEM_CHANNELS)}
     channels = STEM_CHANNELS
@@ -161,8 +161,8 @@ def convert(tensors: dict[str, np.ndarray]) -> dict[str, Any]:
         channels = block.channels
     params["head"] = layer("_conv_head", "_bn1", 1, channels, FEATURE_SIZE)
     params["classifier"] = {
-        "kernel": np.float32(take("_fc.weight", NUM_CLASSES, FEATURE_SIZE).T),
-        "bias": np.float32(take("_fc.bias", NUM_CLASSES)),
+        "kernel": take("_fc.weight", NUM_CLASSES, FEATURE_SIZE).T.astype(np.float32),
+        "bias": take("_fc.bias", NUM_CLASSES).astype(np.float32),
     }
     if left:
         raise ValueError(f"tensor {min(left)} has no place in EfficientNet-Lite0")
@@ -170,7 +170,7 @@ def convert(tensors: dict[str, np.ndarray]) -> dict[str, Any]:
 
 
 def apply(params: dict[str, Any], frames: jax.Array) -> jax.Array:
-    """Pooled features float32 [N, 1280] of frames uint8 RGB [N, H, W, 3]."""
+    """Pooled features float32 [N, 1280] of RGB frames [N, H, W, 3] with values from 0 to 255."""
     return jnp.asarray(EfficientNetLite0().apply({"params": params}, preprocess(frames)))
 
 

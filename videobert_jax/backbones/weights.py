@@ -12,7 +12,6 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-
 MAGIC = 0x1950A86A20F9469CFC6C
 PROTOCOL = 1001
 

@@ -4,7 +4,7 @@ import flax.linen as nn
 import jax
 
 from videobert_jax.config import ModelConfig
-from videobert_jax.model.primitives import embed, norm
+from videobert_jax.model.primitives import Dropout, embed, norm
 from videobert_jax.tokens import TokenSpace
 
 SEGMENT_TYPES = 2  # text, video
@@ -22,14 +22,14 @@ class Embeddings(nn.Module):
         self.position_embedding = embed(self.config, self.config.max_positions)
         self.segment_embedding = embed(self.config, SEGMENT_TYPES)
         self.norm = norm(self.config)
-        self.dropout = nn.Dropout(self.config.dropout)
+        self.dropout = Dropout(self.config.dropout)
 
     def __call__(
         self, token_ids: jax.Array, positions: jax.Array, segment_types: jax.Array, deterministic: bool
     ) -> jax.Array:
         """Three int32 [B, S] arrays to [B, S, D] in `config.dtype`."""
         x = self.token_embedding(token_ids) + self.position_embedding(positions) + self.segment_embedding(segment_types)
-        return self.dropout(self.norm(x), deterministic=deterministic)
+        return self.dropout(self.norm(x), deterministic)
 
     @property
     def table(self) -> jax.Array:

@@ -5,7 +5,7 @@ import jax
 
 from videobert_jax.config import ModelConfig
 from videobert_jax.model.attention import SelfAttention
-from videobert_jax.model.primitives import dense, gelu, norm, split_by_rows
+from videobert_jax.model.primitives import Dropout, dense, gelu, norm, split_by_rows
 
 
 class FeedForward(nn.Module):
@@ -29,11 +29,12 @@ class Layer(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array, mask: jax.Array) -> tuple[jax.Array, None]:
         """One step of the scan: the carry x [B, S, D] in and out; `mask` is the same for every layer."""
-        dropout = nn.Dropout(self.config.dropout, deterministic=self.deterministic)
         x = split_by_rows(x)
-        x = norm(self.config, "attention_norm")(x + dropout(SelfAttention(self.config, name="attention")(x, mask)))
-        x = norm(self.config, "mlp_norm")(x + dropout(FeedForward(self.config, name="mlp")(x)))
-        return x, None
+        dropout = Dropout(self.config.dropout)
+        attended = SelfAttention(self.config, name="attention")(x, mask)
+        x = norm(self.config, "attention_norm")(x + dropout(attended, self.deterministic))
+        transformed = FeedForward(self.config, name="mlp")(x)
+        return norm(self.config, "mlp_norm")(x + dropout(transformed, self.deterministic)), None
 
 
 class Encoder(nn.Module):

@@ -1,0 +1,1 @@
+"""Once, offline: videos and transcripts to records."""

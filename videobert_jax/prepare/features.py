@@ -57,6 +57,7 @@ class ClipFeatures:
 
     @classmethod
     def load(cls, path: pathlib.Path) -> "ClipFeatures":
+        """Reads what `save` wrote."""
         with np.load(path) as arrays:
             jpegs = np.split(arrays["thumbnails"], arrays["thumbnail_ends"][:-1])
             return cls(arrays["features"], [jpeg.tobytes() for jpeg in jpegs])

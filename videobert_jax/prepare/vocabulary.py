@@ -110,7 +110,7 @@ class Vocabulary:
     def centroids(self) -> np.ndarray:
         """Float32 [size, P]: the centroid of each visual word in the projected space."""
         leaves = np.unravel_index(np.arange(self.size), [tree.size for tree in self.trees])
-        before = [np.zeros(self.size, np.int32), *leaves]
+        before: list[np.ndarray] = [np.zeros(self.size, np.intp), *leaves]
         parts = zip(self.trees, self.offsets, leaves, before, strict=False)
         return np.concatenate([tree.centroids[leaf] + offset[last] for tree, offset, leaf, last in parts], axis=1)
 
@@ -184,7 +184,9 @@ def fit(
     if depth < len(factors) or not factors:
         factors = [[part for factor in factors for part in factor]]
     depths = [1] * (len(factors) - 1) + [depth - len(factors) + 1]
-    trees, offsets, leaf = [], [], np.zeros(len(points), np.int32)
+    trees: list[Tree] = []
+    offsets: list[np.ndarray] = []
+    leaf = np.zeros(len(points), np.int32)
     for own, levels in zip(_columns(points, projection, factors), depths, strict=True):
         offset = _means(own, leaf) if trees else np.zeros((1, own.shape[1]), np.float32)
         residual = own - offset[leaf]

@@ -25,9 +25,7 @@ def learning_rate(config: OptimizerConfig, steps: int) -> optax.Schedule:
     return schedule
 
 
-def make_optimizer(
-    config: OptimizerConfig, steps: int, frozen_rows: range = range(0)
-) -> optax.GradientTransformation:
+def make_optimizer(config: OptimizerConfig, steps: int, frozen_rows: range = range(0)) -> optax.GradientTransformation:
     """Clipping by the global norm, then AdamW (Loshchilov and Hutter 2019) with the schedule above.
 
     `frozen_rows` of the token embedding stay as they are: neither their gradient nor their decay moves them.

@@ -12,7 +12,6 @@ from videobert_jax.config import ModelConfig
 from videobert_jax.prepare.vocabulary import Vocabulary
 from videobert_jax.training.state import TrainState
 
-DEVIATION = 0.02  # of the values, as of BERT's other embeddings at the start
 CHOICES = ("frozen", "centroids", "random")
 
 
@@ -22,14 +21,17 @@ def load_visual_rows(config: ModelConfig, vocabulary: pathlib.Path, seed: int) -
         raise ValueError(f"model.visual_rows is {config.visual_rows!r}, expected one of {', '.join(CHOICES)}")
     if config.visual_rows == "random":
         return None
-    return project(Vocabulary.load(vocabulary / "tree.npz").centroids, config.hidden_size, seed)
+    return project(Vocabulary.load(vocabulary / "tree.npz").centroids, config.hidden_size, config.init_std, seed)
 
 
-def project(centroids: np.ndarray, size: int, seed: int) -> np.ndarray:
-    """Float32 [V, P] to [V, size] by a random linear map, which keeps ratios of distances (Johnson-Lindenstrauss)."""
+def project(centroids: np.ndarray, size: int, deviation: float, seed: int) -> np.ndarray:
+    """Float32 [V, P] to [V, size] by a random linear map, which keeps ratios of distances (Johnson-Lindenstrauss).
+
+    The values have the standard deviation that is asked for: that of the other embeddings at the start.
+    """
     directions = np.random.default_rng(seed).standard_normal((centroids.shape[1], size))
     rows = (centroids - centroids.mean(axis=0)) @ directions
-    return (rows * (DEVIATION / max(float(rows.std()), 1e-12))).astype(np.float32)
+    return (rows * (deviation / max(float(rows.std()), 1e-12))).astype(np.float32)
 
 
 def set_visual_rows(state: TrainState, rows: jax.Array, first: int) -> TrainState:
@@ -40,4 +42,5 @@ def set_visual_rows(state: TrainState, rows: jax.Array, first: int) -> TrainStat
             return leaf.at[first : first + len(rows)].set(rows)
         return leaf
 
-    return state.replace(params=jax.tree_util.tree_map_with_path(put, state.params))
+    params = jax.tree_util.tree_map_with_path(put, state.params)
+    return TrainState(state.step, params, state.opt_state, state.rng)

@@ -1,0 +1,65 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from videobert_jax.config import ModelConfig, OptimizerConfig
+from videobert_jax.training.optimizer import make_optimizer
+from videobert_jax.training.state import TrainState, initializer
+from videobert_jax.training.visual_rows import load_visual_rows, project, set_visual_rows
+
+TEXT, VISUAL, PADDED = 5, 8, 16
+FROZEN = range(TEXT, TEXT + VISUAL)
+
+
+def make_state() -> TrainState:
+    params = lambda key: {  # noqa: E731
+        "token_embedding": {"embedding": jax.random.normal(key, (PADDED, 4))},
+        "position_embedding": {"embedding": jax.random.normal(key, (PADDED, 4))},
+    }
+    return initializer(params, make_optimizer(OptimizerConfig(), 10, FROZEN), seed=0)()
+
+
+def test_projection_keeps_what_is_near_near() -> None:
+    rng = np.random.default_rng(0)
+    places = rng.normal(size=(4, 300))
+    centroids = np.repeat(places, 5, axis=0) + rng.normal(size=(20, 300)) * 0.1
+    rows = project(centroids, size=64, deviation=0.02, seed=1)
+    assert rows.dtype == np.float32
+    assert rows.std() == pytest.approx(0.02, rel=1e-5)
+    distances = np.linalg.norm(rows[:, None] - rows[None], axis=-1)
+    np.fill_diagonal(distances, np.inf)
+    assert (distances.argmin(axis=1) // 5).tolist() == [row // 5 for row in range(20)]
+    np.testing.assert_array_equal(rows, project(centroids, 64, 0.02, seed=1))
+    assert not np.array_equal(rows, project(centroids, 64, 0.02, seed=2))
+
+
+def test_only_the_visual_rows_are_set() -> None:
+    before, rows = make_state(), np.full((VISUAL, 4), 7.0, np.float32)
+    after = set_visual_rows(before, jnp.asarray(rows), TEXT)
+    expected = np.array(before.params["token_embedding"]["embedding"])
+    expected[FROZEN.start : FROZEN.stop] = rows
+    np.testing.assert_array_equal(after.params["token_embedding"]["embedding"], expected)
+    other = "position_embedding"
+    np.testing.assert_array_equal(after.params[other]["embedding"], before.params[other]["embedding"])
+
+
+def test_frozen_rows_do_not_move() -> None:
+    """Neither by their gradient, nor by weight decay, nor do they count in the norm that the others are clipped by."""
+    params = make_state().params
+    grads = jax.tree.map(jnp.ones_like, params)
+    huge = grads["token_embedding"]["embedding"].at[FROZEN.start : FROZEN.stop].set(1e6)
+    updates = []
+    for embedding in (grads["token_embedding"]["embedding"], huge):
+        optimizer = make_optimizer(OptimizerConfig(learning_rate=0.1, weight_decay=0.5), 10, FROZEN)
+        given = {**grads, "token_embedding": {"embedding": embedding}}
+        updates.append(optimizer.update(given, optimizer.init(params), params)[0])
+    moved = np.any(np.array(updates[0]["token_embedding"]["embedding"]) != 0, axis=1)
+    assert np.flatnonzero(~moved).tolist() == list(FROZEN)
+    assert np.all(updates[0]["position_embedding"]["embedding"] != 0)
+    jax.tree.map(np.testing.assert_array_equal, *updates)
+
+
+def test_an_unknown_choice_is_an_error(tmp_path) -> None:
+    with pytest.raises(ValueError, match=r"model.visual_rows is 'none', expected one of frozen, centroids, random"):
+        load_visual_rows(ModelConfig(visual_rows="none"), tmp_path, seed=0)
