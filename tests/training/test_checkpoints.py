@@ -27,7 +27,9 @@ def abstract_state() -> TrainState:
 
 
 def assert_equal(a: TrainState, b: TrainState) -> None:
-    raw = lambda x: jax.random.key_data(x) if jnp.issubdtype(x.dtype, jax.dtypes.prng_key) else x  # noqa: E731
+    def raw(x: jax.Array) -> jax.Array:
+        return jax.random.key_data(x) if jnp.issubdtype(x.dtype, jax.dtypes.prng_key) else x
+
     jax.tree.map(lambda x, y: np.testing.assert_array_equal(raw(x), raw(y)), a, b)
 
 

@@ -10,13 +10,13 @@ from videobert_jax.training.visual_rows import load_visual_rows, project, set_vi
 
 TEXT, VISUAL, PADDED = 5, 8, 16
 FROZEN = range(TEXT, TEXT + VISUAL)
+TABLES = ("token_embedding", "position_embedding")
 
 
 def make_state() -> TrainState:
-    params = lambda key: {  # noqa: E731
-        "token_embedding": {"embedding": jax.random.normal(key, (PADDED, 4))},
-        "position_embedding": {"embedding": jax.random.normal(key, (PADDED, 4))},
-    }
+    def params(key: jax.Array) -> dict:
+        return {name: {"embedding": jax.random.normal(key, (PADDED, 4))} for name in TABLES}
+
     return initializer(params, make_optimizer(OptimizerConfig(), 10, FROZEN), seed=0)()
 
 

@@ -23,7 +23,7 @@ from videobert_jax.prepare.report import Problem
 from videobert_jax.prepare.scan import Source, fingerprint
 from videobert_jax.prepare.splits import TRAIN
 from videobert_jax.prepare.storage import exclusive, link, whole
-from videobert_jax.prepare.vocabulary import Vocabulary, fit, quality
+from videobert_jax.prepare.vocabulary import Vocabulary, fit, quality, require_finite
 from videobert_jax.progress import progress
 
 VOCABULARY_SEED = 0
@@ -112,6 +112,8 @@ def fit_vocabulary(config: PrepareConfig, splits: Splits, directory: pathlib.Pat
     target = directory / "vocabulary"
     if not target.exists():
         videos = [(video_id, _clips(directory, video_id).features) for video_id in splits[TRAIN]]
+        for video_id, features_of_video in videos:
+            require_finite(features_of_video, f"video {video_id}")
         points = np.concatenate([features for _, features in videos])
         vocabulary = fit(points, config.branching, config.depth, VOCABULARY_SEED, factors(config.backbone))
         nearest = nearest_clips(vocabulary, videos, NEAREST)
