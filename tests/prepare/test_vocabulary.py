@@ -31,8 +31,20 @@ def test_a_new_combination_gets_a_word_that_is_right_in_both_factors() -> None:
     words = tree.assign(features)
     assert tree.size == 27
     assert sorted(words) == list(range(27))  # the last one too, although no clip showed it
-    np.testing.assert_allclose(tree.centroids[words], tree.projection(features), atol=1e-4)
+    distances = np.linalg.norm(tree.projection(features)[:, None] - tree.centroids, axis=-1)
+    assert distances.argmin(axis=1).tolist() == words.tolist()
     assert len(set(words[motions == 2] // 9)) == 1  # words of one motion are adjacent
+    assert all(len(set(words[things == thing] % 9)) == 1 for thing in range(9))
+
+
+def test_what_comes_with_a_motion_is_no_news_about_the_thing() -> None:
+    motions, things = np.divmod(np.arange(27), 9)
+    features = composed(motions, things)
+    features[:, 12:] += 40 * blobs(3, 1, seed=7)[motions]  # far more than things differ
+    tree = fit(features, branching=9, depth=2, seed=0, factors=FACTORS)
+    words = tree.assign(features)
+    assert all(len(set(words[things == thing] % 9)) == 1 for thing in range(9))
+    np.testing.assert_allclose(tree.centroids[words], tree.projection(features), atol=1e-4)
 
 
 def test_factors_share_the_levels() -> None:

@@ -33,8 +33,7 @@ def leaves(workdir: pathlib.Path) -> dict[str, np.ndarray]:
 
 
 @pytest.mark.slow
-def test_killed_and_resumed_is_never_stopped(tmp_path: pathlib.Path) -> None:
-    prepared = tiny_run.write_prepared(tmp_path / "prepared")
+def test_killed_and_resumed_is_never_stopped(prepared: pathlib.Path, tmp_path: pathlib.Path) -> None:
     assert run(prepared, tmp_path / "whole") == 0
     for death in (("step", "3"), ("save", "4"), ("step", "7"), ("save", "8")):
         assert run(prepared, tmp_path / "killed", *death) == -signal.SIGKILL, death

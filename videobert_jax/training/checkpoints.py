@@ -27,9 +27,7 @@ class Checkpoints:
         With `read_only` nothing in `directory` changes, not even what is damaged: another process may be training.
         """
         options = ocp.CheckpointManagerOptions(
-            read_only=read_only,
             create=not read_only,
-            save_interval_steps=0 if read_only else 1,
             best_fn=_loss,
             best_mode="min",
             preservation_policy=AnyPreservationPolicy(
