@@ -58,11 +58,11 @@ def get_config(size: str = "tiny") -> ConfigDict:
     if size == "tiny":
         config.data.batch_size = 16
         config.model.dtype = "float32"  # faster than bfloat16 on a CPU
-        config.steps = 1300
+        config.steps = 1500
         config.optimizer.learning_rate = 2e-3
         config.optimizer.warmup_steps = 60
-        config.checkpoint.every = 325
-        config.evaluation.every = 325
+        config.checkpoint.every = 375
+        config.evaluation.every = 375
     else:
         config.steps = 20_000
         config.optimizer.learning_rate = {"small": 5e-4, "base": 1e-4, "large": 5e-5}[size]

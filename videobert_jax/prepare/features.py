@@ -133,7 +133,9 @@ def factors(backbone: str) -> tuple[tuple[Part, ...], tuple[Part, ...]]:
     """How the vocabulary has to read the features: what moves and how, then what it is (see `_clip_feature`)."""
     size = get_backbone(backbone).feature_size
     motion = (Part(size, 16, whitening=0.5), Part(size, 16, whitening=0.5))
-    appearance = (Part(size, 64), Part(COLOUR_BINS**3, 32))
+    # The weight tells in the embedding rows that come from the centroids: what it is has many more directions to be
+    # learnt in than how it moves.
+    appearance = (Part(size, 64, weight=2.0), Part(COLOUR_BINS**3, 32, weight=2.0))
     return motion, appearance
 
 
