@@ -23,6 +23,7 @@ MAY_CHANGE = (
     "evaluation",
     "optimizer.accumulation",
     "model.remat",
+    "model.unroll",
     "data.cache",
     "data.read_threads",
     "data.prefetch",
