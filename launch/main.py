@@ -12,6 +12,7 @@ from ml_collections import config_flags
 
 from videobert_jax import config as config_lib
 from videobert_jax.prepare import pipeline as prepare
+from videobert_jax.training import workdir as run_folder
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "What the run is: a file of configs/, with its argument.")
 _WORKDIR = flags.DEFINE_string("workdir", "runs/base", "Folder of this run: checkpoints, metrics, report.")
@@ -24,6 +25,7 @@ def main(argv: list[str]) -> None:
     logging.set_verbosity(logging.WARNING)  # the libraries tell a lot
     config = config_lib.from_config_dict(_CONFIG.value)
     workdir = pathlib.Path(_WORKDIR.value)
+    run_folder.check(config, workdir)  # before anything that takes minutes
     prepared = prepare.prepare(config)
 
     # Only now: what is prepared is found without waiting for JAX.
