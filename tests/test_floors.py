@@ -11,6 +11,7 @@ FLOORS = {
     "config": 0,
     "progress": 0,
     "tokens": 0,
+    "tokenizer": 1,
     "backbones": 1,
     "model": 1,
     "objectives": 1,

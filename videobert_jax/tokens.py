@@ -1,4 +1,4 @@
-"""The joint id space: one vocabulary for words and for visual words.
+"""The joint id space, one vocabulary for words and for visual words, and the modes of the sequences over it.
 
 Text ids ``[0, text_size)`` are the tokenizer's own; visual ids follow in ``[text_size, text_size + visual_size)``
 (VideoBERT, section 3.2). The embedding table is padded so that it divides over a device mesh and fills the lanes of a
@@ -6,10 +6,20 @@ matrix unit; the padded logits are masked by the prediction head. Whatever needs
 """
 
 import dataclasses
+import enum
 import json
 import pathlib
 
 PADDING_MULTIPLE = 256
+
+
+class Mode(enum.IntEnum):
+    """What a sequence is made of."""
+
+    NONE = 0
+    TEXT = 1
+    VIDEO = 2
+    JOINT = 3
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,17 +7,17 @@ from cloze_corpus import ID, TEMPLATE, TOKENS, encode, model_of, record, segment
 from videobert_jax.data.packing import Batch
 from videobert_jax.evaluation import storyboard
 from videobert_jax.evaluation.storyboard import Guess
-from videobert_jax.evaluation.words import Words
 from videobert_jax.inference.fill import Fillings
+from videobert_jax.tokenizer import TextTokenizer, load
 
 
 @pytest.fixture
-def words(tmp_path) -> Words:
+def words(tmp_path) -> TextTokenizer:
     write_tokenizer(tmp_path)
-    return Words(tmp_path, TOKENS)
+    return load(tmp_path)
 
 
-def test_words_go_to_ids_and_back(words: Words) -> None:
+def test_words_go_to_ids_and_back(words: TextTokenizer) -> None:
     assert words.encode(TEMPLATE.upper().replace("[MASK]", "[MASK]")) == encode(TEMPLATE)
     assert words.decode([ID["egg"], ID["##s"], ID["[MASK]"]]) == "eggs [MASK]"
     assert words.name(ID["##s"]) == "##s"
@@ -26,13 +26,13 @@ def test_words_go_to_ids_and_back(words: Words) -> None:
     assert words.id_of("zucchini") is None
 
 
-def test_decoded_text_is_spaced_as_usual(words: Words) -> None:
+def test_decoded_text_is_spaced_as_usual(words: TextTokenizer) -> None:
     words._tokenizer.add_tokens([".", "'", "!", "s"])
     ids = words.encode("how's the egg ! 'to' the .")
     assert words.decode(ids) == "how's the egg! ' to ' the."
 
 
-def test_a_reading_shows_frames_narration_and_what_is_right(words: Words) -> None:
+def test_a_reading_shows_frames_narration_and_what_is_right(words: TextTokenizer) -> None:
     shown = segment("cut the carrot", range(4), "w", first_clip=3, spoken=encode("show the carrot"))
     ids = [[[ID["stir"], ID["cut"], 7, 8, 9], [ID["carrot"], ID["onion"], 7, 8, 9]]]
     probabilities = np.full((1, 2, 5), 0.2, np.float32)

@@ -8,12 +8,11 @@ import optax
 import pytest
 
 from videobert_jax.config import ModelConfig, ObjectiveConfig
-from videobert_jax.data.packing import Mode
 from videobert_jax.model.videobert import VideoBert
-from videobert_jax.objectives import masked_prediction, pretraining
+from videobert_jax.objectives import pretraining
 from videobert_jax.objectives.objective import Metrics, total
 from videobert_jax.objectives.pretraining import Outputs, Pretraining
-from videobert_jax.tokens import TokenSpace
+from videobert_jax.tokens import Mode, TokenSpace
 
 TOKENS = TokenSpace(text_size=12, visual_size=8, pad=0, unknown=1, cls=2, sep=3, mask=4, joiner=5)
 OBJECTIVE = Pretraining(TOKENS.text_size)
@@ -84,11 +83,6 @@ def test_alignment_is_binary_cross_entropy_of_joint_sequences(outputs: Outputs) 
     aligned, not_aligned = np.log1p(np.exp(-2.0)), np.log1p(np.exp(0.5))
     assert metrics["loss/alignment"] == pytest.approx((aligned + not_aligned, 2), rel=1e-6)
     assert metrics["accuracy/alignment"] == (1, 2)
-
-
-def test_modes_are_those_of_the_data() -> None:
-    ours = (masked_prediction.TEXT, masked_prediction.VIDEO, masked_prediction.JOINT)
-    assert ours == (Mode.TEXT, Mode.VIDEO, Mode.JOINT)
 
 
 def test_counts_need_no_outputs(outputs: Outputs) -> None:

@@ -24,7 +24,7 @@ from videobert_jax.prepare import pipeline, stages
 from videobert_jax.prepare.kitchen import corpus as kitchen_corpus
 from videobert_jax.prepare.pipeline import PrepareError, prepare
 from videobert_jax.prepare.scan import scan
-from videobert_jax.prepare.tokenizer import load
+from videobert_jax.tokenizer import load
 from videobert_jax.tokens import TokenSpace
 
 ROOT = pathlib.Path(__file__).parent.parent.parent

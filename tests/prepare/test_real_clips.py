@@ -10,7 +10,7 @@ import tiny_corpus
 
 from videobert_jax.data.records import RecordSource
 from videobert_jax.prepare.pipeline import prepare
-from videobert_jax.prepare.tokenizer import load
+from videobert_jax.tokenizer import load
 
 NARRATION = {
     "bikes": [(0.5, 3.5, "Here we ride along the street."), (4.0, 9.0, "Now a bike is coming from the left, slowly.")],

@@ -3,8 +3,8 @@
 import numpy as np
 
 from videobert_jax.config import DataConfig
-from videobert_jax.data.packing import Batch, Mode
-from videobert_jax.tokens import TokenSpace
+from videobert_jax.data.packing import Batch
+from videobert_jax.tokens import Mode, TokenSpace
 
 KEPT, RANDOM = 0.1, 0.1  # of the chosen tokens; the others become [MASK]
 

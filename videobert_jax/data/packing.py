@@ -10,7 +10,7 @@ and K predictions:
 | segment_types | B, S | 0: text, with [CLS] and [>]; 1: video, with its [SEP] |
 | sequence_ids | B, S | 1 to N, the sequence that a position belongs to; 0: padding |
 | cls_positions | B, N | where each sequence begins |
-| sequence_modes | B, N | a `Mode`; 0: no such sequence |
+| sequence_modes | B, N | a `tokens.Mode`; 0: no such sequence |
 | alignment_labels | B, N | 1: the words and the clips of a joint sequence belong together |
 | alignment_weights | B, N | 1 for joint sequences, else 0 |
 | prediction_positions | B, K | ascending; 0 where unused |
@@ -18,24 +18,14 @@ and K predictions:
 | prediction_weights | B, K | 1 where a prediction counts, else 0 |
 """
 
-import enum
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from videobert_jax.tokens import TokenSpace
+from videobert_jax.tokens import Mode, TokenSpace
 
 Batch = dict[str, np.ndarray]
-
-
-class Mode(enum.IntEnum):
-    """What a sequence is made of."""
-
-    NONE = 0
-    TEXT = 1
-    VIDEO = 2
-    JOINT = 3
 
 
 class TokenSequence(NamedTuple):

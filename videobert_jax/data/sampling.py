@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from videobert_jax.config import DataConfig
-from videobert_jax.data.packing import Mode, TokenSequence, encode_joint, encode_text, encode_video
+from videobert_jax.data.packing import TokenSequence, encode_joint, encode_text, encode_video
 from videobert_jax.data.records import Record
-from videobert_jax.tokens import TokenSpace
+from videobert_jax.tokens import Mode, TokenSpace
 
 SHORTEST = 8  # positions; a row with less room than this is full
 SHORTEST_JOINT = 16  # positions; below this, a cut joint sequence would be too short to judge its alignment

@@ -9,6 +9,7 @@ from typing import Any
 
 import jax
 
+from videobert_jax import tokenizer
 from videobert_jax.config import Config
 from videobert_jax.data.pipeline import validation_batches
 from videobert_jax.data.records import RecordSource
@@ -16,11 +17,11 @@ from videobert_jax.evaluation import held_out, storyboard, zero_shot
 from videobert_jax.evaluation.captions import Segment, find_segments
 from videobert_jax.evaluation.curves import curves
 from videobert_jax.evaluation.report import Contents, page, table
-from videobert_jax.evaluation.words import Words
 from videobert_jax.inference.fill import Fillings, fill
 from videobert_jax.model.videobert import VideoBert
 from videobert_jax.objectives import pretraining
 from videobert_jax.progress import progress
+from videobert_jax.tokenizer import TextTokenizer
 from videobert_jax.tokens import TokenSpace
 
 Thumbnails = Callable[[str], Sequence[bytes]]  # JPEG files of a video, by its id, one for each clip
@@ -34,7 +35,7 @@ class Examinee:
 
     fill: zero_shot.Fill
     tokens: TokenSpace
-    words: Words
+    words: TextTokenizer
     template: str
     positions: int
 
@@ -73,7 +74,7 @@ def judge(
     examinee = Examinee(
         fill=functools.partial(fill, model, params),
         tokens=tokens,
-        words=Words(workdir / "tokenizer", tokens),
+        words=tokenizer.load(workdir / "tokenizer"),
         template=config.evaluation.template,
         positions=config.data.sequence_length,
     )

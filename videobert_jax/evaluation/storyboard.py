@@ -12,9 +12,9 @@ import numpy as np
 from videobert_jax.data.packing import TokenSequence, encode_joint
 from videobert_jax.data.records import Record
 from videobert_jax.evaluation.captions import Segment, verb_and_objects
-from videobert_jax.evaluation.words import Words
 from videobert_jax.evaluation.zero_shot import Fill, fill_in
 from videobert_jax.inference.fill import Fillings
+from videobert_jax.tokenizer import TextTokenizer
 from videobert_jax.tokens import TokenSpace
 
 T = TypeVar("T")
@@ -93,7 +93,7 @@ def read(
     segments: Sequence[Segment],
     answers: Fillings,
     unseen: np.ndarray,
-    words: Words,
+    words: TextTokenizer,
     thumbnails: Callable[[str], Sequence[bytes]],
 ) -> list[Reading]:
     """Puts n segments and the answers about them together.

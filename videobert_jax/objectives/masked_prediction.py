@@ -5,8 +5,7 @@ import jax.numpy as jnp
 import optax
 
 from videobert_jax.objectives.objective import Arrays, Metrics, summed
-
-TEXT, VIDEO, JOINT = 1, 2, 3  # values of `sequence_modes` in a batch
+from videobert_jax.tokens import Mode
 
 
 def metrics(logits: jax.Array, batch: Arrays, text_size: int) -> Metrics:
@@ -34,8 +33,8 @@ def selections(batch: Arrays, text_size: int) -> dict[str, jax.Array]:
     return {
         "text": weights * ~is_video,
         "video": weights * is_video,
-        "text_in_text": weights * (~is_video & (modes == TEXT)),
-        "text_in_joint": weights * (~is_video & (modes == JOINT)),
-        "video_in_video": weights * (is_video & (modes == VIDEO)),
-        "video_in_joint": weights * (is_video & (modes == JOINT)),
+        "text_in_text": weights * (~is_video & (modes == Mode.TEXT)),
+        "text_in_joint": weights * (~is_video & (modes == Mode.JOINT)),
+        "video_in_video": weights * (is_video & (modes == Mode.VIDEO)),
+        "video_in_joint": weights * (is_video & (modes == Mode.JOINT)),
     }

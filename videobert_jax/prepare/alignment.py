@@ -20,7 +20,7 @@ def whole_video(
     clip_seconds: float,
     sentences: Sequence[Sentence],
     captions: Sequence[Caption],
-    encode_words: Callable[[str], list[int]],
+    encode: Callable[[str], list[int]],
 ) -> Record:
     """A video as one long record.
 
@@ -32,10 +32,10 @@ def whole_video(
       clip_seconds: length of a clip.
       sentences: in the order of time, not overlapping.
       captions: in the order of time; these may overlap.
-      encode_words: text to WordPieces.
+      encode: text to WordPieces.
     """
     end = len(visual_ids) * clip_seconds
-    spoken = [(s, ids) for s in sentences if s.start < end and (ids := encode_words(s.text))]
+    spoken = [(s, ids) for s in sentences if s.start < end and (ids := encode(s.text))]
     seen = [caption for caption in captions if caption.start < end]
     return Record(
         video_id=video_id,

@@ -11,10 +11,11 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 
+from videobert_jax import tokenizer
 from videobert_jax.backbones import get_backbone
 from videobert_jax.config import PrepareConfig
 from videobert_jax.data.records import FORMATS, Record, write_records
-from videobert_jax.prepare import alignment, tokenizer
+from videobert_jax.prepare import alignment
 from videobert_jax.prepare.annotations import Annotation
 from videobert_jax.prepare.features import ClipFeatures, extract, factors
 from videobert_jax.prepare.narration import Narration, read_narrations, write_narrations
@@ -157,9 +158,7 @@ def _write_records(
         for video_id, narration in progress(narrations, len(splits[split]), f"{split} records", "video"):
             visual_ids = vocabulary.assign(_clips(directory, video_id).features)
             captions = annotations[video_id].captions if video_id in annotations else ()
-            video = alignment.whole_video(
-                video_id, visual_ids, seconds, narration.sentences, captions, words.encode_words
-            )
+            video = alignment.whole_video(video_id, visual_ids, seconds, narration.sentences, captions, words.encode)
             unseen.extend(
                 Problem(f"{video_id}, {caption.text!r}", "alignment", "begins after the last clip")
                 for caption in captions[len(video.captions) :]

@@ -17,6 +17,8 @@ from videobert_jax.tokens import TokenSpace
 JOINER = "[>]"
 ROLES = {"pad": "[PAD]", "unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]"}  # BERT's names
 UNUSED = re.compile(r"\[unused\d+\]")
+BEFORE_MARK = re.compile(r" (?=[.,;:!?])")
+CONTRACTED = re.compile(r" ' (?=(?:s|t|m|d|re|ve|ll)\b)")
 CONTINUATION = "##"
 
 
@@ -51,17 +53,22 @@ class TextTokenizer:
         """Number of text ids, the special ones included."""
         return max(self._tokenizer.get_vocab().values()) + 1
 
-    def encode_words(self, text: str) -> list[int]:
+    def encode(self, text: str) -> list[int]:
         """Ids of `text`, without ``[CLS]`` and ``[SEP]`` around it; special tokens in it, as ``[MASK]``, stay."""
         return self._tokenizer.encode(text, add_special_tokens=False).ids
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The text of `ids`, special tokens included."""
-        return self._tokenizer.decode(list(ids), skip_special_tokens=False)
+        """The text of `ids`, special tokens included, as it is usually spaced."""
+        text = self._tokenizer.decode(list(ids), skip_special_tokens=False)
+        return CONTRACTED.sub("'", BEFORE_MARK.sub("", text))
+
+    def name(self, id_: int) -> str:
+        """A single token as the vocabulary spells it, as "##s"; empty for an id without a token."""
+        return self._tokenizer.id_to_token(id_) or ""
 
     def id_of(self, word: str) -> int | None:
         """The id of `word` if a single token stands for it."""
-        ids = self.encode_words(word)
+        ids = self.encode(word)
         return ids[0] if len(ids) == 1 and ids[0] != self._ids["unk"] else None
 
     def token_space(self, visual_size: int) -> TokenSpace:

@@ -9,7 +9,7 @@ import pytest
 import tokenizers
 from tokenizers import models, pre_tokenizers
 
-from videobert_jax.prepare import tokenizer
+from videobert_jax import tokenizer
 from videobert_jax.tokens import TokenSpace
 
 SENTENCES = ["Now we cut the apple.", "Then stir the soup slowly!", "we are cutting, stirring and grating"] * 5
@@ -21,8 +21,8 @@ def test_special_tokens_come_first_and_words_follow() -> None:
     space = trained.token_space(visual_size=7)
     assert (space.pad, space.unknown, space.cls, space.sep, space.mask, space.joiner) == (0, 1, 2, 3, 4, 5)
     assert (space.text_size, space.visual_size) == (trained.size, 7)
-    assert trained.encode_words("CUT the [MASK]") == [trained.id_of("cut"), trained.id_of("the"), space.mask]
-    assert trained.decode(trained.encode_words("Stir the [MASK] [>]")) == "stir the [MASK] [>]"
+    assert trained.encode("CUT the [MASK]") == [trained.id_of("cut"), trained.id_of("the"), space.mask]
+    assert trained.decode(trained.encode("Stir the [MASK] [>]")) == "stir the [MASK] [>]"
     assert trained.id_of("unheard") is None
     assert trained.id_of("ß") is None
 
@@ -30,15 +30,15 @@ def test_special_tokens_come_first_and_words_follow() -> None:
 def test_size_is_a_limit() -> None:
     small = tokenizer.train(SENTENCES, 70)
     assert small.size == 70 < tokenizer.train(SENTENCES, 4096).size
-    assert small.decode(small.encode_words("grating")) == "grating"
-    assert any(len(small.encode_words(word)) > 1 for word in SENTENCES[1].split())
+    assert small.decode(small.encode("grating")) == "grating"
+    assert any(len(small.encode(word)) > 1 for word in SENTENCES[1].split())
 
 
 def test_training_does_not_depend_on_the_process(tmp_path: pathlib.Path) -> None:
     """The trainer's hash maps are seeded anew in every process; ids must not follow them."""
     program = (
         "import sys, pathlib, random\n"
-        "from videobert_jax.prepare import tokenizer\n"
+        "from videobert_jax import tokenizer\n"
         "rng = random.Random(0)\n"
         "words = [''.join(rng.choices('abcdefghijkl', k=rng.randint(2, 9))) for _ in range(800)]\n"
         "sentences = [' '.join(rng.choices(words, k=9)) for _ in range(900)]\n"
@@ -56,18 +56,18 @@ def test_saved_folder_opens_here_and_in_transformers(tmp_path: pathlib.Path) -> 
     trained.save(tmp_path)
     text = "Now we grate the [MASK], slowly"
     opened = tokenizer.load(tmp_path)
-    assert opened.encode_words(text) == trained.encode_words(text)
+    assert opened.encode(text) == trained.encode(text)
     assert opened.token_space(3) == trained.token_space(3)
 
     theirs = transformers.AutoTokenizer.from_pretrained(str(tmp_path))
-    assert theirs(text)["input_ids"] == [2, *trained.encode_words(text), 3]
+    assert theirs(text)["input_ids"] == [2, *trained.encode(text), 3]
     assert (theirs.pad_token_id, theirs.mask_token_id) == (0, 4)
 
 
 def test_a_folder_with_only_a_vocabulary(tmp_path: pathlib.Path) -> None:
     (tmp_path / "vocab.txt").write_text("\n".join(BERT) + "\n")
     opened = tokenizer.load(tmp_path)
-    assert opened.encode_words("Cuts the [MASK] x") == [8, 9, 7, 6, 3]
+    assert opened.encode("Cuts the [MASK] x") == [8, 9, 7, 6, 3]
     assert opened.token_space(5) == TokenSpace(
         text_size=11, visual_size=5, pad=0, unknown=3, cls=4, sep=5, mask=6, joiner=1, unused=(2,)
     )
@@ -91,7 +91,7 @@ def test_other_names_of_the_special_tokens(tmp_path: pathlib.Path) -> None:
     words = ["<s>", "<pad>", "</s>", "<unk>", "<mask>", "cut", "the", "apple"]
     roles = {"cls_token": "<s>", "pad_token": "<pad>", "sep_token": "</s>", "unk_token": "<unk>"}
     opened = tokenizer.load(other_folder(tmp_path, words, {**roles, "mask_token": {"content": "<mask>"}}))
-    assert opened.encode_words("cut the apple cut the apple") == [5, 6, 7, 5, 6, 7]
+    assert opened.encode("cut the apple cut the apple") == [5, 6, 7, 5, 6, 7]
     space = opened.token_space(2)
     assert (space.cls, space.pad, space.sep, space.unknown, space.mask, space.joiner) == (0, 1, 2, 3, 4, 8)
     assert space.text_size == 9
