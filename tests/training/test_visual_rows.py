@@ -34,6 +34,16 @@ def test_projection_keeps_what_is_near_near() -> None:
     assert not np.array_equal(rows, project(centroids, 64, 0.02, seed=2))
 
 
+def test_a_wide_enough_model_keeps_every_distance() -> None:
+    """The directions in which centroids differ least are what tells rare things apart."""
+    scales = np.geomspace(1, 1e-2, 24)
+    centroids = np.random.default_rng(0).normal(size=(40, 24)) * scales
+    rows = project(centroids, size=24, deviation=0.09, seed=0)
+    distances = np.linalg.norm(centroids[:, None] - centroids[None], axis=-1)
+    ratio = np.linalg.norm(rows[:, None] - rows[None], axis=-1) / np.where(distances, distances, 1)
+    np.testing.assert_allclose(ratio[distances > 0], ratio[0, 1], rtol=1e-4)
+
+
 def test_only_the_visual_rows_are_set() -> None:
     before, rows = make_state(), np.full((VISUAL, 4), 7.0, np.float32)
     after = set_visual_rows(before, jnp.asarray(rows), TEXT)

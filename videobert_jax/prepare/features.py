@@ -28,7 +28,6 @@ CLOSEUP = 0.44  # share of each side that a close-up shows
 MOTION_CENTRE = 0.56  # the same, of the picture of motion
 COLOUR_BINS = 8  # along each of three axes
 COLOUR_RADIUS = 0.27  # standard deviation of the weight of a pixel, in sides of the close-up
-# A worker process has one core to itself.
 ONE_THREAD = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
 
 Embed = Callable[[np.ndarray], np.ndarray]
@@ -93,7 +92,9 @@ def extract(
 
 
 def _extract(job: _Job) -> str | None:
-    """Runs in a worker. Returns why the video cannot be read, if so."""
+    """Runs in a worker, which computes on one core of its own. Returns why the video cannot be read, if so."""
+    os.environ["XLA_FLAGS"] = ONE_THREAD
+    jax.config.update("jax_platforms", "cpu")
     try:
         features_of(job.path, job.config).save(job.target)
     except VideoError as error:
@@ -117,8 +118,6 @@ def features_of(path: pathlib.Path, config: PrepareConfig) -> ClipFeatures:
 @functools.cache
 def _embedder(name: str) -> Embed:
     """uint8 clips [N, T, H, W, 3] to float32 features [N, D]; compiled once for each shape."""
-    os.environ["XLA_FLAGS"] = ONE_THREAD
-    jax.config.update("jax_platforms", "cpu")
     backbone = get_backbone(name)
     params = jax.device_put(backbone.load())
 

@@ -25,12 +25,14 @@ def load_visual_rows(config: ModelConfig, vocabulary: pathlib.Path, seed: int) -
 
 
 def project(centroids: np.ndarray, size: int, deviation: float, seed: int) -> np.ndarray:
-    """Float32 [V, P] to [V, size] by a random linear map, which keeps ratios of distances (Johnson-Lindenstrauss).
+    """Float32 [V, P] to [V, size] by a random map that keeps distances: a rotation if size >= P, else nearly.
 
+    A plain Gaussian map would all but lose some directions where P is about `size`: its least singular value is near 0.
     The values have the standard deviation that is asked for: that of the other embeddings at the start.
     """
-    directions = np.random.default_rng(seed).standard_normal((centroids.shape[1], size))
-    rows = (centroids - centroids.mean(axis=0)) @ directions
+    gaussian = np.random.default_rng(seed).standard_normal((max(centroids.shape[1], size),) * 2)
+    rotation = np.linalg.qr(gaussian).Q[: centroids.shape[1], :size]
+    rows = (centroids - centroids.mean(axis=0)) @ rotation
     return (rows * (deviation / max(float(rows.std()), 1e-12))).astype(np.float32)
 
 
