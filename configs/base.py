@@ -47,7 +47,7 @@ def get_config(size: str = "tiny") -> ConfigDict:
     config.data.joint = 4.0
     config.data.misaligned = 0.3
     config.data.concatenate = 0.2
-    config.data.max_subsampling = 1  # a sentence spans only three or four of these clips
+    config.data.min_clips = 4  # what a sentence spans of these clips; a single one tells too little to learn from
 
     config.objective.video = 0.05  # most of a visual word is chance; unweighted, its loss drowns that of the words
 
@@ -57,7 +57,9 @@ def get_config(size: str = "tiny") -> ConfigDict:
 
     if size == "tiny":
         config.data.batch_size = 16
-        config.model.dtype = "float32"  # faster than bfloat16 on a CPU
+        config.model.dtype = "float32"  # faster than bfloat16 on a CPU, as unrolled layers are
+        config.model.unroll = 2
+        config.model.dropout = 0.0  # it sees each sentence about ten times only
         config.steps = 1500
         config.optimizer.learning_rate = 2e-3
         config.optimizer.warmup_steps = 60

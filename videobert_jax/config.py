@@ -67,6 +67,7 @@ class DataConfig:
     misaligned_from: str = "other_video"  # or "same_video"
     concatenate: float = 0.5  # probability of each further neighbouring sentence (paper: "randomly")
     max_subsampling: int = 5  # visual tokens are subsampled at a rate of 1 to this (paper: 5)
+    min_clips: int = 1  # and no coarser than leaves a joint sequence so many, if it has them (paper: unknown)
     video_only_tokens: int = 16  # visual tokens of a video-only sequence (paper: 16)
     masking: float = 0.15
     mask_joint: bool = True  # mask joint sequences too (paper's figure), or train alignment alone on them (its text)

@@ -88,6 +88,24 @@ def test_aligned_words_and_clips_share_their_time() -> None:
     assert lengths[3] > 0
 
 
+def test_subsampling_leaves_clips_to_learn_from() -> None:
+    """The rate is drawn up to the largest that leaves `min_clips`, in windows that have more."""
+    source = record(3, clips=40, sentences=4)
+    config = dataclasses.replace(ALIGNED, max_subsampling=5, min_clips=4)
+    first_clips, stop_clips = source.clips_within(source.sentence_starts, source.sentence_ends)
+    rates: dict[int, set[int]] = {}
+    for seed in range(20):
+        for sequence in draw([source], config, seed)[:-1]:
+            first, stop = sentences_of(words_of(sequence), source)
+            available, clips = int(stop_clips[stop - 1] - first_clips[first]), clips_of(sequence)
+            assert len(clips) >= min(4, available)
+            if len(clips) > 1:
+                rates.setdefault(available, set()).add(int(clips[1] - clips[0]))
+    assert max(rates) >= 20
+    for available, found in rates.items():
+        assert found == set(range(1, max(1, min(5, available // 4)) + 1)), available
+
+
 def test_neighbours_are_concatenated_by_coin() -> None:
     """Of about 3,000 windows of 40 sentences, 1/2, 1/4, 1/8 ... have 1, 2, 3 ... of them; four deviations are 0.037."""
     source = record(0, sentences=40, words=(3, 4), clips=5)

@@ -1,9 +1,12 @@
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from videobert_jax.config import ModelConfig, OptimizerConfig
+from videobert_jax.prepare import vocabulary
 from videobert_jax.training.optimizer import make_optimizer
 from videobert_jax.training.state import TrainState, initializer
 from videobert_jax.training.visual_rows import load_visual_rows, project, set_visual_rows
@@ -42,6 +45,16 @@ def test_a_wide_enough_model_keeps_every_distance() -> None:
     distances = np.linalg.norm(centroids[:, None] - centroids[None], axis=-1)
     ratio = np.linalg.norm(rows[:, None] - rows[None], axis=-1) / np.where(distances, distances, 1)
     np.testing.assert_allclose(ratio[distances > 0], ratio[0, 1], rtol=1e-4)
+
+
+def test_rows_stand_out_from_other_embeddings(tmp_path) -> None:
+    features = np.random.default_rng(0).normal(size=(50, 6)).astype(np.float32)
+    vocabulary.fit(features, branching=2, depth=3, seed=0).save(tmp_path / "tree.npz")
+    config = ModelConfig(hidden_size=16, init_std=0.05)
+    rows = load_visual_rows(config, tmp_path, seed=0)
+    assert rows.shape == (8, 16)
+    assert rows.std() == pytest.approx(4 * config.init_std, rel=1e-5)
+    assert load_visual_rows(dataclasses.replace(config, visual_rows="random"), tmp_path, seed=0) is None
 
 
 def test_only_the_visual_rows_are_set() -> None:

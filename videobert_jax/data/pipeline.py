@@ -95,7 +95,7 @@ def fill_rate(batches: Iterable[Batch]) -> float:
 def _check(config: DataConfig, process_index: int, process_count: int) -> None:
     weights = (config.text_only, config.video_only, config.joint)
     shares = (config.misaligned, config.concatenate, config.masking)
-    counts = ("chunks_per_row", "max_sequences", "max_predictions", "max_subsampling", "video_only_tokens")
+    counts = ("chunks_per_row", "max_sequences", "max_predictions", "max_subsampling", "min_clips", "video_only_tokens")
 
     def require(condition: bool, problem: str) -> None:
         if not condition:

@@ -58,11 +58,6 @@ class Chunk:
         """Positions of a text sequence."""
         return 2 + self._offsets[window[1]] - self._offsets[window[0]]
 
-    def joint_size(self, window: Window, rate: int) -> int:
-        """Positions of a joint sequence with every `rate`-th clip."""
-        first, stop = self.clips(window)
-        return 1 + self.text_size(window) + -(-(stop - first) // rate)
-
 
 class Sampler:
     """Fills rows with sequences drawn from a small group of chunks, in the configured mix of modes.
@@ -118,9 +113,10 @@ class Sampler:
     def _joint(self, pool: list[Chunk], rng: np.random.Generator, share: int, room: int) -> TokenSequence:
         """A window of sentences with the clips of its time; sometimes the words are exchanged for others."""
         chunk = pool[rng.integers(len(pool))]
-        rate = 1 + int(rng.integers(self._config.max_subsampling))
-        window = self._window(rng, (0, chunk.sentences), lambda w: chunk.joint_size(w, rate), share, room)
+        coarsest = 1 + int(rng.integers(self._config.max_subsampling))
+        window = self._window(rng, (0, chunk.sentences), lambda w: self._joint_size(chunk, w, coarsest), share, room)
         first, stop = chunk.clips(window)
+        rate = self._rate(stop - first, coarsest)
         phase = int(rng.integers(min(rate, stop - first)))
         visual_ids = chunk.visual_ids[first + phase : stop : rate]
 
@@ -129,12 +125,21 @@ class Sampler:
             words = chunk.words(window)
         else:  # drawn as the true words were, so that nothing but the meaning gives them away
             other, within = elsewhere
-            words = other.words(self._window(rng, within, lambda w: other.joint_size(w, rate), share, room))
+            words = other.words(self._window(rng, within, lambda w: self._joint_size(other, w, coarsest), share, room))
 
         budget = room - 3  # either side keeps at least half of it, if it needs that much
         visual_ids = visual_ids[: max(budget - len(words), budget // 2)]
         words = words[: budget - len(visual_ids)]
         return encode_joint(words, visual_ids, self._tokens, aligned=elsewhere is None)
+
+    def _joint_size(self, chunk: Chunk, window: Window, coarsest: int) -> int:
+        """Positions of a joint sequence of this window."""
+        first, stop = chunk.clips(window)
+        return 1 + chunk.text_size(window) + len(range(first, stop, self._rate(stop - first, coarsest)))
+
+    def _rate(self, clips: int, coarsest: int) -> int:
+        """The rate at which so many clips are subsampled: not so coarse that fewer than `min_clips` are left."""
+        return max(1, min(coarsest, clips // self._config.min_clips))
 
     def _elsewhere(
         self, chunk: Chunk, window: Window, pool: list[Chunk], rng: np.random.Generator

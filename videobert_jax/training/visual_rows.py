@@ -13,6 +13,9 @@ from videobert_jax.prepare.vocabulary import Vocabulary
 from videobert_jax.training.state import TrainState
 
 CHOICES = ("frozen", "centroids", "random")
+# How much larger the values of these rows are than those of other embeddings: a trained row grows above the position
+# and the segment that are added to it, a frozen one has to stand out from the start.
+LOUDNESS = 4.0
 
 
 def load_visual_rows(config: ModelConfig, vocabulary: pathlib.Path, seed: int) -> np.ndarray | None:
@@ -21,14 +24,15 @@ def load_visual_rows(config: ModelConfig, vocabulary: pathlib.Path, seed: int) -
         raise ValueError(f"model.visual_rows is {config.visual_rows!r}, expected one of {', '.join(CHOICES)}")
     if config.visual_rows == "random":
         return None
-    return project(Vocabulary.load(vocabulary / "tree.npz").centroids, config.hidden_size, config.init_std, seed)
+    centroids = Vocabulary.load(vocabulary / "tree.npz").centroids
+    return project(centroids, config.hidden_size, LOUDNESS * config.init_std, seed)
 
 
 def project(centroids: np.ndarray, size: int, deviation: float, seed: int) -> np.ndarray:
     """Float32 [V, P] to [V, size] by a random map that keeps distances: a rotation if size >= P, else nearly.
 
     A plain Gaussian map would all but lose some directions where P is about `size`: its least singular value is near 0.
-    The values have the standard deviation that is asked for: that of the other embeddings at the start.
+    The values have the standard deviation that is asked for.
     """
     gaussian = np.random.default_rng(seed).standard_normal((max(centroids.shape[1], size),) * 2)
     rotation = np.linalg.qr(gaussian).Q[: centroids.shape[1], :size]
