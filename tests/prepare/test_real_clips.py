@@ -53,4 +53,4 @@ def test_real_clips_are_prepared(clips: pathlib.Path, tmp_path: pathlib.Path) ->
     ]  # centres at 0.75, 2.25, 3.75, ...
     assert len(set(bikes.visual_ids.tolist())) > 1
     car = records["carphone_pristine"]
-    assert words.decode(car.token_ids.tolist()) == "a man is talking in a car . look out of the window behind him ."
+    assert words.decode(car.token_ids.tolist()) == "a man is talking in a car. look out of the window behind him."

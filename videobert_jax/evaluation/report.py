@@ -172,7 +172,7 @@ def _reading(reading: Reading) -> str:
 def _guess(guess: Guess) -> str:
     state = {True: "right", False: "wrong", None: "open"}[guess.right]
     return (
-        f"<li class='{state}'><span>{_text(guess.word)}</span><b style='width:{guess.probability * 56:.1f}px'></b>"
+        f"<li class='{state}'><span>{_text(guess.word)}</span><b style='width:{guess.probability * 44:.1f}px'></b>"
         f"<small>{_share(guess.probability)}</small></li>"
     )
 

@@ -56,7 +56,8 @@ em { font-style: normal; font-size: 11px; color: var(--video); margin-left: 8px;
 .blanks { display: grid; grid-template-columns: 1fr 1fr; gap: 24px; }
 .blanks ol, .picturing ol { list-style: none; margin: 0; padding: 0; }
 .blank { font-size: 11px; color: var(--soft); margin-bottom: 4px; }
-.blanks li:not(.blank) { display: grid; grid-template-columns: 1fr 56px 34px; align-items: center; gap: 6px; }
+.blanks li:not(.blank) { display: grid; grid-template-columns: 1fr 44px 32px; align-items: center; gap: 6px;
+  font-size: 15px; }
 .blanks span { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .blanks b { height: 5px; background: #d2cabb; border-radius: 1px; }
 .blanks small { font-size: 11px; color: var(--soft); text-align: right; }
