@@ -47,9 +47,10 @@ def get_config(size: str = "tiny") -> ConfigDict:
     config.data.joint = 4.0
     config.data.misaligned = 0.3
     config.data.concatenate = 0.2
+    config.data.mask_video = 0.15  # neighbours tell so much of so short a clip that words would never be pictured
     config.data.min_clips = 4  # what a sentence spans of these clips; a single one tells too little to learn from
 
-    config.objective.video = 0.05  # most of a visual word is chance; unweighted, its loss drowns that of the words
+    config.objective.video = 0.15  # most of a visual word is chance; unweighted, its loss drowns that of the words
 
     config.model.update(SIZES[size])
     config.model.max_positions = 256
@@ -60,11 +61,11 @@ def get_config(size: str = "tiny") -> ConfigDict:
         config.model.dtype = "float32"  # faster than bfloat16 on a CPU, as unrolled layers are
         config.model.unroll = 2
         config.model.dropout = 0.0  # it sees each sentence about ten times only
-        config.steps = 1500
+        config.steps = 1600
         config.optimizer.learning_rate = 2e-3
         config.optimizer.warmup_steps = 60
-        config.checkpoint.every = 375
-        config.evaluation.every = 375
+        config.checkpoint.every = 400
+        config.evaluation.every = 400
     else:
         config.steps = 20_000
         config.optimizer.learning_rate = {"small": 5e-4, "base": 1e-4, "large": 5e-5}[size]

@@ -70,6 +70,7 @@ class DataConfig:
     min_clips: int = 1  # and no coarser than leaves a joint sequence so many, if it has them (paper: unknown)
     video_only_tokens: int = 16  # visual tokens of a video-only sequence (paper: 16)
     masking: float = 0.15
+    mask_video: float = 0.0  # share of the joint sequences whose visual words are all masked (paper: none)
     mask_joint: bool = True  # mask joint sequences too (paper's figure), or train alignment alone on them (its text)
     mask_misaligned: bool = False  # predict masked tokens of misaligned sequences
     read_threads: int = 2

@@ -158,7 +158,7 @@ def test_a_bad_record_ends_the_stream_loudly(tmp_path: pathlib.Path, source: Rec
         ({"sequence_length": 8}, "sequence_length is 8, expected at least 16"),
         ({"joint": -1.0}, r"text_only, video_only, joint are \(1.0, 1.0, -1.0\)"),
         ({"joint": 0.0, "text_only": 0.0, "video_only": 0.0}, "text_only, video_only, joint"),
-        ({"misaligned": 1.5}, r"misaligned, concatenate, masking are \(1.5, 0.5, 0.15\)"),
+        ({"misaligned": 1.5}, r"misaligned, concatenate, masking, mask_video are \(1.5, 0.5, 0.15, 0.0\)"),
         ({"misaligned_from": "nowhere"}, "misaligned_from is 'nowhere'"),
         ({"max_subsampling": 0}, "max_subsampling is 0, expected at least 1"),
     ],

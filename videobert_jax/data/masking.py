@@ -12,7 +12,8 @@ KEPT, RANDOM = 0.1, 0.1  # of the chosen tokens; the others become [MASK]
 class Masking:
     """Masks packed rows.
 
-    In each sequence, `config.masking` of the words and as much of the visual words are chosen, at least one of either.
+    In each sequence, `config.masking` of the words and as much of the visual words are chosen, at least one of either;
+    in `config.mask_video` of the joint sequences all visual words are, as where a model pictures a sentence.
     80 % of the chosen become [MASK], 10 % a random token of their own modality, 10 % stay. Special tokens are neither
     chosen nor drawn. Misaligned sequences are corrupted as the aligned ones are, so that masks tell nothing about
     alignment, but their predictions weigh nothing unless `config.mask_misaligned` is set. Without `config.mask_joint`,
@@ -60,8 +61,10 @@ class Masking:
         # that sorting by group number plus a random fraction shuffles each group in its place.
         groups = 2 * row["sequence_ids"][candidates] + (ids[candidates] >= self._tokens.text_size)
         candidates = candidates[np.argsort(groups + rng.random(len(groups)))]
-        sizes = np.bincount(groups)
+        sizes = np.bincount(groups, minlength=2 * len(corrupted) + 2)
         wanted = np.maximum(np.rint(self._config.masking * sizes), 1)
+        pictured = (row["sequence_modes"] == Mode.JOINT) & (rng.random(len(corrupted)) < self._config.mask_video)
+        wanted[3::2][pictured] = sizes[3::2][pictured]
         rank = np.arange(len(groups)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
         within = rank < wanted[groups]
         chosen = candidates[within]

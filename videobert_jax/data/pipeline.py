@@ -94,7 +94,7 @@ def fill_rate(batches: Iterable[Batch]) -> float:
 
 def _check(config: DataConfig, process_index: int, process_count: int) -> None:
     weights = (config.text_only, config.video_only, config.joint)
-    shares = (config.misaligned, config.concatenate, config.masking)
+    shares = (config.misaligned, config.concatenate, config.masking, config.mask_video)
     counts = ("chunks_per_row", "max_sequences", "max_predictions", "max_subsampling", "min_clips", "video_only_tokens")
 
     def require(condition: bool, problem: str) -> None:
@@ -109,7 +109,8 @@ def _check(config: DataConfig, process_index: int, process_count: int) -> None:
     )
     require(min(weights) >= 0 < sum(weights), f"text_only, video_only, joint are {weights}, expected weights")
     require(
-        0 <= min(shares) <= max(shares) <= 1, f"misaligned, concatenate, masking are {shares}, expected shares of 1"
+        0 <= min(shares) <= max(shares) <= 1,
+        f"misaligned, concatenate, masking, mask_video are {shares}, expected shares of 1",
     )
     require(
         config.misaligned_from in ("other_video", "same_video"),
