@@ -48,7 +48,7 @@ def get_config(size: str = "tiny") -> ConfigDict:
     config.data.misaligned = 0.3
     config.data.concatenate = 0.2
     config.data.mask_video = 0.15  # neighbours tell so much of so short a clip that words would never be pictured
-    config.data.min_clips = 4  # what a sentence spans of these clips; a single one tells too little to learn from
+    config.data.min_clips = 4  # a sentence spans about as many; one alone tells too little to learn from
 
     config.objective.video = 0.15  # most of a visual word is chance; unweighted, its loss drowns that of the words
 

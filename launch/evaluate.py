@@ -8,8 +8,8 @@ import pathlib
 from absl import app, flags, logging
 
 from videobert_jax import config as config_lib
-from videobert_jax.prepare import pipeline as prepare
 from videobert_jax.training import final
+from videobert_jax.training import workdir as run_folder
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of a run.")
 
@@ -20,10 +20,11 @@ def main(argv: list[str]) -> None:
         raise app.UsageError(f"unexpected arguments {argv[1:]}")
     logging.set_verbosity(logging.WARNING)
     workdir = pathlib.Path(_WORKDIR.value or "")
-    if not (workdir / "config.json").exists():
-        raise app.UsageError(f"{workdir} is not the folder of a run: it has no config.json")
-    config = config_lib.load(workdir / "config.json")
-    final.judge(config, workdir, prepare.prepare(config))
+    try:
+        prepared = run_folder.prepared_of(workdir)
+    except FileNotFoundError as error:
+        raise app.UsageError(str(error)) from error
+    final.judge(config_lib.load(workdir / "config.json"), workdir, prepared)
 
 
 if __name__ == "__main__":

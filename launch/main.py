@@ -26,13 +26,19 @@ def main(argv: list[str]) -> None:
     config = config_lib.from_config_dict(_CONFIG.value)
     workdir = pathlib.Path(_WORKDIR.value)
     run_folder.check(config, workdir)  # before anything that takes minutes
-    prepared = prepare.prepare(config)
+    try:
+        prepared = prepare.prepare(config)
+    except prepare.PrepareError as error:
+        raise app.UsageError(str(error)) from error
 
     # Only now: what is prepared is found without waiting for JAX.
+    import jax
+
     from videobert_jax.training import final, loop
 
     loop.train(config, workdir, prepared)
-    final.judge(config, workdir, prepared)
+    if jax.process_index() == 0:
+        final.judge(config, workdir, prepared)
 
 
 if __name__ == "__main__":

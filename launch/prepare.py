@@ -18,7 +18,10 @@ def main(argv: list[str]) -> None:
     """Prints the folder of prepared data. Raises on the first thing that is wrong, and so ends non-zero."""
     if len(argv) > 1:
         raise app.UsageError(f"unexpected arguments {argv[1:]}; overrides are written --config.key=value")
-    print(prepare.prepare(config_lib.from_config_dict(_CONFIG.value)))
+    try:
+        print(prepare.prepare(config_lib.from_config_dict(_CONFIG.value)))
+    except prepare.PrepareError as error:
+        raise app.UsageError(str(error)) from error
 
 
 if __name__ == "__main__":

@@ -67,7 +67,7 @@ class DataConfig:
     misaligned_from: str = "other_video"  # or "same_video"
     concatenate: float = 0.5  # probability of each further neighbouring sentence (paper: "randomly")
     max_subsampling: int = 5  # visual tokens are subsampled at a rate of 1 to this (paper: 5)
-    min_clips: int = 1  # and no coarser than leaves a joint sequence so many, if it has them (paper: unknown)
+    min_clips: int = 1  # that a joint sequence keeps when it is subsampled, if it has them (paper: unknown)
     video_only_tokens: int = 16  # visual tokens of a video-only sequence (paper: 16)
     masking: float = 0.15
     mask_video: float = 0.0  # share of the joint sequences whose visual words are all masked (paper: none)
@@ -95,6 +95,9 @@ class ModelConfig:
     # Rows of the visual words in the embedding table, which the prediction head is tied to: "frozen" at the projected
     # centroids (paper), "centroids": initialised from them and trained, or "random" and trained.
     visual_rows: str = "frozen"
+    # Their values are so many times as large as those of other embeddings: a trained row grows above the position and
+    # the segment that are added to it, a frozen one has to stand out from the start.
+    visual_scale: float = 4.0
     unroll: int = 1  # layers per turn of the scan; all of them runs faster on a CPU, fewer compile faster
 
 

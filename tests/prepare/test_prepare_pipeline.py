@@ -114,7 +114,7 @@ def test_what_is_bad_is_quarantined_with_its_reason(prepared: pathlib.Path) -> N
     found = {(problem["item"], problem["stage"]): problem["reason"] for problem in report["quarantined"]}
     assert found == {
         ("again/video0.mp4", "scan"): "another video has the same id 'video0': video0.mp4",
-        ("silent.mp4", "scan"): "video without a transcript: used for video-only examples",
+        ("silent.mp4", "scan"): "video without a transcript: it can give video-only examples alone",
         ("orphan.vtt", "scan"): "transcript without a video",
         ("corrupt.mp4", "features"): found["corrupt.mp4", "features"],
         ("zero.mp4", "features"): "the file is empty",
@@ -276,7 +276,8 @@ def test_features_of_unchanged_videos_are_taken_over(
         assert file.samefile(other / "features" / file.name)
     assert len(list(other.glob("features/*"))) == 3
     counts = json.loads((other / "manifest.json").read_text())["counts"]
-    assert counts["sentences"] > json.loads((good_prepared / "manifest.json").read_text())["counts"]["sentences"]
+    before = json.loads((good_prepared / "manifest.json").read_text())["counts"]
+    assert counts["train sentences"] > before["train sentences"]
 
 
 @pytest.mark.parametrize("change", ["touched video", "touched transcript", "new transcript", "new annotations"])
@@ -331,8 +332,8 @@ def test_a_single_video_is_on_both_sides(
     assert len(records_of(prepared, "train")) == len(records_of(prepared, "validation")) > 0
     warnings = capsys.readouterr().out
     assert "the only video is both trained on and held out" in warnings
-    assert "there is no transcript to read" in warnings
-    assert re.search(r"[1-6] of 81 visual words exist", warnings)
+    assert "there is no transcript to learn from" in warnings
+    assert re.search(r"[1-6] of 81 visual words are in use", warnings)
 
 
 @pytest.mark.parametrize(
@@ -353,7 +354,7 @@ def test_wrong_settings_fail_before_any_work(
         prepare(tiny_corpus.config(corpus, tmp_path, **{name: value}))
     with pytest.raises(ValueError, match="backbone 'none' is not known"):
         prepare(tiny_corpus.config(corpus, tmp_path, backbone="none"))
-    with pytest.raises(FileNotFoundError, match="none"):
+    with pytest.raises(PrepareError, match=r"there is no tokenizer folder .*none"):
         prepare(tiny_corpus.config(corpus, tmp_path, tokenizer=str(tmp_path / "none")))
     assert not list(tmp_path.glob("features-*"))
 

@@ -54,7 +54,7 @@ def test_what_does_not_match_is_reported(tmp_path: pathlib.Path) -> None:
     assert [(problem.item, problem.reason) for problem in found.problems] == [
         ("0/a.mp4", "another video has the same id 'a': a.mp4"),
         ("0/b.vtt", "transcript without a video"),
-        ("b.mp4", "video without a transcript: used for video-only examples"),
+        ("b.mp4", "video without a transcript: it can give video-only examples alone"),
         ("c.vtt", "transcript without a video"),
         ("link.mp4", "a link to nothing"),
     ]

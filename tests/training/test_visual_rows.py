@@ -50,10 +50,10 @@ def test_a_wide_enough_model_keeps_every_distance() -> None:
 def test_rows_stand_out_from_other_embeddings(tmp_path) -> None:
     features = np.random.default_rng(0).normal(size=(50, 6)).astype(np.float32)
     vocabulary.fit(features, branching=2, depth=3, seed=0).save(tmp_path / "tree.npz")
-    config = ModelConfig(hidden_size=16, init_std=0.05)
+    config = ModelConfig(hidden_size=16, init_std=0.05, visual_scale=3.0)
     rows = load_visual_rows(config, tmp_path, seed=0)
     assert rows.shape == (8, 16)
-    assert rows.std() == pytest.approx(4 * config.init_std, rel=1e-5)
+    assert rows.std() == pytest.approx(3 * config.init_std, rel=1e-5)
     assert load_visual_rows(dataclasses.replace(config, visual_rows="random"), tmp_path, seed=0) is None
 
 

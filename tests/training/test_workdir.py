@@ -5,7 +5,7 @@ import pytest
 
 from videobert_jax import config as config_lib
 from videobert_jax.config import Config, MeshConfig, ModelConfig
-from videobert_jax.training.workdir import open_workdir
+from videobert_jax.training.workdir import MEANING, open_workdir, prepared_of
 
 
 @pytest.fixture
@@ -15,6 +15,7 @@ def prepared(tmp_path: pathlib.Path) -> pathlib.Path:
         (folder / name).mkdir(parents=True)
     (folder / "tokens.json").write_text("{}")
     (folder / "tokenizer" / "tokenizer.json").write_text("{}")
+    (folder / "vocabulary" / "tree.npz").write_text("{}")
     (folder / "vocabulary" / "frames" / "00000.jpg").write_bytes(b"picture")
     return folder
 
@@ -42,11 +43,27 @@ def test_what_only_concerns_execution_may_change(tmp_path: pathlib.Path, prepare
     assert config_lib.load(tmp_path / "run" / "config.json") == longer
 
 
-def test_other_tokens_are_refused(tmp_path: pathlib.Path, prepared: pathlib.Path) -> None:
+@pytest.mark.parametrize("name", MEANING)
+def test_other_tokens_are_refused(tmp_path: pathlib.Path, prepared: pathlib.Path, name: str) -> None:
+    """Even of the same number: ids would mean other words."""
     open_workdir(Config(), tmp_path / "run", prepared)
-    (prepared / "tokens.json").write_text('{"text_size": 9}')
-    with pytest.raises(ValueError, match="trained with other tokens"):
+    (prepared / name).write_text((prepared / name).read_text()[::-1])
+    with pytest.raises(ValueError, match=f"trained with another {name}"):
         open_workdir(Config(), tmp_path / "run", prepared)
+
+
+def test_a_workdir_knows_its_data(tmp_path: pathlib.Path, prepared: pathlib.Path, monkeypatch) -> None:
+    """Wherever one asks from, and whatever became of the videos."""
+    (prepared / "records").mkdir()
+    monkeypatch.chdir(tmp_path)
+    open_workdir(Config(), tmp_path / "run", prepared.relative_to(tmp_path))
+    monkeypatch.chdir("/")
+    assert prepared_of(tmp_path / "run") == prepared
+    (prepared / "records").rmdir()
+    with pytest.raises(FileNotFoundError, match=r"the data of .* prepares them again"):
+        prepared_of(tmp_path / "run")
+    with pytest.raises(FileNotFoundError, match="not the folder of a run"):
+        prepared_of(tmp_path)
 
 
 def test_a_file_in_the_way_is_a_clear_error(tmp_path: pathlib.Path, prepared: pathlib.Path) -> None:

@@ -48,7 +48,7 @@ class Tree:
         return self.leaf_ids[node]
 
 
-def fit_tree(points: np.ndarray, branching: int, depth: int, seed: int) -> Tree:
+def fit_tree(points: np.ndarray, branching: int, depth: int, seed: int, name: str = "k-means") -> Tree:
     """Splits float32 `points` [n, P], n at least 1, `depth` times into `branching`.
 
     A node with fewer distinct points than `branching` gets fewer children, and one with a single distinct point is a
@@ -58,7 +58,7 @@ def fit_tree(points: np.ndarray, branching: int, depth: int, seed: int) -> Tree:
     level = [(0, np.arange(len(points)))]
     for number in range(depth):
         parents, level = level, []
-        for node, rows in progress(parents, len(parents), f"k-means, level {number + 1} of {depth}", "node"):
+        for node, rows in progress(parents, len(parents), f"{name}, level {number + 1} of {depth}", "node"):
             centres, labels = k_means(points[rows], branching, np.random.default_rng([seed, node]))
             if len(centres) == 1:
                 continue

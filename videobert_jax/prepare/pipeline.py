@@ -36,8 +36,8 @@ class PrepareError(Exception):
 def prepare(config: Config) -> pathlib.Path:
     """Returns the folder of prepared data, `<cache>/prepared-<hash>`, having made it if it was not there.
 
-    Raises PrepareError if no video can be used or the cache cannot be written, FileNotFoundError if there are no
-    videos, and ValueError for an annotations file or a tokenizer of another schema.
+    Raises PrepareError if a folder that the config names is not there, if no video can be used, or if the cache cannot
+    be written, and ValueError for an annotations file or a tokenizer of another schema.
     """
     cache = pathlib.Path(config.data.cache)
     with _explained(cache):
@@ -63,7 +63,10 @@ def _kitchen(config: Config, cache: pathlib.Path) -> pathlib.Path:
 def _key(config: PrepareConfig, corpus: Corpus) -> str:
     """A hash of everything that the result depends on."""
     videos = [path for source in corpus.sources for path in (source.video, source.transcript)]
-    tokenizer = sorted(pathlib.Path(config.tokenizer).iterdir()) if config.tokenizer else []
+    folder = pathlib.Path(config.tokenizer)
+    if config.tokenizer and not folder.is_dir():
+        raise FileNotFoundError(f"there is no tokenizer folder {folder}; name one with --config.prepare.tokenizer")
+    tokenizer = sorted(folder.iterdir()) if config.tokenizer else []
     files = fingerprint([*videos, corpus.annotations, *tokenizer])
     return digest([VERSION, _settings(config), files, _as_dicts(corpus.problems)])
 
@@ -95,6 +98,7 @@ def _prepare(config: PrepareConfig, corpus: Corpus, cache: pathlib.Path, directo
 
     problems += [*unspoken, *unseen]
     counts = {"videos": len(corpus.sources), "usable videos": len(readable), **contents}
+    counts["visual words in use"] = int(quality["used"])
     report = {"counts": counts, "repairs": repairs, "vocabulary": quality, "quarantined": _as_dicts(problems)}
     _write_json(directory / REPORT, report)
     _write_json(directory / MANIFEST, {"version": VERSION, "config": _settings(config), "counts": counts})
@@ -104,11 +108,13 @@ def _prepare(config: PrepareConfig, corpus: Corpus, cache: pathlib.Path, directo
 def _warnings(config: PrepareConfig, splits: Mapping[str, Sequence[str]], counts: Mapping[str, int]) -> Iterator[str]:
     if splits[TRAIN] == splits[VALIDATION]:
         yield "  warning: the only video is both trained on and held out; no figure will mean anything"
-    if not counts["sentences"]:
-        yield "  warning: there is no transcript to read; only video-only examples can be made"
-    words, asked = counts["visual vocabulary"], config.branching**config.depth
+    if not counts["train sentences"]:
+        yield "  warning: there is no transcript to learn from; only video-only examples can be made"
+    elif not counts["validation sentences"]:
+        yield "  warning: no held-out video has a transcript; the held-out figures will be of video alone"
+    words, asked = counts["visual words in use"], config.branching**config.depth
     if 2 * words < asked:
-        yield f"  warning: {words:,} of {asked:,} visual words exist; lower --config.prepare.depth, or add videos"
+        yield f"  warning: {words:,} of {asked:,} visual words are in use; lower --config.prepare.depth, or add videos"
 
 
 def _annotated(corpus: Corpus) -> tuple[Mapping[str, Annotation], Sequence[Source], list[Problem]]:
@@ -135,6 +141,8 @@ def _explained(cache: pathlib.Path) -> Iterator[None]:
     """Turns the errors of a full or forbidden disk into advice."""
     try:
         yield
+    except FileNotFoundError as error:
+        raise PrepareError(str(error)) from error
     except (OSError, RuntimeError) as error:  # ArrayRecord raises RuntimeError
         reason = getattr(error, "errno", None)
         if reason in (errno.ENOSPC, errno.EDQUOT) or os.strerror(errno.ENOSPC) in str(error):

@@ -82,7 +82,7 @@ def scan(folder: pathlib.Path) -> Corpus:
             continue
         sources[video_id] = Source(video_id, video, transcript)
         if transcript is None:
-            problems.append(Problem(name, "scan", "video without a transcript: used for video-only examples"))
+            problems.append(Problem(name, "scan", "video without a transcript: it can give video-only examples alone"))
     annotations = folder / ANNOTATIONS
     return Corpus(
         sources=tuple(sources[video_id] for video_id in sorted(sources)),

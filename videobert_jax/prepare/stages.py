@@ -151,6 +151,7 @@ def _write_records(
     words.token_space(vocabulary.size).save(directory / "tokens.json")
     seconds = config.clip_frames / config.fps
     counts = collections.Counter({"text vocabulary": words.size, "visual vocabulary": vocabulary.size})
+    counts.update({f"{split} sentences": 0 for split in splits})
     unseen: list[Problem] = []
 
     def chunks(split: str) -> Iterator[Record]:
@@ -164,7 +165,7 @@ def _write_records(
                 for caption in captions[len(video.captions) :]
             )
             counts["clips"] += len(video.visual_ids)
-            counts["sentences"] += len(video.sentence_starts)
+            counts[f"{split} sentences"] += len(video.sentence_starts)
             counts["text tokens"] += len(video.token_ids)
             counts["captions"] += len(video.captions)
             yield from alignment.cut(video, config.chunk_tokens)

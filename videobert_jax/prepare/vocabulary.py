@@ -190,7 +190,8 @@ def fit(
     for own, levels in zip(_columns(points, projection, factors), depths, strict=True):
         offset = _means(own, leaf) if trees else np.zeros((1, own.shape[1]), np.float32)
         residual = own - offset[leaf]
-        trees.append(fit_tree(residual, branching, levels, seed))
+        name = f"k-means, tree {len(trees) + 1} of {len(factors)}" if len(factors) > 1 else "k-means"
+        trees.append(fit_tree(residual, branching, levels, seed, name))
         offsets.append(offset)
         leaf = trees[-1].assign(residual)
     return Vocabulary(projection, tuple(trees), tuple(offsets))

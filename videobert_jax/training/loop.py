@@ -67,6 +67,7 @@ def train(config: Config, workdir: pathlib.Path, prepared: pathlib.Path) -> dict
             state = program.init(load_visual_rows(config.model, workdir / "vocabulary", config.seed))
         done = int(state.step)
         if done >= config.steps:
+            print(f"train: step {done} of {config.steps} is there already")
             return metrics.summary(workdir / metrics.FILE)
 
         # 6. Compiled ahead, so that what does not fit is known now; and the peak that the speed is compared with.
@@ -110,6 +111,9 @@ def _check(config: Config) -> None:
     for name, count in counts.items():
         if count < 1:
             raise ValueError(f"{name} is {count}, expected at least 1; set --config.{name}")
+    length, positions = config.data.sequence_length, config.model.max_positions
+    if length > positions:
+        raise ValueError(f"data.sequence_length is {length}, model.max_positions {positions}: raise the latter")
 
 
 def _held_out(config: Config, source: RecordSource, tokens: TokenSpace, mesh: Mesh, block: tuple[int, int]) -> Batch:

@@ -13,9 +13,6 @@ from videobert_jax.prepare.vocabulary import Vocabulary
 from videobert_jax.training.state import TrainState
 
 CHOICES = ("frozen", "centroids", "random")
-# How much larger the values of these rows are than those of other embeddings: a trained row grows above the position
-# and the segment that are added to it, a frozen one has to stand out from the start.
-LOUDNESS = 4.0
 
 
 def load_visual_rows(config: ModelConfig, vocabulary: pathlib.Path, seed: int) -> np.ndarray | None:
@@ -25,7 +22,7 @@ def load_visual_rows(config: ModelConfig, vocabulary: pathlib.Path, seed: int) -
     if config.visual_rows == "random":
         return None
     centroids = Vocabulary.load(vocabulary / "tree.npz").centroids
-    return project(centroids, config.hidden_size, LOUDNESS * config.init_std, seed)
+    return project(centroids, config.hidden_size, config.visual_scale * config.init_std, seed)
 
 
 def project(centroids: np.ndarray, size: int, deviation: float, seed: int) -> np.ndarray:

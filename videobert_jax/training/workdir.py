@@ -30,6 +30,8 @@ MAY_CHANGE = (
     "prepare.workers",
 )
 COPIED = ("tokens.json", "tokenizer", "vocabulary")  # from the prepared folder: what the ids mean
+MEANING = ("tokens.json", "tokenizer/tokenizer.json", "vocabulary/tree.npz")  # the files of these that must not change
+PREPARED = "prepared.txt"  # where the prepared folder is
 
 
 def check(config: Config, workdir: pathlib.Path) -> None:
@@ -61,18 +63,33 @@ def open_workdir(config: Config, workdir: pathlib.Path, prepared: pathlib.Path, 
     processes but one, it only checks.
     """
     check(config, workdir)
-    if (workdir / "tokens.json").exists() and not filecmp.cmp(workdir / "tokens.json", prepared / "tokens.json", False):
-        raise ValueError(
-            f"{workdir} was trained with other tokens than those of {prepared}: its checkpoints do not fit. "
-            "Choose another --workdir, or name the data that it was made with"
-        )
+    for name in MEANING:
+        if (workdir / name).exists() and not filecmp.cmp(workdir / name, prepared / name, shallow=False):
+            raise ValueError(
+                f"{workdir} was trained with another {name} than that of {prepared}: its checkpoints do not fit. "
+                "Choose another --workdir, or name the data that it was made with"
+            )
     if "steps" in (changes := _changes(config, workdir)):
         logging.warning("steps was %s, is %s: from here on the learning rate follows the new one", *changes["steps"])
     if writing:
         for name in COPIED:
             _copy(prepared / name, workdir / name)
+        (workdir / PREPARED).write_text(f"{prepared.resolve()}\n", encoding="utf-8")
         config_lib.save(config, workdir / "config.json.new")
         (workdir / "config.json.new").replace(workdir / "config.json")
+
+
+def prepared_of(workdir: pathlib.Path) -> pathlib.Path:
+    """The prepared folder that the run in `workdir` reads. Raises FileNotFoundError if either is not there."""
+    try:
+        prepared = pathlib.Path((workdir / PREPARED).read_text(encoding="utf-8").rstrip("\n"))
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{workdir} is not the folder of a run: it has no {PREPARED}") from None
+    if not (prepared / "records").exists():
+        raise FileNotFoundError(
+            f"the data of {workdir} are not in {prepared} any more; launch/main.py with its config prepares them again"
+        )
+    return prepared
 
 
 def _changes(config: Config, workdir: pathlib.Path) -> dict[str, tuple[Any, Any]]:
