@@ -5,6 +5,7 @@
 A run that was stopped, in whatever way, goes on with the same command; one that is complete is judged again.
 """
 
+import contextlib
 import pathlib
 
 from absl import app, flags, logging
@@ -36,9 +37,11 @@ def main(argv: list[str]) -> None:
 
     from videobert_jax.training import final, loop
 
-    loop.train(config, workdir, prepared)
-    if jax.process_index() == 0:
-        final.judge(config, workdir, prepared)
+    first = jax.process_index() == 0
+    with run_folder.working_in(workdir) if first else contextlib.nullcontext():
+        loop.train(config, workdir, prepared)
+        if first:
+            final.judge(config, workdir, prepared)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,8 @@ CONFIG = Config(
     evaluation=EvaluationConfig(batches=2, template=TEMPLATE, storyboards=2),
 )
 
+HISTORY = [{"step": 5, "loss/text": 2.0, "timing": {"seconds": 1.0}}]
+
 
 def prepare(folder: pathlib.Path, captions) -> None:
     """A workdir that is its own folder of prepared data."""
@@ -32,7 +34,6 @@ def prepare(folder: pathlib.Path, captions) -> None:
     (folder / "vocabulary" / "frames").mkdir(parents=True)
     for word in range(TOKENS.visual_size):
         (folder / "vocabulary" / "frames" / f"{word:05d}.jpg").write_bytes(b"picture %d" % word)
-    (folder / "metrics.jsonl").write_text('{"step": 5, "loss/text": 2.0, "timing": {"seconds": 1.0}}\n')
     write_records(folder / "records", "train", [record(captions[:1], SENTENCES, video_id=video) for video in "ab"])
     write_records(folder / "records", "validation", [record(captions, SENTENCES, video_id=video) for video in "cd"])
 
@@ -50,7 +51,7 @@ def thumbnails(video_id: str) -> list[bytes]:
 
 def test_a_run_is_judged_by_files_and_the_result_is_the_same_again(tmp_path, params, capsys) -> None:
     prepare(tmp_path, CAPTIONS)
-    result = judge(CONFIG, tmp_path, tmp_path, params, thumbnails)
+    result = judge(CONFIG, tmp_path, tmp_path, params, HISTORY, thumbnails)
     written = (tmp_path / "evaluation" / "zero_shot.json").read_text()
     assert json.loads(written) == result
     for name in ("verb_top1", "verb_top5", "object_top1", "object_top5"):
@@ -61,14 +62,14 @@ def test_a_run_is_judged_by_files_and_the_result_is_the_same_again(tmp_path, par
     assert {"accuracy/text", "accuracy/video", "accuracy/alignment"} <= set(result["held_out"])
     document = (tmp_path / "report" / "index.html").read_text()
     assert document.count("<article class='reading'>") == document.count("<article class='picturing'>") == 2
-    judge(CONFIG, tmp_path, tmp_path, params, thumbnails)
+    judge(CONFIG, tmp_path, tmp_path, params, HISTORY, thumbnails)
     assert (tmp_path / "evaluation" / "zero_shot.json").read_text() == written
     assert (tmp_path / "report" / "index.html").read_text() == document
 
 
 def test_without_captions_there_are_nulls_and_storyboards_of_what_is_spoken(tmp_path, params) -> None:
     prepare(tmp_path, [])
-    result = judge(CONFIG, tmp_path, tmp_path, params, thumbnails)
+    result = judge(CONFIG, tmp_path, tmp_path, params, HISTORY, thumbnails)
     assert result["verb_top1"]["cross_modal"] is None
     assert "no captions" in result["reason"]
     document = (tmp_path / "report" / "index.html").read_text()

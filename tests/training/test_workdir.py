@@ -1,11 +1,12 @@
 import dataclasses
+import errno
 import pathlib
 
 import pytest
 
 from videobert_jax import config as config_lib
 from videobert_jax.config import Config, MeshConfig, ModelConfig
-from videobert_jax.training.workdir import MEANING, open_workdir, prepared_of
+from videobert_jax.training.workdir import MEANING, check, open_workdir, prepared_of, working_in
 
 
 @pytest.fixture
@@ -50,6 +51,33 @@ def test_other_tokens_are_refused(tmp_path: pathlib.Path, prepared: pathlib.Path
     (prepared / name).write_text((prepared / name).read_text()[::-1])
     with pytest.raises(ValueError, match=f"trained with another {name}"):
         open_workdir(Config(), tmp_path / "run", prepared)
+
+
+def test_two_programs_do_not_work_in_one_folder(tmp_path: pathlib.Path) -> None:
+    busy = pytest.raises(RuntimeError, match="another program is at work in")
+    with working_in(tmp_path), busy, working_in(tmp_path):
+        pytest.fail("both are in")
+    with working_in(tmp_path):
+        pass
+
+
+FULL = "No space left on device"
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, FULL), ValueError(f"... {FULL} ...")])
+def test_a_full_disk_is_explained(tmp_path: pathlib.Path, error: Exception) -> None:
+    with pytest.raises(OSError, match="the disk of the workdir is full; what was saved is kept"), working_in(tmp_path):
+        raise error
+    with pytest.raises(ValueError, match="other"), working_in(tmp_path):
+        raise ValueError("other")
+
+
+def test_a_damaged_config_is_named(tmp_path: pathlib.Path, prepared: pathlib.Path) -> None:
+    open_workdir(Config(), tmp_path / "run", prepared)
+    for text in ("", "[]", '{"steps": '):
+        (tmp_path / "run" / "config.json").write_text(text)
+        with pytest.raises(ValueError, match=r"config.json is damaged .*; remove it"):
+            check(Config(), tmp_path / "run")
 
 
 def test_a_workdir_knows_its_data(tmp_path: pathlib.Path, prepared: pathlib.Path, monkeypatch) -> None:

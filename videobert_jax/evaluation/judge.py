@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import json
 import pathlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -51,15 +51,21 @@ class Examinee:
 
 
 def judge(
-    config: Config, workdir: pathlib.Path, prepared: pathlib.Path, params: Any, thumbnails: Thumbnails
+    config: Config,
+    workdir: pathlib.Path,
+    prepared: pathlib.Path,
+    params: Any,
+    history: Sequence[Mapping[str, Any]],
+    thumbnails: Thumbnails,
 ) -> dict[str, Any]:
     """Judges trained parameters by the held-out videos, prints a table, and writes the result and the report.
 
     Args:
       config: of the run.
-      workdir: of the run, with its tokens, tokenizer, visual vocabulary and metrics.
+      workdir: of the run, with its tokens, tokenizer and visual vocabulary.
       prepared: folder of prepared data, with its records.
       params: of the model, wholly on this process's devices.
+      history: the lines of the run's ``metrics.jsonl``, for its curves.
       thumbnails: shows the held-out videos.
 
     Returns:
@@ -95,7 +101,7 @@ def judge(
     contents = Contents(
         result=result,
         facts=_facts(config, tokens, params, videos),
-        curves=curves(_lines(workdir / "metrics.jsonl")),
+        curves=curves(history),
         readings=_readings(examinee, storyboard.evenly(shown, count), known, thumbnails),
         picturings=_picturings(examinee, shown, count, workdir / "vocabulary"),
     )
@@ -159,11 +165,6 @@ def _facts(config: Config, tokens: TokenSpace, params: Any, videos: int) -> dict
         "steps": f"{config.steps:,} of {config.data.batch_size} rows",
         "seed": f"{config.seed}",
     }
-
-
-def _lines(path: pathlib.Path) -> list[dict[str, Any]]:
-    """The lines of ``metrics.jsonl``; none if the parameters were not trained here."""
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
 def _write(path: pathlib.Path, text: str) -> None:

@@ -12,7 +12,7 @@ from videobert_jax.data.packing import encode_text, rows_of_sequences
 from videobert_jax.evaluation import judge as evaluation
 from videobert_jax.prepare.features import ClipFeatures
 from videobert_jax.tokens import TokenSpace
-from videobert_jax.training import sharding
+from videobert_jax.training import metrics, sharding
 from videobert_jax.training.checkpoints import Checkpoints
 from videobert_jax.training.program import make_program
 
@@ -23,7 +23,8 @@ def judge(config: Config, workdir: pathlib.Path, prepared: pathlib.Path) -> dict
     def thumbnails(video_id: str) -> Sequence[bytes]:
         return ClipFeatures.load(prepared / "features" / f"{video_id}.npz").thumbnails
 
-    return evaluation.judge(config, workdir, prepared, load_params(config, workdir), thumbnails)
+    history = metrics.read(workdir / metrics.FILE)
+    return evaluation.judge(config, workdir, prepared, load_params(config, workdir), history, thumbnails)
 
 
 def load_params(config: Config, workdir: pathlib.Path) -> Any:

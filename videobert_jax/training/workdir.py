@@ -1,11 +1,16 @@
 """The folder of a run: self-describing, and of one config only. No JAX here: a program can ask before it loads it."""
 
+import contextlib
 import dataclasses
+import errno
+import fcntl
 import filecmp
 import json
+import os
 import pathlib
 import shutil
 import tempfile
+from collections.abc import Iterator
 from typing import Any
 
 from absl import logging
@@ -79,6 +84,26 @@ def open_workdir(config: Config, workdir: pathlib.Path, prepared: pathlib.Path, 
         (workdir / "config.json.new").replace(workdir / "config.json")
 
 
+@contextlib.contextmanager
+def working_in(workdir: pathlib.Path) -> Iterator[None]:
+    """Keeps other programs out of `workdir` while the body works there, and explains a full disk.
+
+    Raises RuntimeError at once if another program is at work; it may be several processes, of which one calls this.
+    """
+    with (workdir / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RuntimeError(f"another program is at work in {workdir}; choose another --workdir") from None
+        try:
+            yield
+        except (OSError, ValueError) as error:  # TensorStore raises ValueError
+            if os.strerror(errno.ENOSPC) not in str(error):
+                raise
+            advice = "the disk of the workdir is full; what was saved is kept: make room and run the same command again"
+            raise OSError(errno.ENOSPC, advice, str(workdir)) from error
+
+
 def prepared_of(workdir: pathlib.Path) -> pathlib.Path:
     """The prepared folder that the run in `workdir` reads. Raises FileNotFoundError if either is not there."""
     try:
@@ -97,7 +122,11 @@ def _changes(config: Config, workdir: pathlib.Path) -> dict[str, tuple[Any, Any]
     path = workdir / "config.json"
     if not path.exists():
         return {}
-    before, now = (_flat(json.loads(text)) for text in (path.read_text(), json.dumps(dataclasses.asdict(config))))
+    try:
+        before = _flat(json.loads(path.read_text()))
+    except (ValueError, AttributeError) as error:
+        raise ValueError(f"{path} is damaged ({error}); remove it to go on with the config of this command") from error
+    now = _flat(json.loads(json.dumps(dataclasses.asdict(config))))
     pairs = {key: (before.get(key), now.get(key)) for key in sorted(before | now)}
     return {key: values for key, values in pairs.items() if values[0] != values[1]}
 
