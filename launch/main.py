@@ -8,10 +8,10 @@ A run that was stopped, in whatever way, goes on with the same command; one that
 import contextlib
 import pathlib
 
-from absl import app, flags, logging
+from absl import flags, logging
 from ml_collections import config_flags
 
-from videobert_jax import config as config_lib
+from videobert_jax import door
 from videobert_jax.prepare import pipeline as prepare
 from videobert_jax.training import workdir as run_folder
 
@@ -19,18 +19,13 @@ _CONFIG = config_flags.DEFINE_config_file("config", None, "What the run is: a fi
 _WORKDIR = flags.DEFINE_string("workdir", "runs/base", "Folder of this run: checkpoints, metrics, report.")
 
 
-def main(argv: list[str]) -> None:
+def main(_: list[str]) -> None:
     """Does the whole job. Raises on the first thing that is wrong, and so ends non-zero."""
-    if len(argv) > 1:
-        raise app.UsageError(f"unexpected arguments {argv[1:]}; overrides are written --config.key=value")
     logging.set_verbosity(logging.WARNING)  # the libraries tell a lot
-    config = config_lib.from_config_dict(_CONFIG.value)
+    config = door.config_of(_CONFIG)
     workdir = pathlib.Path(_WORKDIR.value)
     run_folder.check(config, workdir)  # before anything that takes minutes
-    try:
-        prepared = prepare.prepare(config)
-    except prepare.PrepareError as error:
-        raise app.UsageError(str(error)) from error
+    prepared = prepare.prepare(config)
 
     # Only now: what is prepared is found without waiting for JAX.
     import jax
@@ -46,4 +41,4 @@ def main(argv: list[str]) -> None:
 
 if __name__ == "__main__":
     flags.mark_flag_as_required("config")
-    app.run(main)
+    door.run(main)

@@ -8,6 +8,7 @@ import pytest
 from ml_collections import ConfigDict
 
 from videobert_jax import config as config_lib
+from videobert_jax.config_check import check
 
 ROOT = pathlib.Path(__file__).parent.parent
 
@@ -31,16 +32,37 @@ def test_round_trip(tmp_path: pathlib.Path) -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"stesp": 3}, "config: unknown key 'stesp'"),
-        ({"model": {"num_layer": 3}}, r"config\.model: unknown key 'num_layer'"),
-        ({"steps": 3.5}, r"config\.steps is 3\.5; expected a value of type int"),
+        ({"stesp": 3}, "config has no key 'stesp'"),
+        ({"model": {"num_layer": 3}}, r"config\.model has no key 'num_layer'"),
+        ({"model": 3}, r"config\.model is 3, expected a section of keys"),
+        ({"steps": 3.5}, r"config\.steps is 3\.5, expected a value of type int"),
         ({"steps": True}, r"config\.steps is True"),
-        ({"data": {"mask_joint": 1}}, r"config\.data\.mask_joint is 1; expected a value of type bool"),
+        ({"data": {"mask_joint": 1}}, r"config\.data\.mask_joint is 1, expected a value of type bool"),
     ],
 )
 def test_bad_values_are_named(values: dict, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(config_lib.ConfigError, match=message):
         config_lib.from_config_dict(ConfigDict(values))
+
+
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [
+        ("stesp", r"^config has no key 'stesp'; did you mean config\.steps\? The keys are checkpoint, data, "),
+        ("model.num_layer", r"^config\.model has no key 'num_layer'; did you mean config\.model\.num_layers"),
+        ("model.learning_rate", r"no key 'learning_rate'; did you mean config\.optimizer\.learning_rate\? The keys"),
+        ("model.foo", r"^config\.model has no key 'foo'; the keys are dropout, dtype, "),
+        ("steps.foo", r"^config\.steps is a single value; it has no key 'foo'$"),
+    ],
+)
+def test_an_unknown_key_is_told_with_the_known_ones(key: str, message: str) -> None:
+    with pytest.raises(config_lib.ConfigError, match=message):
+        config_lib.require_key(key)
+
+
+def test_known_keys_pass() -> None:
+    for key in ("steps", "model", *config_lib.flat(config_lib.Config())):
+        config_lib.require_key(key)
 
 
 def test_a_whole_number_will_do_for_a_float() -> None:
@@ -51,8 +73,7 @@ def test_a_whole_number_will_do_for_a_float() -> None:
 @pytest.mark.parametrize("size", ["tiny", "small", "base", "large"])
 def test_every_size_of_base_is_a_config(size: str) -> None:
     config = config_lib.from_config_dict(load_config_file("base").get_config(size))
-    assert config.model.hidden_size % config.model.num_heads == 0
-    assert config.data.sequence_length <= config.model.max_positions
+    check(config)
 
 
 def test_an_unknown_size_is_refused() -> None:
@@ -72,6 +93,7 @@ def test_no_key_is_without_a_reader() -> None:
         node.attr
         for folder in ("videobert_jax", "launch")
         for path in (ROOT / folder).rglob("*.py")
+        if path.stem != "config_check"  # to judge a value is not to use it
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Attribute)
     }

@@ -11,6 +11,7 @@ FLOORS = {
     "config": 0,
     "progress": 0,
     "tokens": 0,
+    "config_check": 1,
     "tokenizer": 1,
     "backbones": 1,
     "model": 1,
@@ -19,12 +20,22 @@ FLOORS = {
     "inference": 2,
     "evaluation": 3,
     "prepare": 3,
+    "door": 4,
     "training": 4,
     "launch": 5,
     "benchmarks": 5,
 }
 # Grain's worker processes run `data`; spawned ones of `prepare` draw and decode. None may open an accelerator.
-WITHOUT_JAX = ("config", "progress", "tokens", "data", "prepare/kitchen", "prepare/video", "prepare/transcripts")
+WITHOUT_JAX = (
+    "config",
+    "config_check",
+    "progress",
+    "tokens",
+    "data",
+    "prepare/kitchen",
+    "prepare/video",
+    "prepare/transcripts",
+)
 JAX = {"jax", "jaxlib", "flax", "optax", "orbax"}
 
 

@@ -2,11 +2,12 @@
 
 A file in `configs/` returns a `ConfigDict`, so that every value can be overridden from the command line
 (``--config.model.num_layers=2``). `from_config_dict` turns it into the typed, frozen `Config` that the program reads;
-an unknown key or a value of the wrong type fails there. Field defaults are the values of the VideoBERT paper where it
-names one.
+an unknown key or a value of the wrong type fails there; `config_check.check` knows which values make sense. Field
+defaults are the values of the VideoBERT paper where it names one.
 """
 
 import dataclasses
+import difflib
 import json
 import pathlib
 import typing
@@ -15,6 +16,10 @@ from typing import Any, TypeVar
 from ml_collections import ConfigDict
 
 T = TypeVar("T")
+
+
+class ConfigError(ValueError):
+    """The config cannot be; the message says which value, what is expected and what to set."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +41,7 @@ class PrepareConfig:
     fps: float = 20.0  # frames sampled per second of video (paper: 20)
     clip_frames: int = 30  # frames per clip; one clip becomes one visual token (paper: 30, 1.5 s)
     backbone: str = "efficientnet_lite0"
+    backbone_weights: str = ""  # checkpoint file of a video backbone ("s3d", "s3dg"); the others bring their weights
     image_size: int = 128  # pixels; frames are resized to a square of this side
     branching: int = 12  # k of the hierarchical k-means (paper: 12)
     depth: int = 4  # d of the hierarchical k-means (paper: 4)
@@ -175,7 +181,7 @@ def to_config_dict(config: Config) -> ConfigDict:
 
 
 def from_config_dict(values: ConfigDict) -> Config:
-    """The typed, frozen form. Raises ValueError that names the key for an unknown key or a wrong type."""
+    """The typed, frozen form. Raises ConfigError that names the key for an unknown key or a wrong type."""
     return _build(Config, values.to_dict(), "config")
 
 
@@ -185,23 +191,51 @@ def save(config: Config, path: pathlib.Path) -> None:
 
 
 def load(path: pathlib.Path) -> Config:
-    """Reads what `save` wrote. Raises ValueError as `from_config_dict` does."""
+    """Reads what `save` wrote. Raises ConfigError as `from_config_dict` does."""
     return _build(Config, json.loads(path.read_text()), str(path))
 
 
+def flat(section: Any, prefix: str = "") -> dict[str, Any]:
+    """The values of a config, or of a section of it, by their dotted keys, such as "model.num_layers"."""
+    values: dict[str, Any] = {}
+    for field in dataclasses.fields(section):
+        key, value = prefix + field.name, getattr(section, field.name)
+        values |= flat(value, f"{key}.") if dataclasses.is_dataclass(value) else {key: value}
+    return values
+
+
+def require_key(key: str) -> None:
+    """Raises ConfigError unless a config has the dotted `key`, be it of a value or of a section."""
+    kind: type = Config
+    where = "config"
+    for name in key.split("."):
+        kind, where = _field_type(kind, name, where), f"{where}.{name}"
+
+
+def _field_type(kind: type, name: str, where: str) -> type:
+    types = typing.get_type_hints(kind) if dataclasses.is_dataclass(kind) else {}
+    if name in types:
+        return types[name]
+    if not types:
+        raise ConfigError(f"{where} is a single value; it has no key {name!r}")
+    elsewhere = [f"config.{key}" for key in flat(Config()) if key.split(".")[-1] == name]
+    meant = elsewhere or [f"{where}.{close}" for close in difflib.get_close_matches(name, types, n=1)]
+    hint = f"did you mean {' or '.join(meant)}? The" if meant else "the"
+    raise ConfigError(f"{where} has no key {name!r}; {hint} keys are {', '.join(sorted(types))}")
+
+
 def _build(kind: type[T], values: dict[str, Any], where: str) -> T:
-    types = typing.get_type_hints(kind)
-    unknown = sorted(set(values) - set(types))
-    if unknown:
-        raise ValueError(f"{where}: unknown key {unknown[0]!r}; the keys are {', '.join(sorted(types))}")
-    return kind(**{name: _convert(types[name], value, f"{where}.{name}") for name, value in values.items()})
+    return kind(
+        **{name: _convert(_field_type(kind, name, where), value, f"{where}.{name}") for name, value in values.items()}
+    )
 
 
 def _convert(kind: type, value: Any, where: str) -> Any:
-    if dataclasses.is_dataclass(kind):
+    if dataclasses.is_dataclass(kind) and isinstance(value, dict):
         return _build(kind, value, where)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if type(value) is not kind:
-        raise ValueError(f"{where} is {value!r}; expected a value of type {kind.__name__}")
+        expected = "a section of keys" if dataclasses.is_dataclass(kind) else f"a value of type {kind.__name__}"
+        raise ConfigError(f"{where} is {value!r}, expected {expected}")
     return value

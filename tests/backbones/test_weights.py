@@ -1,10 +1,13 @@
-"""The reader of torch's legacy format, on files written here after the format's description."""
+"""The reader of torch's two formats, on files written here after their descriptions."""
 
 import collections
+import contextlib
+import io
 import os
 import pickle
 import sys
 import types
+import zipfile
 
 import numpy as np
 import pytest
@@ -36,6 +39,24 @@ class Pickler(pickle.Pickler):
         return None
 
 
+class ZipPickler(Pickler):
+    def persistent_id(self, value):
+        return pid[:5] if (pid := super().persistent_id(value)) else None
+
+
+def write_zip(path, state, storages, byteorder=b"little", compression=zipfile.ZIP_STORED):
+    """Writes what torch >= 1.6 does."""
+    content = io.BytesIO()
+    ZipPickler(content, protocol=2).dump(state)
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        archive.writestr("archive/data.pkl", content.getvalue())
+        archive.writestr("archive/byteorder", byteorder)
+        for storage in storages:
+            archive.writestr(f"archive/data/{storage.key}", storage.values.tobytes())
+        archive.writestr("archive/version", b"3\n")
+    return path
+
+
 @pytest.fixture
 def write(tmp_path, monkeypatch):
     """Writes a checkpoint of a state dict and its storages; stand-ins give the pickle torch's names."""
@@ -52,8 +73,10 @@ def write(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", torch)
     monkeypatch.setitem(sys.modules, "torch._utils", utils)
 
-    def write(state, storages, magic=MAGIC):
+    def write(state, storages, magic=MAGIC, zipped=False, **options):
         path = tmp_path / "checkpoint.pth"
+        if zipped:
+            return write_zip(path, state, storages, **options)
         with path.open("wb") as file:
             for value in (magic, PROTOCOL, {"little_endian": True}):
                 pickle.dump(value, file, protocol=2)
@@ -68,8 +91,8 @@ def write(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def path(write):
-    """Two tensors that share a storage, one of them transposed, and a scalar."""
+def content(write):
+    """Two tensors that share a storage, one of them transposed, and a scalar; and the storages."""
     shared = Stored(write.torch.FloatStorage, "7", np.arange(10, dtype="<f4"))
     count = Stored(write.torch.LongStorage, "3", np.array([5], "<i8"))
     state = collections.OrderedDict(
@@ -77,7 +100,12 @@ def path(write):
         turned=Rebuilt(shared, 4, (2, 3), (1, 2)),
         count=Rebuilt(count, 0, (), ()),
     )
-    return write(state, [count, shared])
+    return state, [count, shared]
+
+
+@pytest.fixture(params=[False, True], ids=["legacy", "zip"])
+def path(write, content, request):
+    return write(*content, zipped=request.param)
 
 
 def test_tensors_are_views_of_their_storages(path):
@@ -89,13 +117,14 @@ def test_tensors_are_views_of_their_storages(path):
     assert (tensors["plain"].dtype, tensors["count"].dtype) == (np.float32, np.int64)
 
 
-def test_a_checkpoint_that_would_run_code_is_refused(write, tmp_path):
+@pytest.mark.parametrize("zipped", [False, True])
+def test_a_checkpoint_that_would_run_code_is_refused(write, tmp_path, zipped):
     class Evil:
         def __reduce__(self):
             return os.mkdir, (str(tmp_path / "harm"),)
 
     with pytest.raises(ValueError, match=r"has no use for \w+\.mkdir"):
-        read_torch(write(collections.OrderedDict(evil=Evil()), []))
+        read_torch(write(collections.OrderedDict(evil=Evil()), [], zipped=zipped))
     assert not (tmp_path / "harm").exists()
 
 
@@ -115,10 +144,33 @@ def test_a_truncated_file_is_refused(path, kept):
 
 def test_a_file_of_another_format_is_refused(write, path):
     path.write_bytes(b"PK\x03\x04 a zip file, as torch writes today")
-    with pytest.raises(ValueError, match="is not a whole torch checkpoint in the legacy format"):
+    with pytest.raises(ValueError, match="is not a whole torch checkpoint of plain tensors"):
         read_torch(path)
     with pytest.raises(ValueError, match="magic number 1"):
         read_torch(write({}, [], magic=1))
+
+
+def test_a_zip_file_of_another_kind_is_refused(write, content):
+    with pytest.raises(ValueError, match=r"byte order b'big'"):
+        read_torch(write(*content, zipped=True, byteorder=b"big"))
+    with pytest.raises(ValueError, match=r"data\.pkl is compressed"):
+        read_torch(write(*content, zipped=True, compression=zipfile.ZIP_DEFLATED))
+    with pytest.raises(ValueError, match=r"KeyError\('data/3'\)"):
+        read_torch(write(content[0], content[1][1:], zipped=True))
+    with pytest.raises(ValueError, match="storage 7 should hold 10 values, has 36 bytes"):
+        short = Stored(write.torch.FloatStorage, "7", np.arange(9, dtype="<f4"))
+        read_torch(write(content[0], [content[1][0], short], zipped=True))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_damaged_file_is_refused_or_read_whole(path, seed):
+    """Zip files carry checksums of their members; a legacy file does not, so its numbers may come out changed."""
+    rng = np.random.default_rng(seed)
+    content = bytearray(path.read_bytes())
+    content[rng.integers(len(content))] ^= 1 << rng.integers(8)
+    path.write_bytes(content)
+    with contextlib.suppress(ValueError):
+        assert all(isinstance(tensor, np.ndarray) for tensor in read_torch(path).values())
 
 
 def test_a_tensor_that_reaches_beyond_its_storage_is_refused(write):

@@ -114,7 +114,10 @@ def test_source_can_be_pickled_and_read_by_threads(written: pathlib.Path) -> Non
 def test_wrong_version_names_file_and_record(written: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(records, "SCHEMA_VERSION", 2)
     source = RecordSource(written, "train")
-    with pytest.raises(RecordError, match=r"videobert-train.*00001-of-00003, record 2: schema version 1, expected 2"):
+    with pytest.raises(
+        RecordError,
+        match=r"videobert-train.*00001-of-00003, record 2: schema version 1, expected 2; remove .* and prepare",
+    ):
         source[6]
 
 

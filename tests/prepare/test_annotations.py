@@ -9,7 +9,7 @@ from videobert_jax.prepare.annotations import Annotation, Caption, read_annotati
 from videobert_jax.prepare.splits import split_videos
 
 
-def entry(subset: str, *items: object) -> dict[str, object]:
+def entry(subset: object, *items: object) -> dict[str, object]:
     return {"duration": 9.0, "subset": subset, "annotations": list(items)}
 
 
@@ -46,6 +46,8 @@ def test_captions_are_read_in_the_order_of_time(tmp_path: pathlib.Path) -> None:
         item(0, 1e999),
         item(0, 1, 7),
         item(0, 1, " "),
+        item(0, 10**400),
+        item(0, 1, "half a \ud83d"),
         {},
         3,
     ],
@@ -56,13 +58,25 @@ def test_a_bad_caption_is_a_problem_and_the_others_stay(tmp_path: pathlib.Path, 
     assert problem.item == "a, caption 0"
 
 
-def test_another_subset_is_not_used(tmp_path: pathlib.Path) -> None:
-    annotations, (problem,) = read_annotations(write(tmp_path, {"a": entry("testing", item(1, 2))}), ["a"])
+@pytest.mark.parametrize("subset", ["testing", ["training"], {}, None])
+def test_another_subset_is_not_used(tmp_path: pathlib.Path, subset: object) -> None:
+    annotations, (problem,) = read_annotations(write(tmp_path, {"a": entry(subset, item(1, 2))}), ["a"])
     assert annotations["a"].split is None
-    assert "'testing' is neither training nor validation" in problem.reason
+    assert f"{subset!r} is neither training nor validation" in problem.reason
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"database": {"a": {}}}', '{"database": {"a": 3}}', "\xff"])
+def test_a_byte_order_mark_is_accepted(tmp_path: pathlib.Path) -> None:
+    path = write(tmp_path, {"a": entry("training")})
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert read_annotations(path, ["a"]) == ({"a": Annotation("train", ())}, [])
+
+
+DEEP, LONG = "[" * 100_000, "9" * 5000  # deeper, and with more digits, than Python reads
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"database": {"a": {}}}', '{"database": {"a": 3}}', "\xff", DEEP, LONG]
+)
 def test_another_schema_is_an_error(tmp_path: pathlib.Path, text: str) -> None:
     path = tmp_path / "annotations.json"
     path.write_bytes(text.encode("latin-1"))

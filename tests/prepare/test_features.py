@@ -1,5 +1,6 @@
 """What a clip's feature tells and what it does not, on clips that are drawn here; and the files."""
 
+import errno
 import io
 import os
 import re
@@ -175,12 +176,62 @@ def test_files_are_bitwise_the_same_with_any_number_of_workers(extracted, videos
 
 def test_finished_videos_are_left_alone(videos, tmp_path, monkeypatch):
     monkeypatch.setattr(features, "share_out", lambda work, jobs, workers: ((job, None) for job in jobs))
-    (tmp_path / "video1.npz").write_bytes(b"finished")
+    ClipFeatures(np.zeros((1, 3), np.float16), [b"finished"]).save(tmp_path / "video1.npz")
     seen = []
     monkeypatch.setattr(features, "progress", lambda results, total, *_: seen.extend(list(results)) or seen)
     assert extract(videos[:2], tmp_path, CONFIG) == {}
     assert [job.path for job, _ in seen] == [videos[1][1]]
-    assert (tmp_path / "video1.npz").read_bytes() == b"finished"
+    assert ClipFeatures.load(tmp_path / "video1.npz").thumbnails == [b"finished"]
+
+
+@pytest.mark.parametrize("share", [0, 0.5, 0.99])
+def test_a_damaged_file_is_named_and_made_again(videos, tmp_path, monkeypatch, capsys, share):
+    path = tmp_path / "video1.npz"
+    ClipFeatures(np.zeros((1, 300), np.float16), [b"one"]).save(path)
+    data = path.read_bytes()
+    path.write_bytes(data[: int(len(data) * share)])
+    with pytest.raises(ValueError, match=r"video1\.npz is damaged .*; remove .* and run the same command again"):
+        ClipFeatures.load(path)
+    made = []
+    monkeypatch.setattr(
+        features, "share_out", lambda work, jobs, workers: [made.append(job) or (job, None) for job in jobs]
+    )
+    extract(videos[:1], tmp_path, CONFIG)
+    assert [job.target for job in made] == [path]
+    assert "video1.npz is damaged: making it again" in capsys.readouterr().err
+
+
+def in_worker(monkeypatch, tmp_path, clips):
+    """What `_extract` returns when reading the video goes as `clips` does."""
+    monkeypatch.setenv("XLA_FLAGS", "")
+    monkeypatch.setattr(features, "_embedder", lambda *_: lambda clips: np.zeros((len(clips), 3)))
+    monkeypatch.setattr(features, "read_clips", clips)
+    return features._extract(features._Job(tmp_path / "a.mp4", tmp_path / "a.npz", CONFIG))
+
+
+@pytest.mark.parametrize("error", [ValueError("odd"), ZeroDivisionError("odd"), OSError("odd")])
+def test_whatever_a_video_leads_to_is_its_reason(monkeypatch, tmp_path, error):
+    def clips(*_, **__):
+        raise error
+
+    assert in_worker(monkeypatch, tmp_path, clips) == f"{type(error).__name__}: odd"
+
+
+def test_a_full_disk_is_not_the_fault_of_a_video(monkeypatch, tmp_path):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(ClipFeatures, "save", full)
+    with pytest.raises(OSError, match="No space left"):
+        in_worker(monkeypatch, tmp_path, lambda *_, **__: iter([clip()]))
+
+
+def test_memory_that_runs_out_is_not_the_fault_of_a_video(monkeypatch, tmp_path):
+    def clips(*_, **__):
+        raise MemoryError
+
+    with pytest.raises(MemoryError):
+        in_worker(monkeypatch, tmp_path, clips)
 
 
 def test_a_video_that_kills_its_worker_is_named(videos, tmp_path, monkeypatch):

@@ -43,6 +43,11 @@ def test_no_items_start_no_process():
     assert list(share_out(square, [], workers=2)) == []
 
 
+def test_fewer_workers_than_none_are_an_error():
+    with pytest.raises(ValueError, match="workers is -1, expected at least 0"):
+        next(share_out(square, [1], workers=-1))
+
+
 @pytest.mark.slow
 def test_a_dead_worker_is_tried_once_more(tmp_path):
     assert list(share_out(die_once, [tmp_path / "marker"], workers=1)) == [(tmp_path / "marker", "alive")]

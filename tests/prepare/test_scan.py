@@ -61,6 +61,30 @@ def test_what_does_not_match_is_reported(tmp_path: pathlib.Path) -> None:
     assert len(found.sources) == 2
 
 
+def test_names_that_cannot_be_used_are_reported(tmp_path: pathlib.Path) -> None:
+    folder(tmp_path, "a.mp4", "a.vtt", f"{'L' * 241}.mp4", f"{'M' * 240}.mp4", f"{'é' * 120}.mkv")
+    pathlib.Path(os.fsdecode(os.fsencode(tmp_path) + b"/odd\xff.mp4")).touch()
+    os.mkfifo(tmp_path / "pipe.mp4")
+    found = scan(tmp_path)
+    assert [source.video_id for source in found.sources] == ["M" * 240, "a", "é" * 120]
+    reasons = {problem.item: problem.reason for problem in found.problems if "without" not in problem.reason[:20]}
+    assert reasons == {
+        f"{'L' * 241}.mp4": "its name is too long; expected at most 240 bytes without the suffix",
+        "odd\\xff.mp4": "its name is not UTF-8; rename it",
+        "pipe.mp4": "not a file but a pipe, a socket or a device",
+    }
+
+
+def test_links_that_lead_round_are_followed_once(tmp_path: pathlib.Path) -> None:
+    folder(tmp_path, "one/v.mp4", "one/v.vtt")
+    for name in ("a", "b", "one/c"):
+        (tmp_path / name).symlink_to(tmp_path)
+    (tmp_path / "0").symlink_to("one")
+    found = scan(tmp_path)
+    assert [source.video for source in found.sources] == [tmp_path / "one" / "v.mp4"]
+    assert found.problems == ()
+
+
 def test_nothing_to_prepare_is_an_error(tmp_path: pathlib.Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"no folder .*--config\.data\.videos"):
         scan(tmp_path / "none")

@@ -40,6 +40,10 @@ def test_a_link_costs_no_space_and_falls_back_to_a_copy(
     storage.link(source, tmp_path / "folder" / "link")
     assert source.samefile(tmp_path / "folder" / "link")
     storage.link(source, tmp_path / "folder" / "link")
+    with storage.whole(source) as part:
+        part.write_text("1")
+    storage.link(source, tmp_path / "folder" / "link")
+    assert source.samefile(tmp_path / "folder" / "link")  # and not what it was before
 
     def refuse(*_: object) -> None:
         raise OSError(errno.EPERM, "no hard links here")
@@ -48,6 +52,18 @@ def test_a_link_costs_no_space_and_falls_back_to_a_copy(
     storage.link(source, tmp_path / "copy")
     assert (tmp_path / "copy").read_text() == "1"
     assert not source.samefile(tmp_path / "copy")
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b'{"a": ', b"\xff", None])
+def test_damaged_json_is_named_with_what_to_remove(tmp_path: pathlib.Path, content: bytes | None) -> None:
+    if content is not None:
+        (tmp_path / "a.json").write_bytes(content)
+    with pytest.raises(
+        storage.DamagedError, match=r"a\.json is damaged .*; remove made and run the same command again"
+    ):
+        storage.read_json(tmp_path / "a.json", pathlib.Path("made"))
+    (tmp_path / "a.json").write_text('{"a": 1}')
+    assert storage.read_json(tmp_path / "a.json", tmp_path) == {"a": 1}
 
 
 def test_only_one_at_a_time(tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -70,6 +70,31 @@ def test_rolling_captions_without_word_times_are_recognised(tmp_path: pathlib.Pa
     assert " ".join(texts(read(tmp_path, "\n\n".join(cues), "a.srt"))) == "one two three four five six seven"
 
 
+@pytest.mark.parametrize("digits", [5, 400, 5000])
+def test_a_word_time_that_nobody_means_is_no_speech(tmp_path: pathlib.Path, digits: int) -> None:
+    cue = f"00:00.000 --> 00:02.000\n<{'9' * digits}:00:00.000>a <00:00:01.000>b"
+    assert [(word.text, word.start) for word in read(tmp_path, vtt(cue)).words] == [("a", 0.0), ("b", 1.0)]
+
+
+@pytest.mark.parametrize("unit", ["<a", "[", "{\\", "(", "\u266a", ">>", "x", "&#"])
+def test_a_long_line_takes_time_in_proportion(tmp_path: pathlib.Path, unit: str) -> None:
+    """Where it did not, a line of this length took minutes, up to hours."""
+    transcript = read(tmp_path, vtt("00:00.000 --> 00:01.000\n" + unit * 500_000, "00:01.000 --> 00:02.000\nchop it"))
+    assert texts(transcript) == ["chop", "it"]
+
+
+def test_overlong_words_are_no_speech(tmp_path: pathlib.Path) -> None:
+    transcript = read(tmp_path, vtt(f"00:00.000 --> 00:02.000\n{'a' * 100} {'b' * 101}<00:00:01.000> c"))
+    assert texts(transcript) == ["a" * 100, "c"]
+    assert transcript.repairs == {"overlong words": 1}
+
+
+def test_a_cue_of_many_lines_takes_time_in_proportion(tmp_path: pathlib.Path) -> None:
+    lines = "\n".join(["a"] * 100_000)
+    cues = [f"00:0{i}.000 --> 00:0{i + 1}.000\n{lines}" for i in range(2)]
+    assert len(read(tmp_path, vtt(*cues)).words) >= 100_000
+
+
 def test_a_word_said_twice_by_a_person_is_kept(tmp_path: pathlib.Path) -> None:
     cues = [
         f"00:0{i}.000 --> 00:0{i + 1}.000\n{text}" for i, text in enumerate(["Yes.", "Yes.", "We cut it.", "Good."])

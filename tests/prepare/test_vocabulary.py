@@ -104,11 +104,21 @@ def test_another_version_is_an_error_that_names_the_file(tmp_path, monkeypatch) 
     monkeypatch.setattr(vocabularies, "VERSION", 99)
     fit(blobs(2, 2), 2, 1, seed=0).save(tmp_path / "tree.npz")
     monkeypatch.undo()
-    with pytest.raises(ValueError, match=r"tree\.npz has vocabulary version 99"):
+    with pytest.raises(ValueError, match=r"tree\.npz is damaged .*vocabulary version 99.*; remove "):
         Vocabulary.load(tmp_path / "tree.npz")
     np.savez(tmp_path / "other.npz", anything=np.zeros(3))
-    with pytest.raises(ValueError, match=r"other\.npz has vocabulary version None"):
+    with pytest.raises(ValueError, match=r"other\.npz is damaged .*vocabulary version None"):
         Vocabulary.load(tmp_path / "other.npz")
+
+
+@pytest.mark.parametrize("share", [0, 0.5, 0.99])
+def test_a_truncated_vocabulary_is_an_error_that_names_the_file(tmp_path, share) -> None:
+    path = tmp_path / "tree.npz"
+    fit(blobs(2, 2), 2, 1, seed=0).save(path)
+    data = path.read_bytes()
+    path.write_bytes(data[: int(len(data) * share)])
+    with pytest.raises(ValueError, match=r"tree\.npz is damaged .*; remove .* and run the same command again"):
+        Vocabulary.load(path)
 
 
 def test_bad_features_are_errors() -> None:

@@ -26,8 +26,6 @@ def test_minus_one_takes_the_rest() -> None:
     [
         (MeshConfig(data=-1, fsdp=3), "mesh data=-1, fsdp=3, tensor=1 does not fill the 1 cpu devices"),
         (MeshConfig(data=2), "does not fill the 1 cpu devices"),
-        (MeshConfig(data=-1, fsdp=-1), "one of them may be -1"),
-        (MeshConfig(data=0), "sizes are at least 1"),
     ],
 )
 def test_a_mesh_that_does_not_fit_says_so(sizes: MeshConfig, message: str) -> None:

@@ -81,8 +81,3 @@ def test_frozen_rows_do_not_move() -> None:
     assert np.flatnonzero(~moved).tolist() == list(FROZEN)
     assert np.all(updates[0]["position_embedding"]["embedding"] != 0)
     jax.tree.map(np.testing.assert_array_equal, *updates)
-
-
-def test_an_unknown_choice_is_an_error(tmp_path) -> None:
-    with pytest.raises(ValueError, match=r"model.visual_rows is 'none', expected one of frozen, centroids, random"):
-        load_visual_rows(ModelConfig(visual_rows="none"), tmp_path, seed=0)

@@ -54,7 +54,7 @@ def test_other_tokens_are_refused(tmp_path: pathlib.Path, prepared: pathlib.Path
 
 
 def test_two_programs_do_not_work_in_one_folder(tmp_path: pathlib.Path) -> None:
-    busy = pytest.raises(RuntimeError, match="another program is at work in")
+    busy = pytest.raises(BlockingIOError, match="another program is at work in the workdir")
     with working_in(tmp_path), busy, working_in(tmp_path):
         pytest.fail("both are in")
     with working_in(tmp_path):

@@ -1,19 +1,23 @@
-"""Frozen feature networks. One more is one more file that makes a `Backbone`, and one line in the registry."""
+"""Frozen feature networks of images or of clips.
 
-from videobert_jax.backbones import efficientnet_lite
-from videobert_jax.backbones.backbone import Backbone
+One more is one more file that makes a `Backbone` or a `VideoBackbone`, and one line in the registry.
+"""
 
-REGISTRY = {
-    backbone.name: backbone
-    for backbone in [
-        efficientnet_lite.EFFICIENTNET_LITE0,
-    ]
-}
+from videobert_jax.backbones import efficientnet_lite, s3d
+from videobert_jax.backbones.backbone import Backbone, VideoBackbone
+from videobert_jax.config import ConfigError
+
+BACKBONES: list[Backbone | VideoBackbone] = [
+    efficientnet_lite.EFFICIENTNET_LITE0,
+    s3d.TORCHVISION,
+    s3d.MIL_NCE,
+]
+REGISTRY = {backbone.name: backbone for backbone in BACKBONES}
 
 
-def get_backbone(name: str) -> Backbone:
-    """The backbone of that name. Raises ValueError that lists the known names."""
+def get_backbone(name: str) -> Backbone | VideoBackbone:
+    """The backbone of that name. Raises ConfigError that lists the known names."""
     try:
         return REGISTRY[name]
     except KeyError:
-        raise ValueError(f"backbone {name!r} is not known; choose one of {', '.join(sorted(REGISTRY))}") from None
+        raise ConfigError(f"backbone {name!r} is not known; choose one of {', '.join(sorted(REGISTRY))}") from None

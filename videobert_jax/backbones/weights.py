@@ -1,19 +1,31 @@
-"""Checkpoints of torch's legacy format (the default before torch 1.6), read without torch.
+"""Checkpoints of torch, read without torch, and their tensors taken one by one.
 
-Such a file is four pickles (magic number, protocol, machine, state dict) and a pickled list of storage keys, then each
-storage as a count and raw little-endian values. The unpickler here resolves only the few names that a dict of tensors
-needs, so a file can run no code.
+The legacy format (the default before torch 1.6) is four pickles (magic number, protocol, machine, state dict) and a
+pickled list of storage keys, then each storage as a count and raw little-endian values. Today's is an uncompressed zip
+archive: the state dict in `data.pkl`, each storage in `data/<key>`. The unpickler here resolves only the few names that
+a dict of tensors needs, so a file can run no code.
 """
 
 import collections
+import io
 import pathlib
 import pickle
-from typing import Any, BinaryIO, NamedTuple
+import pickletools
+import zipfile
+from collections.abc import Mapping
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 
 MAGIC = 0x1950A86A20F9469CFC6C
 PROTOCOL = 1001
+ZIP_MAGIC = b"PK\x03\x04"
+LARGEST_MEMO = 1_000_000  # objects that one pickle refers back to; S3D's has some thousand
+# What the content of a broken or hostile file makes pickle, zipfile and NumPy raise.
+BROKEN = (
+    *(pickle.UnpicklingError, zipfile.BadZipFile, ValueError, LookupError, EOFError, AttributeError, TypeError),
+    *(OverflowError, RuntimeError, MemoryError),
+)
 
 
 class _Storage(NamedTuple):
@@ -48,36 +60,117 @@ class _Unpickler(pickle.Unpickler):
         return ALLOWED[module, name]
 
     def persistent_load(self, pid: tuple) -> _Storage:
-        _, dtype, key, _, size, _ = pid
+        _, dtype, key, _, size, *_ = pid  # the legacy format adds a sixth field, of views
         return _Storage(dtype, key, size)
 
 
 def read_torch(path: pathlib.Path) -> dict[str, np.ndarray]:
-    """The tensors of a state dict in torch's legacy (before 1.6, not zip) format.
+    """The tensors, float32 or int64, of a state dict that `torch.save` wrote in either format.
 
     Raises:
+      OSError: if the file cannot be read.
       ValueError: naming the file, if it is of another format, truncated, or holds anything but tensors.
     """
-    with path.open("rb") as file:
-        try:
-            magic, protocol, _, tensors, keys = (_Unpickler(file).load() for _ in range(5))
-            if (magic, protocol) != (MAGIC, PROTOCOL):
-                raise ValueError(f"magic number {magic!r} and protocol {protocol!r}, not {MAGIC} and {PROTOCOL}")
-            storages = {tensor.storage.key: tensor.storage for tensor in tensors.values()}
-            values = {key: _read_storage(file, storages[key]) for key in keys}
-            return {name: _view(values[tensor.storage.key], tensor) for name, tensor in tensors.items()}
-        except (pickle.UnpicklingError, ValueError, KeyError, EOFError, AttributeError, TypeError) as error:
-            raise ValueError(f"{path} is not a whole torch checkpoint in the legacy format: {error!r}") from error
+    content = path.read_bytes()
+    try:
+        read = _read_zip if content.startswith(ZIP_MAGIC) else _read_legacy
+        tensors, values = read(io.BytesIO(content))
+        return {name: _view(values[tensor.storage.key], tensor) for name, tensor in tensors.items()}
+    except BROKEN as error:
+        raise ValueError(f"{path} is not a whole torch checkpoint of plain tensors: {error!r}") from error
 
 
-def _read_storage(file: BinaryIO, storage: _Storage) -> np.ndarray:
+def _unpickle(file: IO[bytes]) -> Any:
+    """The next pickle of a file, which is looked through first: a flipped bit can make it claim all memory there is."""
+    start = file.tell()
+    for operation, argument, _ in pickletools.genops(file):
+        if operation.name in ("BINPUT", "LONG_BINPUT", "PUT") and argument > LARGEST_MEMO:
+            raise pickle.UnpicklingError(f"a pickle has no use for {argument} objects")
+    file.seek(start)
+    return _Unpickler(file).load()
+
+
+def _read_legacy(file: IO[bytes]) -> tuple[Mapping[str, _Tensor], dict[str, np.ndarray]]:
+    magic, protocol, _, tensors, keys = (_unpickle(file) for _ in range(5))
+    if (magic, protocol) != (MAGIC, PROTOCOL):
+        raise ValueError(f"magic number {magic!r} and protocol {protocol!r}, not {MAGIC} and {PROTOCOL}")
+    storages = _storages(tensors)
+    return tensors, {key: _read_storage(file, storages[key]) for key in keys}
+
+
+def _read_storage(file: IO[bytes], storage: _Storage) -> np.ndarray:
     size = int.from_bytes(file.read(8), "little")
-    data = file.read(size * storage.dtype.itemsize)
-    if size != storage.size or len(data) != size * storage.dtype.itemsize:
-        raise ValueError(f"storage {storage.key} should hold {storage.size} values, has {size} and {len(data)} bytes")
+    if size != storage.size:
+        raise ValueError(f"storage {storage.key} should hold {storage.size} values, has {size}")
+    return _values(file.read(size * storage.dtype.itemsize), storage)
+
+
+def _read_zip(file: IO[bytes]) -> tuple[Mapping[str, _Tensor], dict[str, np.ndarray]]:
+    with zipfile.ZipFile(file) as archive:
+        infos = {info.filename.partition("/")[2]: info for info in archive.infolist()}  # below the one top folder
+        if packed := [info.filename for info in infos.values() if info.compress_type != zipfile.ZIP_STORED]:
+            raise ValueError(f"{packed[0]} is compressed, which torch never does")
+        if "byteorder" in infos and (order := archive.read(infos["byteorder"])) != b"little":
+            raise ValueError(f"byte order {order!r}, not b'little'")
+        tensors = _unpickle(archive.open(infos["data.pkl"]))
+        storages = _storages(tensors).items()
+        return tensors, {key: _values(archive.read(infos[f"data/{key}"]), storage) for key, storage in storages}
+
+
+def _storages(tensors: Mapping[str, _Tensor]) -> dict[str, _Storage]:
+    return {tensor.storage.key: tensor.storage for tensor in tensors.values()}
+
+
+def _values(data: bytes, storage: _Storage) -> np.ndarray:
+    if len(data) != storage.size * storage.dtype.itemsize:
+        raise ValueError(f"storage {storage.key} should hold {storage.size} values, has {len(data)} bytes")
     return np.frombuffer(data, storage.dtype)
 
 
 def _view(values: np.ndarray, tensor: _Tensor) -> np.ndarray:
     strides = [stride * values.itemsize for stride in tensor.strides]
     return np.ndarray(tensor.shape, values.dtype, values, tensor.offset * values.itemsize, strides)
+
+
+class StateDict:
+    """The tensors of a checkpoint on their way into a network: each is taken once, and none may be left.
+
+    Args:
+      tensors: by name; the caller's are left alone. Counts of training steps (`num_batches_tracked`) are passed over.
+      network: its name in messages.
+    """
+
+    def __init__(self, tensors: Mapping[str, np.ndarray], network: str):
+        self._left = {name: array for name, array in tensors.items() if not name.endswith(".num_batches_tracked")}
+        self._network = network
+
+    def take(self, name: str, *shape: int) -> np.ndarray:
+        """One tensor. Raises ValueError if it is missing or not of that shape."""
+        if name not in self._left:
+            raise ValueError(f"tensor {name} is missing from the weights of {self._network}")
+        tensor = self._left.pop(name)
+        if tensor.shape != shape:
+            raise ValueError(f"tensor {name} has shape {tensor.shape}, expected {shape}")
+        return tensor
+
+    def take_folded(self, conv: str, norm: str, shape: tuple[int, ...], epsilon: float) -> dict[str, np.ndarray]:
+        """A convolution without bias, [outputs, inputs, *window], and the batch normalisation that follows, as one.
+
+        Returns:
+          The `kernel` in the same layout and the `bias`, float32: what the two compute in inference.
+        """
+        kernel = self.take(f"{conv}.weight", *shape).astype(np.float64)
+        parts = ("weight", "bias", "running_mean", "running_var")
+        gain, bias, mean, variance = (self.take(f"{norm}.{part}", shape[0]).astype(np.float64) for part in parts)
+        scale = gain / np.sqrt(variance + epsilon)
+        kernel *= scale.reshape(-1, *[1] * (kernel.ndim - 1))
+        return {"kernel": kernel.astype(np.float32), "bias": (bias - mean * scale).astype(np.float32)}
+
+    def drop(self, prefix: str) -> None:
+        """Passes over the tensors of a part that is not used."""
+        self._left = {name: array for name, array in self._left.items() if not name.startswith(prefix)}
+
+    def require_empty(self) -> None:
+        """Raises ValueError that names a tensor which nothing took."""
+        if self._left:
+            raise ValueError(f"tensor {min(self._left)} has no place in {self._network}")

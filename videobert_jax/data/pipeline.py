@@ -16,7 +16,7 @@ from videobert_jax.config import DataConfig
 from videobert_jax.data.masking import Masking
 from videobert_jax.data.packing import Batch, pack
 from videobert_jax.data.records import Record, RecordSource
-from videobert_jax.data.sampling import SHORTEST_JOINT, Sampler
+from videobert_jax.data.sampling import Sampler
 from videobert_jax.tokens import TokenSpace
 
 VALIDATION_SEED = 0  # held-out batches are the same for every run
@@ -47,9 +47,14 @@ def dataset(
 
     The blocks of all processes, one after the other, are bitwise the same for any `process_count`.
 
-    Raises ValueError for a configuration that cannot make batches.
+    Raises ValueError if they do not divide the batch.
     """
-    _check(config, process_index, process_count)
+    if not 0 <= process_index < process_count:
+        raise ValueError(f"process {process_index} of {process_count}")
+    if config.batch_size % process_count:
+        raise ValueError(
+            f"config.data.batch_size is {config.batch_size}, expected a multiple of the {process_count} processes"
+        )
     row = functools.partial(
         make_row, sampler=Sampler(tokens, config), masking=Masking(tokens, config), tokens=tokens, config=config
     )
@@ -90,34 +95,3 @@ def fill_rate(batches: Iterable[Batch]) -> float:
         used += int(np.count_nonzero(batch["sequence_ids"]))
         positions += batch["sequence_ids"].size
     return used / positions
-
-
-def _check(config: DataConfig, process_index: int, process_count: int) -> None:
-    weights = (config.text_only, config.video_only, config.joint)
-    shares = (config.misaligned, config.concatenate, config.masking, config.mask_video)
-    counts = ("chunks_per_row", "max_sequences", "max_predictions", "max_subsampling", "min_clips", "video_only_tokens")
-
-    def require(condition: bool, problem: str) -> None:
-        if not condition:
-            raise ValueError(f"config.data: {problem}")
-
-    for name in counts:
-        require(getattr(config, name) >= 1, f"{name} is {getattr(config, name)}, expected at least 1")
-    require(
-        config.sequence_length >= SHORTEST_JOINT,
-        f"sequence_length is {config.sequence_length}, expected at least {SHORTEST_JOINT}",
-    )
-    require(min(weights) >= 0 < sum(weights), f"text_only, video_only, joint are {weights}, expected weights")
-    require(
-        0 <= min(shares) <= max(shares) <= 1,
-        f"misaligned, concatenate, masking, mask_video are {shares}, expected shares of 1",
-    )
-    require(
-        config.misaligned_from in ("other_video", "same_video"),
-        f"misaligned_from is {config.misaligned_from!r}, expected 'other_video' or 'same_video'",
-    )
-    require(
-        config.batch_size >= 1 and config.batch_size % process_count == 0,
-        f"batch_size is {config.batch_size}, expected a multiple of the {process_count} processes",
-    )
-    require(0 <= process_index < process_count, f"process {process_index} of {process_count}")

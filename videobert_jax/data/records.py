@@ -127,7 +127,7 @@ def decode(data: bytes) -> Record:
         raise ValueError(f"not a tf.train.Example ({error})") from error
     missing = [name for name in _FIELDS if name not in features]
     if missing:
-        raise ValueError(f"the field {missing[0]!r} is missing; {PREPARE_AGAIN}")
+        raise ValueError(f"the field {missing[0]!r} is missing")
     values: dict[str, Any] = {}
     for name, (kind, many) in _FIELDS.items():
         stored = getattr(features[name], _LISTS[kind]).value
@@ -140,7 +140,7 @@ def decode(data: bytes) -> Record:
             values[name] = np.fromiter(stored, kind, len(stored)) if many else stored[0]
     version = values.pop("schema_version")
     if version != SCHEMA_VERSION:
-        raise ValueError(f"schema version {version}, expected {SCHEMA_VERSION}; {PREPARE_AGAIN}")
+        raise ValueError(f"schema version {version}, expected {SCHEMA_VERSION}")
     return Record(**values)
 
 
@@ -241,7 +241,7 @@ def _read_metadata(directory: pathlib.Path) -> tuple[str, dict[str, list[int]]]:
         return info["fileFormat"], splits
     except FileNotFoundError as error:
         raise RecordError(f"{path} does not exist; {PREPARE_AGAIN}") from error
-    except (KeyError, ValueError) as error:
+    except (OSError, KeyError, TypeError, ValueError) as error:
         raise RecordError(f"{path} is damaged ({error}); {PREPARE_AGAIN}") from error
 
 
@@ -269,7 +269,7 @@ class RecordSource:
             raise IndexError(f"record {index} of {len(self)}")
         shard = bisect.bisect_right(self._stops, index)
         position = index - (self._stops[shard - 1] if shard else 0)
-        with _naming(f"{self._paths[shard]}, record {position}"):
+        with _naming(self._paths[shard], f", record {position}"):
             return decode(self._shards[shard][position])
 
     def __repr__(self) -> str:
@@ -277,18 +277,20 @@ class RecordSource:
 
 
 @contextlib.contextmanager
-def _naming(place: str) -> Iterator[None]:
+def _naming(path: pathlib.Path, place: str = "") -> Iterator[None]:
+    """Adds to an error where it is and what to do: launch/prepare.py does not notice all damage by itself."""
     try:
         yield
     except (RuntimeError, ValueError) as error:  # ArrayRecord raises RuntimeError for damage
-        raise RecordError(f"{place}: {str(error) or 'damaged or truncated'}") from error
+        reason = str(error) or "damaged or truncated"
+        raise RecordError(f"{path}{place}: {reason}; remove {path.parent} and {PREPARE_AGAIN}") from error
 
 
 def _open(path: pathlib.Path, length: int, record_format: str) -> ArrayRecordDataSource | tfrecord.Shard:
     if not path.exists():
         raise RecordError(f"the shard {path} is missing; {PREPARE_AGAIN}")
-    with _naming(str(path)):
+    with _naming(path):
         shard = ArrayRecordDataSource([str(path)]) if record_format == "array_record" else tfrecord.Shard(path)
         if len(shard) != length:
-            raise ValueError(f"{len(shard)} records, dataset_info.json says {length}; {PREPARE_AGAIN}")
+            raise ValueError(f"{len(shard)} records, dataset_info.json says {length}")
         return shard

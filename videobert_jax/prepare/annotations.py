@@ -42,10 +42,10 @@ def read_annotations(path: pathlib.Path, video_ids: Collection[str]) -> tuple[di
       ValueError: if the file as a whole is not of this schema.
     """
     try:
-        database = json.loads(path.read_text(encoding="utf-8"))["database"]
+        database = json.loads(path.read_text(encoding="utf-8-sig"))["database"]
         found = {video_id: database[video_id] for video_id in video_ids if video_id in database}
         entries = {video_id: (entry["subset"], list(entry["annotations"])) for video_id, entry in found.items()}
-    except (UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(f"{path} is not of YouCook2's schema ({type(error).__name__}: {error}); mend it") from error
     annotations: dict[str, Annotation] = {}
     problems: list[Problem] = []
@@ -54,11 +54,12 @@ def read_annotations(path: pathlib.Path, video_ids: Collection[str]) -> tuple[di
         for index, item in enumerate(items):
             try:
                 captions.append(_caption(item))
-            except (KeyError, TypeError, ValueError) as error:
+            except (KeyError, TypeError, ValueError, OverflowError) as error:
                 problems.append(Problem(f"{video_id}, caption {index}", "annotations", f"unusable: {error!r}"))
         captions.sort(key=lambda caption: (caption.start, caption.end))
-        annotations[video_id] = Annotation(SPLITS.get(subset), tuple(captions))
-        if subset not in SPLITS:
+        split = SPLITS.get(subset) if isinstance(subset, str) else None
+        annotations[video_id] = Annotation(split, tuple(captions))
+        if split is None:
             reason = f"subset {subset!r} is neither {' nor '.join(SPLITS)}: the video is not used"
             problems.append(Problem(video_id, "annotations", reason))
     return annotations, problems
@@ -70,4 +71,5 @@ def _caption(item: dict[str, Any]) -> Caption:
         raise ValueError(f"segment is {item['segment']}, expected 0 <= start < end")
     if not isinstance(item["sentence"], str) or not item["sentence"].strip():
         raise ValueError(f"sentence is {item['sentence']!r}, expected words")
+    item["sentence"].encode()  # half of a surrogate pair, which JSON can write, cannot be stored
     return Caption(item["sentence"].strip(), start, end)

@@ -6,6 +6,7 @@ import io
 import itertools
 import os
 import pathlib
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,9 +15,10 @@ import jax.numpy as jnp
 import numpy as np
 from PIL import Image
 
-from videobert_jax.backbones import get_backbone
+from videobert_jax.backbones import VideoBackbone, get_backbone
 from videobert_jax.config import PrepareConfig
 from videobert_jax.prepare.pool import share_out
+from videobert_jax.prepare.storage import DamagedError, reading, whole
 from videobert_jax.prepare.video import VideoError, read_clips
 from videobert_jax.prepare.vocabulary import Part
 from videobert_jax.progress import progress
@@ -47,17 +49,15 @@ class ClipFeatures:
 
     def save(self, path: pathlib.Path) -> None:
         """Writes a file that is never seen half done."""
-        temporary = path.with_name(f".{path.name}.part")
-        with temporary.open("wb") as file:
+        with whole(path) as part, part.open("wb") as file:
             jpegs = np.frombuffer(b"".join(self.thumbnails), np.uint8)
             ends = np.cumsum([len(jpeg) for jpeg in self.thumbnails])
             np.savez(file, features=self.features, thumbnails=jpegs, thumbnail_ends=ends)
-        temporary.replace(path)
 
     @classmethod
     def load(cls, path: pathlib.Path) -> "ClipFeatures":
-        """Reads what `save` wrote."""
-        with np.load(path) as arrays:
+        """Reads what `save` wrote, in `features/` of a prepared folder. Raises DamagedError if it cannot be read."""
+        with reading(path, path.parent.parent), np.load(path) as arrays:
             jpegs = np.split(arrays["thumbnails"], arrays["thumbnail_ends"][:-1])
             return cls(arrays["features"], [jpeg.tobytes() for jpeg in jpegs])
 
@@ -72,7 +72,7 @@ class _Job:
 def extract(
     videos: Sequence[tuple[str, pathlib.Path]], directory: pathlib.Path, config: PrepareConfig
 ) -> dict[str, str]:
-    """Writes `directory/<video id>.npz`, a `ClipFeatures`, for every video that has none yet.
+    """Writes `directory/<video id>.npz`, a `ClipFeatures`, for every video that has none yet, or a damaged one.
 
     What a file holds depends on the video and on `config` alone, bit for bit, and not on the number of workers.
 
@@ -86,25 +86,45 @@ def extract(
     """
     directory.mkdir(parents=True, exist_ok=True)
     jobs = [_Job(path, directory / f"{video_id}.npz", config) for video_id, path in videos]
-    jobs = [job for job in jobs if not job.target.exists()]
+    jobs = [job for job in jobs if not _is_stored(job.target)]
     results = progress(share_out(_extract, jobs, config.workers), len(jobs), "features", "video")
     return dict(sorted((job.target.stem, str(reason)) for job, reason in results if reason))
 
 
+def _is_stored(path: pathlib.Path) -> bool:
+    if not path.exists():
+        return False
+    try:
+        ClipFeatures.load(path)
+    except DamagedError:
+        print(f"{path} is damaged: making it again", file=sys.stderr)
+        return False
+    return True
+
+
 def _extract(job: _Job) -> str | None:
-    """Runs in a worker, which computes on one core of its own. Returns why the video cannot be read, if so."""
+    """Runs in a worker, which computes on one core of its own. Returns why the video cannot be used, if so.
+
+    Whatever its video leads to is the reason; without the network, memory or disk there is no going on for any video.
+    """
     os.environ["XLA_FLAGS"] = ONE_THREAD
     jax.config.update("jax_platforms", "cpu")
+    _embedder(job.config.backbone, job.config.backbone_weights)
     try:
-        features_of(job.path, job.config).save(job.target)
+        computed = features_of(job.path, job.config)
     except VideoError as error:
         return error.reason
+    except MemoryError:
+        raise
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    computed.save(job.target)
     return None
 
 
 def features_of(path: pathlib.Path, config: PrepareConfig) -> ClipFeatures:
     """Computes the features of one video in this process. Raises VideoError."""
-    embed = _embedder(config.backbone)
+    embed = _embedder(config.backbone, config.backbone_weights)
     clips = read_clips(path, config.fps, config.clip_frames, config.image_size, threads=1)
     features: list[np.ndarray] = []
     thumbnails: list[bytes] = []
@@ -116,26 +136,37 @@ def features_of(path: pathlib.Path, config: PrepareConfig) -> ClipFeatures:
 
 
 @functools.cache
-def _embedder(name: str) -> Embed:
-    """uint8 clips [N, T, H, W, 3] to float32 features [N, D]; compiled once for each shape."""
+def _embedder(name: str, weights: str = "") -> Embed:
+    """uint8 clips [N, T, H, W, 3] to float32 features [N, D]; compiled once for each shape.
+
+    A video network, whose `weights` are a file, makes a feature by itself; an image network as `_clip_feature` tells.
+    """
     backbone = get_backbone(name)
-    params = jax.device_put(backbone.load())
-
-    @jax.jit
-    def embed(params: Any, clips: jax.Array) -> jax.Array:
-        return jax.vmap(functools.partial(_clip_feature, functools.partial(backbone.apply, params)))(clips)
-
-    return lambda clips: np.asarray(embed(params, clips))
+    if isinstance(backbone, VideoBackbone):
+        params, apply = jax.device_put(backbone.load(pathlib.Path(weights))), jax.jit(backbone.apply)
+    else:
+        params, apply = jax.device_put(backbone.load()), jax.jit(functools.partial(_clip_features, backbone.apply))
+    return lambda clips: np.asarray(apply(params, clips))
 
 
-def factors(backbone: str) -> tuple[tuple[Part, ...], tuple[Part, ...]]:
-    """How the vocabulary has to read the features: what moves and how, then what it is (see `_clip_feature`)."""
-    size = get_backbone(backbone).feature_size
+def factors(backbone: str) -> tuple[tuple[Part, ...], ...]:
+    """How the vocabulary has to read the features: what moves and how, then what it is (see `_clip_feature`).
+
+    The feature of a video network is read as it is: no factors.
+    """
+    network = get_backbone(backbone)
+    if isinstance(network, VideoBackbone):
+        return ()
+    size = network.feature_size
     motion = (Part(size, 16, whitening=0.5), Part(size, 16, whitening=0.5))
     # The weight tells in the embedding rows that come from the centroids: what it is has many more directions to be
     # learnt in than how it moves.
     appearance = (Part(size, 64, weight=2.0), Part(COLOUR_BINS**3, 32, weight=2.0))
     return motion, appearance
+
+
+def _clip_features(apply: Callable[[Any, jax.Array], jax.Array], params: Any, clips: jax.Array) -> jax.Array:
+    return jax.vmap(functools.partial(_clip_feature, functools.partial(apply, params)))(clips)
 
 
 def _clip_feature(network: Callable[[jax.Array], jax.Array], clip: jax.Array) -> jax.Array:

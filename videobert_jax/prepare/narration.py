@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from videobert_jax.prepare import sentences as sentences_lib
 from videobert_jax.prepare.scan import Source
 from videobert_jax.prepare.sentences import Sentence
-from videobert_jax.prepare.storage import whole
+from videobert_jax.prepare.storage import reading, whole
 from videobert_jax.prepare.transcripts import TranscriptError, read_transcript
 from videobert_jax.progress import progress
 
@@ -34,9 +34,12 @@ def narrate(source: Source, max_words: int) -> Narration:
         return Narration()
     try:
         transcript = read_transcript(source.transcript)
+        return Narration(tuple(sentences_lib.split(transcript.words, max_words)), transcript.repairs)
     except TranscriptError as error:
-        return Narration(problem=f"{error}: used for video-only examples")
-    return Narration(tuple(sentences_lib.split(transcript.words, max_words)), transcript.repairs)
+        reason = str(error)
+    except (ValueError, OverflowError, RecursionError) as error:  # numbers and nestings that nobody means
+        reason = f"the transcript cannot be understood ({type(error).__name__}: {error})"
+    return Narration(problem=f"{reason}: used for video-only examples")
 
 
 def write_narrations(path: pathlib.Path, sources: Sequence[Source], max_words: int) -> None:
@@ -48,8 +51,8 @@ def write_narrations(path: pathlib.Path, sources: Sequence[Source], max_words: i
 
 
 def read_narrations(path: pathlib.Path) -> Iterator[tuple[str, Narration]]:
-    """What `write_narrations` wrote: (video id, narration), in the order of the sources."""
-    with path.open(encoding="utf-8") as file:
+    """What `write_narrations` wrote: (video id, narration), in the order of the sources. Raises DamagedError."""
+    with reading(path, path.parent), path.open(encoding="utf-8") as file:
         for line in file:
             fields = json.loads(line)
             spoken = tuple(Sentence(**sentence) for sentence in fields["sentences"])

@@ -14,19 +14,23 @@ import errno
 import json
 import os
 import pathlib
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from videobert_jax.config import Config, PrepareConfig
+from videobert_jax.config_check import check
+from videobert_jax.data.records import SCHEMA_VERSION, RecordError, RecordSource
 from videobert_jax.prepare.annotations import Annotation, read_annotations
 from videobert_jax.prepare.report import Problem, summary
 from videobert_jax.prepare.scan import Corpus, Source, digest, fingerprint, scan
 from videobert_jax.prepare.splits import TRAIN, VALIDATION, split_videos
-from videobert_jax.prepare.storage import exclusive, whole
+from videobert_jax.prepare.storage import DamagedError, exclusive, read_json, whole
 
 VERSION = 1  # of the result; raised when a stage comes to compute something else
-MANIFEST, REPORT = "manifest.json", "report.json"
-FEATURE_SETTINGS = ("fps", "clip_frames", "backbone", "image_size")  # fields of PrepareConfig that features depend on
+MANIFEST, REPORT, RECORDS = "manifest.json", "report.json", "records"
+# The fields of PrepareConfig that features depend on.
+FEATURE_SETTINGS = ("fps", "clip_frames", "backbone", "backbone_weights", "image_size")
 
 
 class PrepareError(Exception):
@@ -37,15 +41,18 @@ def prepare(config: Config) -> pathlib.Path:
     """Returns the folder of prepared data, `<cache>/prepared-<hash>`, having made it if it was not there.
 
     Raises PrepareError if a folder that the config names is not there, if no video can be used, or if the cache cannot
-    be written, and ValueError for an annotations file or a tokenizer of another schema.
+    be written or is damaged, ConfigError for a value that makes no sense, and ValueError for an annotations file or a
+    tokenizer of another schema.
     """
+    check(config)
     cache = pathlib.Path(config.data.cache)
     with _explained(cache):
         corpus = scan(pathlib.Path(config.data.videos) if config.data.videos else _kitchen(config, cache))
         directory = cache / f"prepared-{_key(config.prepare, corpus)}"
-        if not (directory / MANIFEST).exists():
+        if not _is_finished(directory):
             with exclusive(directory):
-                if not (directory / MANIFEST).exists():
+                if not _is_finished(directory):
+                    _remove_damaged_records(directory)
                     _prepare(config.prepare, corpus, cache, directory)
     return directory
 
@@ -60,6 +67,32 @@ def _kitchen(config: Config, cache: pathlib.Path) -> pathlib.Path:
     return directory
 
 
+def _is_finished(directory: pathlib.Path) -> bool:
+    """Whether all is there; takes milliseconds."""
+    try:
+        read_json(directory / MANIFEST, directory)
+    except DamagedError:
+        return False
+    made = ("vocabulary", "tokenizer", RECORDS)
+    return all((directory / name).exists() for name in made) and _damage(directory / RECORDS) is None
+
+
+def _remove_damaged_records(directory: pathlib.Path) -> None:
+    if (directory / RECORDS).exists() and (damage := _damage(directory / RECORDS)):
+        print(f"making the records again, since {damage}")
+        shutil.rmtree(directory / RECORDS)
+
+
+def _damage(records: pathlib.Path) -> RecordError | None:
+    """What shows of damage without reading all: each shard is opened, and the first record of each split is read."""
+    try:
+        for split in (TRAIN, VALIDATION):
+            RecordSource(records, split)[0]
+    except RecordError as error:
+        return error
+    return None
+
+
 def _key(config: PrepareConfig, corpus: Corpus) -> str:
     """A hash of everything that the result depends on."""
     videos = [path for source in corpus.sources for path in (source.video, source.transcript)]
@@ -67,8 +100,20 @@ def _key(config: PrepareConfig, corpus: Corpus) -> str:
     if config.tokenizer and not folder.is_dir():
         raise FileNotFoundError(f"there is no tokenizer folder {folder}; name one with --config.prepare.tokenizer")
     tokenizer = sorted(folder.iterdir()) if config.tokenizer else []
-    files = fingerprint([*videos, corpus.annotations, *tokenizer])
-    return digest([VERSION, _settings(config), files, _as_dicts(corpus.problems)])
+    files = fingerprint([*videos, corpus.annotations, *tokenizer, *_weights(config)])
+    return digest([VERSION, SCHEMA_VERSION, _settings(config), files, _as_dicts(corpus.problems)])
+
+
+def _features_key(config: PrepareConfig) -> str:
+    """A hash of everything but the video that its features depend on."""
+    settings = [getattr(config, name) for name in FEATURE_SETTINGS]
+    return digest([VERSION, *settings, fingerprint(_weights(config))])
+
+
+def _weights(config: PrepareConfig) -> list[pathlib.Path]:
+    """The backbone's file of weights, if it has one; whether it should, `stages.check` knows."""
+    path = pathlib.Path(config.backbone_weights)
+    return [path] if path.is_file() else []
 
 
 def _settings(config: PrepareConfig) -> dict[str, Any]:
@@ -81,8 +126,7 @@ def _prepare(config: PrepareConfig, corpus: Corpus, cache: pathlib.Path, directo
 
     stages.check(config)
     annotations, sources, problems = _annotated(corpus)
-    store = cache / f"features-{digest([VERSION, *(getattr(config, name) for name in FEATURE_SETTINGS)])}"
-    readable, unreadable = stages.features(config, sources, store, directory)
+    readable, unreadable = stages.features(config, sources, cache / f"features-{_features_key(config)}", directory)
     problems += unreadable
     if not readable:
         _write_json(directory / REPORT, {"quarantined": _as_dicts(problems)})
@@ -109,9 +153,9 @@ def _warnings(config: PrepareConfig, splits: Mapping[str, Sequence[str]], counts
     if splits[TRAIN] == splits[VALIDATION]:
         yield "  warning: the only video is both trained on and held out; no figure will mean anything"
     if not counts["train sentences"]:
-        yield "  warning: there is no transcript to learn from; only video-only examples can be made"
+        yield "  warning: no sentence is said during a training video; only video-only examples can be made"
     elif not counts["validation sentences"]:
-        yield "  warning: no held-out video has a transcript; the held-out figures will be of video alone"
+        yield "  warning: no sentence is said during a held-out video; the held-out figures will be of video alone"
     words, asked = counts["visual words in use"], config.branching**config.depth
     if 2 * words < asked:
         yield f"  warning: {words:,} of {asked:,} visual words are in use; lower --config.prepare.depth, or add videos"
@@ -138,10 +182,10 @@ def _write_json(path: pathlib.Path, content: Mapping[str, Any]) -> None:
 
 @contextlib.contextmanager
 def _explained(cache: pathlib.Path) -> Iterator[None]:
-    """Turns the errors of a full or forbidden disk into advice."""
+    """Turns the errors of a full, forbidden or damaged disk into advice."""
     try:
         yield
-    except FileNotFoundError as error:
+    except (FileNotFoundError, DamagedError) as error:
         raise PrepareError(str(error)) from error
     except (OSError, RuntimeError) as error:  # ArrayRecord raises RuntimeError
         reason = getattr(error, "errno", None)

@@ -3,6 +3,7 @@
 import collections
 import multiprocessing
 import os
+import signal
 import threading
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -38,6 +39,8 @@ def share_out(work: Callable[[T], R], items: Sequence[T], workers: int) -> Itera
       items: what to work on.
       workers: number of processes; 0 for one per core.
     """
+    if workers < 0:
+        raise ValueError(f"workers is {workers}, expected at least 0 (0: one per core)")
     waiting = collections.deque(items)
     deaths: collections.Counter[T] = collections.Counter()
     idle = [_new_process() for _ in range(min(workers or available_cores(), len(items)))]
@@ -73,6 +76,7 @@ def _new_process() -> ProcessPoolExecutor:
 
 def _end_with_parent() -> None:
     """A worker whose parent was killed would wait for ever for its next item, and keep its memory."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a terminal sends it to all processes; the parent alone tells of it
     threading.Thread(target=_wait_for_parent, daemon=True).start()
 
 

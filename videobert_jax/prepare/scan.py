@@ -2,7 +2,7 @@
 
 The folder is searched recursively. A video's id is its file name without the suffix; of several with one id the least
 deeply nested counts. Its transcript lies in the same folder and is named ``<id>.vtt`` or ``<id>.srt``, or with a
-language, as downloaders do: ``<id>.en.vtt``.
+language, as downloaders do: ``<id>.en.vtt``. Links are followed; a folder that is reached twice counts once.
 """
 
 import dataclasses
@@ -11,6 +11,7 @@ import json
 import os
 import pathlib
 import re
+import stat
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -34,6 +35,7 @@ VIDEO_SUFFIXES = (
 TRANSCRIPT_SUFFIXES = (".vtt", ".srt")  # in order of preference
 LANGUAGE = re.compile(r"\.[a-z]{2,3}([-_][A-Za-z0-9]+)*$")
 ANNOTATIONS = "annotations.json"
+LONGEST_ID = 240  # bytes; with what other files put around it, a file name of 255
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,7 +67,9 @@ def scan(folder: pathlib.Path) -> Corpus:
     if not folder.is_dir():
         raise FileNotFoundError(f"there is no folder {folder}; name one with --config.data.videos")
     names = sorted(_names(folder), key=lambda path: (len(path.parts), path))
-    files = [path for path in names if path.is_file()]
+    found = [path for path in names if path.suffix.lower() in VIDEO_SUFFIXES + TRANSCRIPT_SUFFIXES]
+    flaws = {path: flaw for path in found if (flaw := _flaw(path, folder))}
+    files = [path for path in found if path not in flaws]
     videos = [path for path in files if path.suffix.lower() in VIDEO_SUFFIXES]
     if not videos:
         raise FileNotFoundError(f"{folder} holds no videos; expected files that end in {', '.join(VIDEO_SUFFIXES)}")
@@ -73,7 +77,7 @@ def scan(folder: pathlib.Path) -> Corpus:
 
     sources: dict[str, Source] = {}
     problems = [Problem(_name(path, folder), "scan", "transcript without a video") for path in orphans]
-    problems += [Problem(_name(path, folder), "scan", "a link to nothing") for path in names if not path.exists()]
+    problems += [Problem(_name(path, folder), "scan", flaw) for path, flaw in flaws.items()]
     for video in videos:
         name, video_id, transcript = _name(video, folder), video.stem, transcripts.get(video.with_suffix(""))
         if video_id in sources:
@@ -94,7 +98,7 @@ def scan(folder: pathlib.Path) -> Corpus:
 def fingerprint(paths: Iterable[pathlib.Path | None]) -> str:
     """A hash of names, sizes and times of change: earlier work on the files holds as long as it stays the same."""
     stats = [(path.name, path.stat()) for path in paths if path is not None]
-    return digest([(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats])
+    return digest([(name, found.st_size, found.st_mtime_ns) for name, found in stats])
 
 
 def digest(content: Any) -> str:
@@ -103,9 +107,36 @@ def digest(content: Any) -> str:
 
 
 def _names(folder: pathlib.Path) -> Iterable[pathlib.Path]:
+    seen = set()
     for directory, subfolders, names in os.walk(folder, followlinks=True):
-        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
-        yield from (pathlib.Path(directory, name) for name in names if not name.startswith("."))
+        parent = pathlib.Path(directory)
+        place = parent.stat()
+        if (place.st_dev, place.st_ino) in seen:
+            subfolders.clear()
+            continue
+        seen.add((place.st_dev, place.st_ino))
+        # Links last, so that what is reached in several ways goes by its own name.
+        shown = [name for name in subfolders if not name.startswith(".")]
+        subfolders[:] = sorted(shown, key=lambda name: ((parent / name).is_symlink(), name))
+        yield from (parent / name for name in names if not name.startswith("."))
+
+
+def _flaw(path: pathlib.Path, folder: pathlib.Path) -> str | None:
+    """Why a file cannot be used, if that shows without opening it."""
+    try:
+        str(path.relative_to(folder)).encode()
+        mode = path.stat().st_mode
+    except UnicodeEncodeError:
+        return "its name is not UTF-8; rename it"
+    except FileNotFoundError:
+        return "a link to nothing"
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+    if not stat.S_ISREG(mode):
+        return "not a file but a pipe, a socket or a device"
+    if len(path.stem.encode()) > LONGEST_ID:
+        return f"its name is too long; expected at most {LONGEST_ID} bytes without the suffix"
+    return None
 
 
 def _match(
@@ -129,4 +160,5 @@ def _match(
 
 
 def _name(path: pathlib.Path, folder: pathlib.Path) -> str:
-    return path.relative_to(folder).as_posix()
+    """The name in reports, with bytes that are not UTF-8 escaped."""
+    return os.fsencode(path.relative_to(folder)).decode("utf-8", "backslashreplace")

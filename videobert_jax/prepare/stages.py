@@ -12,45 +12,36 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 import numpy as np
 
 from videobert_jax import tokenizer
-from videobert_jax.backbones import get_backbone
-from videobert_jax.config import PrepareConfig
-from videobert_jax.data.records import FORMATS, Record, write_records
+from videobert_jax.backbones import VideoBackbone, get_backbone
+from videobert_jax.config import ConfigError, PrepareConfig
+from videobert_jax.data.records import Record, write_records
 from videobert_jax.prepare import alignment
-from videobert_jax.prepare.annotations import Annotation
+from videobert_jax.prepare.annotations import Annotation, Caption
 from videobert_jax.prepare.features import ClipFeatures, extract, factors
 from videobert_jax.prepare.narration import Narration, read_narrations, write_narrations
 from videobert_jax.prepare.pictures import nearest_clips, write_pictures
 from videobert_jax.prepare.report import Problem
 from videobert_jax.prepare.scan import Source, fingerprint
 from videobert_jax.prepare.splits import TRAIN
-from videobert_jax.prepare.storage import exclusive, link, whole
+from videobert_jax.prepare.storage import exclusive, link, read_json, reading, whole
 from videobert_jax.prepare.vocabulary import Vocabulary, fit, quality, require_finite
 from videobert_jax.progress import progress
 
 VOCABULARY_SEED = 0
 NEAREST = 4  # clips kept of each visual word, for pictures
 CONTENTS = "contents.json"  # in records/: what they hold
+STORED_ID = 200  # bytes of a video's id in the names of stored files
 
 Splits = Mapping[str, Sequence[str]]
 
 
 def check(config: PrepareConfig) -> None:
-    """Raises ValueError for settings that would only fail hours later."""
-    get_backbone(config.backbone)
-    wrong = {
-        f"fps is {config.fps}, expected above 0": config.fps <= 0,
-        f"clip_frames is {config.clip_frames}, expected at least 3": config.clip_frames < 3,
-        f"image_size is {config.image_size}, expected at least 32": config.image_size < 32,
-        f"branching is {config.branching}, expected at least 2": config.branching < 2,
-        f"depth is {config.depth}, expected at least 1": config.depth < 1,
-        f"max_sentence_words is {config.max_sentence_words}, expected at least 1": config.max_sentence_words < 1,
-        f"chunk_tokens is {config.chunk_tokens}, expected at least 1": config.chunk_tokens < 1,
-        f"records_per_shard is {config.records_per_shard}, expected at least 1": config.records_per_shard < 1,
-        f"record_format is {config.record_format!r}, expected one of {FORMATS}": config.record_format not in FORMATS,
-    }
-    for problem, present in wrong.items():
-        if present:
-            raise ValueError(f"config.prepare.{problem}")
+    """Raises ConfigError for a backbone that is not known or cannot work so; `config_check` judges the rest."""
+    backbone = get_backbone(config.backbone)
+    if isinstance(backbone, VideoBackbone):
+        backbone.check(config.clip_frames, config.image_size, config.backbone_weights)
+    elif config.backbone_weights:
+        raise ConfigError(f"{config.backbone} brings its own weights: leave config.prepare.backbone_weights empty")
 
 
 def features(
@@ -63,7 +54,7 @@ def features(
     """
     done = directory / "unreadable.json"
     if not done.exists():
-        stored = {source.video_id: f"{source.video_id}-{fingerprint([source.video])}" for source in sources}
+        stored = {source.video_id: _stored_name(source) for source in sources}
         with exclusive(store):
             failures = extract([(stored[source.video_id], source.video) for source in sources], store, config)
         reasons = {video_id: failures[name] for video_id, name in stored.items() if name in failures}
@@ -71,10 +62,16 @@ def features(
             link(store / f"{stored[video_id]}.npz", directory / "features" / f"{video_id}.npz")
         with whole(done) as part:
             part.write_text(json.dumps(reasons, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    reasons = json.loads(done.read_text(encoding="utf-8"))
+    reasons = read_json(done, directory)
     readable = [source for source in sources if source.video_id not in reasons]
     unreadable = [source for source in sources if source.video_id in reasons]
     return readable, [Problem(source.video.name, "features", reasons[source.video_id]) for source in unreadable]
+
+
+def _stored_name(source: Source) -> str:
+    """As much of the video's id as a file name has room for, and a hash of its whole name and its state."""
+    start = source.video_id.encode()[:STORED_ID].decode(errors="ignore")
+    return f"{start}-{fingerprint([source.video])}"
 
 
 def narrations(
@@ -86,10 +83,15 @@ def narrations(
         write_narrations(path, sources, config.max_sentence_words)
     repairs: collections.Counter[str] = collections.Counter()
     problems = []
+    missing = {source.video_id for source in sources}
     for video_id, narration in read_narrations(path):
+        missing.discard(video_id)
         repairs.update(narration.repairs)
         if narration.problem:
             problems.append(Problem(video_id, "transcripts", narration.problem))
+    with reading(path, directory):
+        if missing:
+            raise ValueError(f"it lacks {len(missing)} of {len(sources)} videos")
     return repairs, problems
 
 
@@ -124,18 +126,18 @@ def fit_vocabulary(config: PrepareConfig, splits: Splits, directory: pathlib.Pat
             write_pictures(part, nearest, lambda video_id: _clips(directory, video_id).thumbnails)
             fitness = dataclasses.asdict(quality(vocabulary, points))
             (part / "quality.json").write_text(json.dumps(fitness, indent=2) + "\n")
-    return json.loads((target / "quality.json").read_text())
+    return read_json(target / "quality.json", target)
 
 
 def records(
     config: PrepareConfig, splits: Splits, annotations: Mapping[str, Annotation], directory: pathlib.Path
 ) -> tuple[Mapping[str, int], list[Problem]]:
-    """Makes `tokens.json` and `records/`; returns what they hold, and the captions that no clip shows."""
+    """Makes `tokens.json` and `records/`; returns what they hold, and what no clip shows."""
     target = directory / "records"
     if not target.exists():
         with whole(target) as part:
             _write_records(config, splits, annotations, directory, part)
-    contents = json.loads((target / CONTENTS).read_text(encoding="utf-8"))
+    contents = read_json(target / CONTENTS, target)
     return contents["counts"], [Problem(**problem) for problem in contents["unseen"]]
 
 
@@ -160,10 +162,7 @@ def _write_records(
             visual_ids = vocabulary.assign(_clips(directory, video_id).features)
             captions = annotations[video_id].captions if video_id in annotations else ()
             video = alignment.whole_video(video_id, visual_ids, seconds, narration.sentences, captions, words.encode)
-            unseen.extend(
-                Problem(f"{video_id}, {caption.text!r}", "alignment", "begins after the last clip")
-                for caption in captions[len(video.captions) :]
-            )
+            unseen.extend(_unseen(video, seconds, narration, captions))
             counts["clips"] += len(video.visual_ids)
             counts[f"{split} sentences"] += len(video.sentence_starts)
             counts["text tokens"] += len(video.token_ids)
@@ -174,8 +173,19 @@ def _write_records(
         counts[f"{split} records"] = write_records(
             target, split, chunks(split), config.records_per_shard, config.record_format
         )
-    contents = {"counts": counts, "unseen": [dataclasses.asdict(problem) for problem in unseen]}
+    contents = {"counts": counts, "unseen": [dataclasses.asdict(problem) for problem in dict.fromkeys(unseen)]}
     (target / CONTENTS).write_text(json.dumps(contents, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _unseen(video: Record, clip_seconds: float, narration: Narration, captions: Sequence[Caption]) -> Iterator[Problem]:
+    """What the record of a whole video leaves out, since no clip shows it."""
+    for caption in captions[len(video.captions) :]:
+        yield Problem(f"{video.video_id}, {caption.text!r}", "alignment", "begins after the last clip")
+    end = len(video.visual_ids) * clip_seconds
+    late = sum(sentence.start >= end for sentence in narration.sentences)
+    if late:
+        reason = f"{late} of {len(narration.sentences)} sentences begin after the last clip"
+        yield Problem(video.video_id, "alignment", reason)
 
 
 def _clips(directory: pathlib.Path, video_id: str) -> ClipFeatures:

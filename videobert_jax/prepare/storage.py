@@ -2,11 +2,38 @@
 
 import contextlib
 import fcntl
+import json
 import os
 import pathlib
 import shutil
 import sys
+import zipfile
 from collections.abc import Iterator
+from typing import Any
+
+
+class DamagedError(ValueError):
+    """A file of our own that cannot be read any more; the message names it, and says what to do."""
+
+
+@contextlib.contextmanager
+def reading(path: pathlib.Path, unit: pathlib.Path) -> Iterator[None]:
+    """Turns whatever goes wrong in reading `path` into a DamagedError: without the folder `unit` it is made again."""
+    try:
+        yield
+    except (OSError, EOFError, ValueError, LookupError, TypeError, AttributeError, zipfile.BadZipFile) as error:
+        raise DamagedError(
+            f"{path} is damaged ({type(error).__name__}: {error}); remove {unit} and run the same command again"
+        ) from error
+
+
+def read_json(path: pathlib.Path, unit: pathlib.Path) -> dict[str, Any]:
+    """The JSON object in `path`. Raises DamagedError."""
+    with reading(path, unit):
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(content, dict):
+            raise TypeError(f"it holds {type(content).__name__}, expected an object")
+        return content
 
 
 @contextlib.contextmanager
@@ -33,8 +60,9 @@ def _flush(path: pathlib.Path) -> None:
 
 def link(source: pathlib.Path, target: pathlib.Path) -> None:
     """Makes `target` the same file as `source`, or a copy where the file system has no hard links."""
-    if target.exists():
+    if target.exists() and target.samefile(source):
         return
+    target.unlink(missing_ok=True)  # of a source that has been made again since
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         target.hardlink_to(source)

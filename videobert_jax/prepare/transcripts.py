@@ -10,6 +10,7 @@ parser stand the rules below. What they mend is counted in `Transcript.repairs`.
 * A cue that repeats another's time and text is dropped ("repeated cues"); cues that start together become one.
 * A cue that runs into the next one ends where that one starts ("overlapping cues").
 * Markup, speaker marks, sound descriptions such as ``[Music]`` and lyrics between notes are no speech and are removed.
+* A word of more letters than any word has is no speech either ("overlong words").
 * A word starts at its own time where the file has one; other words share the time between by their number of letters.
 """
 
@@ -35,13 +36,17 @@ BYTE_ORDER_MARKS = {
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
-WORD_TIME = re.compile(r"<(?:(\d+):)?(\d{2}):(\d{2}\.\d{3})>")
-MARKUP = re.compile(r"</?[a-zA-Z][^>]*>|\{\\[^}]*\}|[\u200b\ufeff]")
-NO_SPEECH = re.compile(r"\[[^\]]*\]|^\s*\([^)]*\)\s*$|[♪♫][^♪♫]*[♪♫]?|>>+|^\s*-\s")
+WORD_TIME = re.compile(r"<(?:(\d{1,4}):)?(\d{2}):(\d{2}\.\d{3})>")
+# No class below takes in the character that opens its pattern, or a line of nothing else would take quadratic time.
+MARKUP = re.compile(r"</?[a-zA-Z][^<>]*>|<[\d:.]+>|\{\\[^{}]*\}|[\u200b\ufeff]")
+NO_SPEECH = re.compile(r"\[[^\[\]]*\]|^\s*\([^)]*\)\s*$|[♪♫][^♪♫]*[♪♫]?|>>+|^\s*-\s")
 
 # A word with its own time lasts until the next word, but no longer than it takes to say, so that pauses show.
 LONGEST_WORD_SECONDS = 0.15
 LONGEST_LETTER_SECONDS = 0.06
+
+LONGEST_WORD = 100  # letters; BERT's tokenizers know no longer ones, and to train one takes time in their square
+ROLLED_LINES = 8  # that a cue takes over from the one before it, at most; two or three are usual
 
 
 class TranscriptError(Exception):
@@ -86,7 +91,7 @@ def read_transcript(path: pathlib.Path) -> Transcript:
         raise TranscriptError(f"the transcript cannot be read: {error.strerror}") from error
     cues = _parse(_decode(data), repairs)
     cues = _in_order(_unrolled(cues, repairs), repairs)
-    words = tuple(word for number, cue in enumerate(cues) for word in _words(cue, number))
+    words = tuple(word for number, cue in enumerate(cues) for word in _words(cue, number, repairs))
     if not words:
         raise TranscriptError("the transcript holds no spoken words")
     return Transcript(words, dict(+repairs))
@@ -137,7 +142,8 @@ def _carried_lines(before: _Cue, cue: _Cue) -> int:
     """How many of the first lines of `cue` are the last lines of the cue before it; a line with word times is new."""
     shown = [_speech(line) for line in before.lines]
     still = [_speech(line) if not WORD_TIME.search(line) else None for line in cue.lines]
-    return max((n for n in range(1, len(still) + 1) if shown[-n:] == still[:n]), default=0)
+    most = min(len(still), ROLLED_LINES)
+    return max((n for n in range(1, most + 1) if shown[-n:] == still[:n]), default=0)
 
 
 def _in_order(cues: list[_Cue], repairs: collections.Counter[str]) -> list[_Cue]:
@@ -158,16 +164,22 @@ def _in_order(cues: list[_Cue], repairs: collections.Counter[str]) -> list[_Cue]
     return ordered
 
 
-def _words(cue: _Cue, number: int) -> list[Word]:
+def _words(cue: _Cue, number: int, repairs: collections.Counter[str]) -> list[Word]:
+    def spoken(text: str) -> list[str]:
+        words = _speech(text).split()
+        kept = [word for word in words if len(word) <= LONGEST_WORD]
+        repairs["overlong words"] += len(words) - len(kept)
+        return kept
+
     texts: list[str] = []
     known = {0: cue.start}  # index of a word -> when it starts
     for line in cue.lines:
         # Splitting at the word times yields: text, hours, minutes, seconds, text, hours, ...
         first, *rest = WORD_TIME.split(line)
-        texts += _speech(first).split()
+        texts += spoken(first)
         for hours, minutes, seconds, text in zip(*(rest[i::4] for i in range(4)), strict=True):
             known[len(texts)] = int(hours or 0) * 3600 + int(minutes) * 60 + float(seconds)
-            texts += _speech(text).split()
+            texts += spoken(text)
     known[len(texts)] = cue.end
     letters = np.cumsum([0] + [len(text) for text in texts])
     times = np.maximum.accumulate(np.clip(list(known.values()), cue.start, cue.end))

@@ -20,6 +20,7 @@ import numpy as np
 import scipy.linalg
 
 from videobert_jax.prepare.clustering import Tree, fit_tree
+from videobert_jax.prepare.storage import reading
 
 VERSION = 1
 PROJECTION_SAMPLE = 16_384  # rows, evenly spaced, that the projection is fitted on
@@ -145,14 +146,12 @@ class Vocabulary:
 
     @classmethod
     def load(cls, path: pathlib.Path) -> "Vocabulary":
-        """Reads what `save` wrote. Raises ValueError for any other file."""
+        """Reads what `save` wrote. Raises DamagedError, a ValueError, for any other file."""
         names = [field.name for field in dataclasses.fields(Tree)]
-        with np.load(path) as arrays:
+        with reading(path, path.parent), np.load(path) as arrays:
             version = int(arrays["version"]) if "version" in arrays else None
             if version != VERSION:
-                raise ValueError(
-                    f"{path} has vocabulary version {version}, this program reads {VERSION}: prepare again"
-                )
+                raise ValueError(f"vocabulary version {version}, this program reads {VERSION}")
             blocks = tuple(arrays[f"block_{index}"] for index in range(sum(n.startswith("block_") for n in arrays)))
             count = sum(name.endswith("_leaf_ids") for name in arrays)
             trees = tuple(Tree(*(arrays[f"tree_{index}_{name}"] for name in names)) for index in range(count))

@@ -13,6 +13,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from videobert_jax.config import Config
+from videobert_jax.config_check import check
 from videobert_jax.data import pipeline
 from videobert_jax.data.records import RecordSource
 from videobert_jax.model.flops import step_flops
@@ -40,10 +41,11 @@ def train(config: Config, workdir: pathlib.Path, prepared: pathlib.Path) -> dict
       The newest value of every metric.
 
     Raises:
+      ConfigError: a value of the config makes no sense.
       FloatingPointError: the loss or a norm is not finite; no such state is saved.
     """
     # 1. The folder of the run, before anything takes time.
-    _check(config)
+    check(config)
     open_workdir(config, workdir, prepared, writing=jax.process_index() == 0)
     enable_cache(pathlib.Path(config.data.cache) / "xla")
 
@@ -96,24 +98,6 @@ def train(config: Config, workdir: pathlib.Path, prepared: pathlib.Path) -> dict
                         checkpoints.save(step, state, loss)
                     journal.restart_clock()
     return metrics.summary(workdir / metrics.FILE)
-
-
-def _check(config: Config) -> None:
-    counts = {
-        "steps": config.steps,
-        "log_every": config.log_every,
-        "checkpoint.every": config.checkpoint.every,
-        "checkpoint.keep": config.checkpoint.keep,
-        "evaluation.every": config.evaluation.every,
-        "evaluation.batches": config.evaluation.batches,  # without them there would be no best checkpoint
-        "optimizer.accumulation": config.optimizer.accumulation,
-    }
-    for name, count in counts.items():
-        if count < 1:
-            raise ValueError(f"{name} is {count}, expected at least 1; set --config.{name}")
-    length, positions = config.data.sequence_length, config.model.max_positions
-    if length > positions:
-        raise ValueError(f"data.sequence_length is {length}, model.max_positions {positions}: raise the latter")
 
 
 def _held_out(config: Config, source: RecordSource, tokens: TokenSpace, mesh: Mesh, block: tuple[int, int]) -> Batch:

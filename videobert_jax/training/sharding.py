@@ -13,7 +13,7 @@ import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from videobert_jax.config import MeshConfig
+from videobert_jax.config import ConfigError, MeshConfig
 
 AXES = ("data", "fsdp", "tensor")
 BATCH = P(("data", "fsdp"))  # rows of a batch
@@ -33,16 +33,14 @@ RULES = (
 
 
 def make_mesh(config: MeshConfig, devices: list[jax.Device] | None = None) -> Mesh:
-    """The mesh over `devices`, by default all. Raises ValueError if the sizes do not multiply to their number."""
+    """The mesh over `devices`, by default all. Raises ConfigError if the sizes do not multiply to their number."""
     devices = jax.devices() if devices is None else devices
     sizes = [config.data, config.fsdp, config.tensor]
     asked = ", ".join(f"{axis}={size}" for axis, size in zip(AXES, sizes, strict=True))
-    if sizes.count(-1) > 1 or any(size != -1 and size < 1 for size in sizes):
-        raise ValueError(f"mesh {asked}: sizes are at least 1, and one of them may be -1, which takes the rest")
     if -1 in sizes:
         sizes[sizes.index(-1)] = len(devices) // -int(np.prod(sizes))
     if np.prod(sizes) != len(devices):
-        raise ValueError(
+        raise ConfigError(
             f"mesh {asked} does not fill the {len(devices)} {devices[0].platform} devices there are; "
             "choose sizes whose product is their number, for example --config.mesh.data=-1"
         )
@@ -68,7 +66,7 @@ def _sharding(path: tuple[Any, ...], leaf: Any, mesh: Mesh) -> NamedSharding:
         raise ValueError(f"{name} of shape {leaf.shape} has fewer dimensions than its sharding rule {spec}")
     for size, axis in zip(leaf.shape, spec, strict=False):
         if axis and size % mesh.shape[axis]:
-            raise ValueError(
+            raise ConfigError(
                 f"{name} of shape {leaf.shape}: a dimension of {size} does not divide over mesh.{axis}="
                 f"{mesh.shape[axis]}; choose a mesh.{axis} that divides it, or another model size"
             )
@@ -84,11 +82,12 @@ def rows_of_process(mesh: Mesh, batch_size: int, accumulation: int = 1) -> tuple
     """Which block of the global batch this process must load, as (index, number of blocks).
 
     Usually its own one of as many as there are processes; processes that share rows, because the `tensor` axis crosses
-    them, load the same block. Raises ValueError if the rows do not divide over the mesh, or are no contiguous block.
+    them, load the same block. Raises ConfigError if the rows do not divide over the mesh, ValueError if this process's
+    are no contiguous block.
     """
     shards = mesh.shape["data"] * mesh.shape["fsdp"]
     if batch_size % (shards * accumulation):
-        raise ValueError(
+        raise ConfigError(
             f"a batch of {batch_size} rows does not divide over data x fsdp = {shards} devices x {accumulation} "
             f"micro-batches; choose data.batch_size as a multiple of {shards * accumulation}"
         )

@@ -12,13 +12,9 @@ from videobert_jax.config import ModelConfig
 from videobert_jax.prepare.vocabulary import Vocabulary
 from videobert_jax.training.state import TrainState
 
-CHOICES = ("frozen", "centroids", "random")
-
 
 def load_visual_rows(config: ModelConfig, vocabulary: pathlib.Path, seed: int) -> np.ndarray | None:
-    """Float32 [V, D] for the vocabulary in a folder; None if the config wants random ones. ValueError if unknown."""
-    if config.visual_rows not in CHOICES:
-        raise ValueError(f"model.visual_rows is {config.visual_rows!r}, expected one of {', '.join(CHOICES)}")
+    """Float32 [V, D] for the vocabulary in a folder; None if the config wants random ones."""
     if config.visual_rows == "random":
         return None
     centroids = Vocabulary.load(vocabulary / "tree.npz").centroids

@@ -16,7 +16,7 @@ from typing import Any
 from absl import logging
 
 from videobert_jax import config as config_lib
-from videobert_jax.config import Config
+from videobert_jax.config import Config, ConfigError
 
 # What may differ when a run is resumed: where and how it is executed, how long, and what is shown of it. With other
 # `steps` the learning rate follows the new schedule from there on, so the run is not the one that was never stopped.
@@ -42,7 +42,7 @@ PREPARED = "prepared.txt"  # where the prepared folder is
 def check(config: Config, workdir: pathlib.Path) -> None:
     """Makes the folder of a run, if it is not there, and finds out whether a run with this config can use it.
 
-    Raises OSError if nothing can be written there, and ValueError, naming each key, if it holds a run whose config
+    Raises OSError if nothing can be written there, and ConfigError, naming each key, if it holds a run whose config
     leads to another result.
     """
     try:
@@ -55,7 +55,7 @@ def check(config: Config, workdir: pathlib.Path) -> None:
     changed = {key: values for key, values in _changes(config, workdir).items() if not _may_change(key)}
     if changed:
         differences = "; ".join(f"{key} was {before!r}, is {now!r}" for key, (before, now) in changed.items())
-        raise ValueError(
+        raise ConfigError(
             f"{workdir} holds a run with another config: {differences}. Choose another --workdir, or restore those "
             f"values; to go on all the same, knowing that no single config describes the result, remove its config.json"
         )
@@ -64,13 +64,13 @@ def check(config: Config, workdir: pathlib.Path) -> None:
 def open_workdir(config: Config, workdir: pathlib.Path, prepared: pathlib.Path, writing: bool = True) -> None:
     """Checks the folder of a run, and puts into it the config and what the token ids mean.
 
-    Raises as `check` does, and ValueError if the folder holds a run with other tokens. Without `writing`, as in all
+    Raises as `check` does, and ConfigError if the folder holds a run with other tokens. Without `writing`, as in all
     processes but one, it only checks.
     """
     check(config, workdir)
     for name in MEANING:
         if (workdir / name).exists() and not filecmp.cmp(workdir / name, prepared / name, shallow=False):
-            raise ValueError(
+            raise ConfigError(
                 f"{workdir} was trained with another {name} than that of {prepared}: its checkpoints do not fit. "
                 "Choose another --workdir, or name the data that it was made with"
             )
@@ -88,13 +88,14 @@ def open_workdir(config: Config, workdir: pathlib.Path, prepared: pathlib.Path, 
 def working_in(workdir: pathlib.Path) -> Iterator[None]:
     """Keeps other programs out of `workdir` while the body works there, and explains a full disk.
 
-    Raises RuntimeError at once if another program is at work; it may be several processes, of which one calls this.
+    Raises BlockingIOError at once if another program is at work; it may be several processes, of which one calls this.
     """
     with (workdir / ".lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise RuntimeError(f"another program is at work in {workdir}; choose another --workdir") from None
+            advice = "another program is at work in the workdir; choose another --workdir"
+            raise BlockingIOError(errno.EWOULDBLOCK, advice, str(workdir)) from None
         try:
             yield
         except (OSError, ValueError) as error:  # TensorStore raises ValueError

@@ -89,11 +89,6 @@ def test_a_folder_with_other_settings_is_refused(corpus: Path) -> None:
         make_corpus(corpus, dataclasses.replace(CONFIG, seed=1), workers=1)
 
 
-def test_odd_frames_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="49x60"):
-        make_corpus(tmp_path / "odd", dataclasses.replace(CONFIG, width=49), workers=1)
-
-
 def test_a_failure_in_a_worker_is_loud(tmp_path: Path) -> None:
     (tmp_path / "kitchen_00000.vtt").mkdir()  # in the way
     with pytest.raises(OSError, match="kitchen_00000"):

@@ -40,15 +40,13 @@ def make_corpus(directory: Path, config: KitchenConfig, workers: int) -> None:
 
     Args:
       directory: made if it does not exist.
-      config: what to render.
+      config: what to render; yuv420p video needs even sides.
       workers: number of processes; 0: one per core.
 
     Raises:
-      ValueError: the frame has an odd side, or `directory` holds a corpus of other settings.
+      ValueError: `directory` holds a corpus of other settings.
       RuntimeError: the process that makes a video was killed, twice.
     """
-    if config.width % 2 or config.height % 2:
-        raise ValueError(f"kitchen frames are {config.width}x{config.height}; yuv420p video needs even sides")
     directory.mkdir(parents=True, exist_ok=True)
     _claim(directory, config)
     if (directory / "annotations.json").exists():

@@ -1,0 +1,65 @@
+"""What a user sees of a program that cannot go on."""
+
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+from videobert_jax import door
+from videobert_jax.config import ConfigError
+from videobert_jax.prepare.pipeline import PrepareError
+
+ROOT = pathlib.Path(__file__).parent.parent
+
+
+def run(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+    def main(_: list[str]) -> None:
+        raise error
+
+    monkeypatch.setattr(door.app, "run", lambda main, flags_parser: main(["program"]))
+    monkeypatch.setattr(sys, "argv", ["launch/program.py"])
+    door.run(main)
+
+
+@pytest.mark.parametrize("kind", [ConfigError, PrepareError, FileNotFoundError, PermissionError])
+def test_what_the_user_can_mend_ends_with_its_message(kind: type[Exception], monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SystemExit) as caught:
+        run(monkeypatch, kind("choose another"))
+    assert caught.value.code == "launch/program.py: choose another"  # printed to standard error; the exit code is 1
+
+
+@pytest.mark.parametrize("kind", [ValueError, KeyError, AssertionError])
+def test_a_fault_of_the_program_keeps_its_traceback(kind: type[Exception], monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(kind):
+        run(monkeypatch, kind("a fault"))
+
+
+def test_an_interrupted_program_says_how_to_go_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(door.os, "_exit", sys.exit)
+    with pytest.raises(SystemExit) as caught:
+        run(monkeypatch, KeyboardInterrupt())
+    assert caught.value.code == 130
+    assert capsys.readouterr().err == "\nstopped; the same command goes on\n"
+
+
+@pytest.mark.parametrize(
+    ("program", "override", "message"),
+    [
+        (
+            "main.py",
+            "--config.prepare.workers=-1",
+            "config.prepare.workers is -1, expected a number in [0, 1024]; set ",
+        ),
+        ("prepare.py", "--config.model.foo=1", "config.model has no key 'foo'; the keys are dropout, dtype, "),
+    ],
+)
+def test_a_wrong_command_line_ends_at_once(program: str, override: str, message: str, tmp_path: pathlib.Path) -> None:
+    command = [sys.executable, ROOT / "launch" / program, f"--config={ROOT / 'configs' / 'base.py'}", override]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"{ROOT / 'launch' / program}: {message}")
+    assert len(done.stderr.splitlines()) == 1
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,51 @@
+"""How a program of `launch/` begins and ends: with a config that can be, and with one message for what went wrong."""
+
+import os
+import re
+import sys
+from collections.abc import Callable
+
+from absl import app, flags
+from ml_collections import ConfigDict
+
+from videobert_jax import config as config_lib
+from videobert_jax.config import Config, ConfigError
+from videobert_jax.config_check import check
+from videobert_jax.data.records import RecordError
+from videobert_jax.prepare.pipeline import PrepareError
+
+INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+
+
+def run(main: Callable[[list[str]], None]) -> None:
+    """Parses the command line and calls `main` with the program's name.
+
+    What the user can mend (a value, a video, a folder, the disk) ends the program with its message and exit code 1,
+    SIGINT with a line and 130. All else is a fault of the program and keeps its traceback.
+    """
+    try:
+        app.run(main, flags_parser=_parse)
+    except (ConfigError, PrepareError, RecordError, OSError) as error:
+        sys.exit(f"{sys.argv[0]}: {error}")
+    except KeyboardInterrupt:
+        print("\nstopped; the same command goes on", file=sys.stderr, flush=True)
+        sys.stdout.flush()
+        os._exit(INTERRUPTED)  # all is closed by now, and the interpreter's own end can crash in what XLA has left
+
+
+def config_of(flag: flags.FlagHolder[ConfigDict]) -> Config:
+    """The config that a flag names, all values checked. Raises ConfigError, or OSError if there is no such file."""
+    config = config_lib.from_config_dict(flag.value)
+    check(config)
+    return config
+
+
+def _parse(argv: list[str]) -> list[str]:
+    """Parses the flags, whose keys are looked at first: ml_collections would end with three tracebacks."""
+    for argument in argv[1:]:
+        if override := re.match(r"--?(?:no)?config\.([^=]*)", argument):
+            config_lib.require_key(override[1])
+    program, *rest = app.parse_flags_with_usage(argv)
+    if rest:
+        raise ConfigError(f"unexpected arguments {rest}; overrides are written --config.key=value")
+    return [program]
