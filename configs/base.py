@@ -47,10 +47,10 @@ def get_config(size: str = "tiny") -> ConfigDict:
     config.data.joint = 4.0
     config.data.misaligned = 0.3
     config.data.concatenate = 0.2
-    config.data.mask_video = 0.15  # neighbours tell so much of so short a clip that words would never be pictured
+    config.data.mask_video = 0.1  # neighbours tell so much of so short a clip that words would never be pictured
     config.data.min_clips = 4  # a sentence spans about as many; one alone tells too little to learn from
 
-    config.objective.video = 0.15  # most of a visual word is chance; unweighted, its loss drowns that of the words
+    config.objective.video = 0.1  # most of a visual word is chance; unweighted, its loss drowns that of the words
 
     config.model.update(SIZES[size])
     config.model.max_positions = 256
