@@ -173,6 +173,13 @@ def test_a_damaged_file_is_refused_or_read_whole(path, seed):
         assert all(isinstance(tensor, np.ndarray) for tensor in read_torch(path).values())
 
 
+def test_a_pickle_that_would_claim_all_memory_is_refused(tmp_path):
+    path = tmp_path / "checkpoint.pth"
+    path.write_bytes(b"\x80\x02}r\x00\x00\x00\x70.")  # an empty dict, to be remembered at index 0x70000000
+    with pytest.raises(ValueError, match="a pickle has no use for 1879048192 objects"):
+        read_torch(path)
+
+
 def test_a_tensor_that_reaches_beyond_its_storage_is_refused(write):
     storage = Stored(write.torch.FloatStorage, "0", np.zeros(4, "<f4"))
     with pytest.raises(ValueError, match="is not a whole torch checkpoint"):

@@ -9,6 +9,7 @@ is always explicit, since neither variant pads as 'SAME' does. Batch normalisati
 the weights are read.
 """
 
+import dataclasses
 import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -253,6 +254,54 @@ def _mil_nce_names(*path: str) -> tuple[str, str]:
     return f"{name}.conv{index}", f"{name}.bn{index}"
 
 
+@dataclasses.dataclass(frozen=True)
+class _Layers:
+    """Takes the layers of `S3D`, by their paths in it, from a checkpoint."""
+
+    state: StateDict
+    gated: bool
+
+    def conv(
+        self, path: tuple[str, ...], inputs: int, outputs: int, window: tuple[int, int, int], *shape: int
+    ) -> dict[str, Any]:
+        """The kernel, published as [outputs, inputs, T, H, W], as [*shape, outputs] with T before the inputs."""
+        names, epsilon = (_mil_nce_names, 1e-5) if self.gated else (_torchvision_names, 1e-3)
+        layer = self.state.take_folded(*names(*path), (outputs, inputs, *window), epsilon)
+        kernel = layer["kernel"].transpose(3, 4, 2, 1, 0).reshape(*shape, outputs)
+        return {"conv": {"kernel": kernel, "bias": layer["bias"]}}
+
+    def pointwise(self, path: tuple[str, ...], inputs: int, outputs: int) -> dict[str, Any]:
+        return self.conv(path, inputs, outputs, (1, 1, 1), inputs)
+
+    def separable(self, path: tuple[str, ...], inputs: int, outputs: int, size: int = 3) -> dict[str, Any]:
+        return {
+            "spatial": self.conv((*path, "spatial"), inputs, outputs, (1, size, size), size, size, inputs),
+            "temporal": self.conv((*path, "temporal"), outputs, outputs, (size, 1, 1), size, 1, outputs),
+        }
+
+    def stem(self) -> dict[str, Any]:
+        if self.gated:  # two frames of 8 places of 3 colours
+            return {"spatial": self.conv(("stem",), 24, 64, (2, 4, 4), 4, 4, 48)}
+        return self.separable(("stem",), 3, 64, size=7)
+
+    def gating(self, path: tuple[str, ...], size: int) -> dict[str, Any]:
+        name = ".".join((*path, "fc"))
+        kernel, bias = self.state.take(f"{name}.weight", size, size), self.state.take(f"{name}.bias", size)
+        return {"fc": {"kernel": kernel.T, "bias": bias}}
+
+    def inception(self, block: str, inputs: int, channels: Channels) -> dict[str, Any]:
+        branches = {
+            "b0": self.pointwise((block, "b0"), inputs, channels.b0),
+            "b1_a": self.pointwise((block, "b1_a"), inputs, channels.b1_a),
+            "b1_b": self.separable((block, "b1_b"), channels.b1_a, channels.b1_b),
+            "b2_a": self.pointwise((block, "b2_a"), inputs, channels.b2_a),
+            "b2_b": self.separable((block, "b2_b"), channels.b2_a, channels.b2_b),
+            "b3": self.pointwise((block, "b3"), inputs, channels.b3),
+        }
+        gates = {f"gating_b{index}": size for index, size in enumerate(channels.outputs)} if self.gated else {}
+        return branches | {name: self.gating((block, name), size) for name, size in gates.items()}
+
+
 def convert(tensors: Mapping[str, np.ndarray], gated: bool = False) -> dict[str, Any]:
     """The parameters of `S3D` from the state dict of torchvision's `s3d` or, gated, of MIL-NCE's S3D-G.
 
@@ -262,51 +311,16 @@ def convert(tensors: Mapping[str, np.ndarray], gated: bool = False) -> dict[str,
       ValueError: naming the first tensor that is missing, left over or of the wrong shape.
     """
     state = StateDict(tensors, "MIL-NCE's S3D-G" if gated else "torchvision's s3d")
-    names, epsilon = (_mil_nce_names, 1e-5) if gated else (_torchvision_names, 1e-3)
-
-    def conv(path: Sequence[str], inputs: int, outputs: int, window: Sequence[int], *shape: int) -> dict[str, Any]:
-        """The kernel, published as [outputs, inputs, T, H, W], as [*shape, outputs] with T before the inputs."""
-        layer = state.take_folded(*names(*path), (outputs, inputs, *window), epsilon)
-        kernel = layer["kernel"].transpose(3, 4, 2, 1, 0).reshape(*shape, outputs)
-        return {"conv": {"kernel": kernel, "bias": layer["bias"]}}
-
-    def pointwise(path: Sequence[str], inputs: int, outputs: int) -> dict[str, Any]:
-        return conv(path, inputs, outputs, (1, 1, 1), inputs)
-
-    def separable(path: Sequence[str], inputs: int, outputs: int, size: int = 3) -> dict[str, Any]:
-        return {
-            "spatial": conv([*path, "spatial"], inputs, outputs, (1, size, size), size, size, inputs),
-            "temporal": conv([*path, "temporal"], outputs, outputs, (size, 1, 1), size, 1, outputs),
-        }
-
-    def gating(path: Sequence[str], size: int) -> dict[str, Any]:
-        name = ".".join(path)
-        return {
-            "fc": {"kernel": state.take(f"{name}.fc.weight", size, size).T, "bias": state.take(f"{name}.fc.bias", size)}
-        }
-
-    def inception(block: str, inputs: int, channels: Channels) -> dict[str, Any]:
-        branches = {
-            "b0": pointwise([block, "b0"], inputs, channels.b0),
-            "b1_a": pointwise([block, "b1_a"], inputs, channels.b1_a),
-            "b1_b": separable([block, "b1_b"], channels.b1_a, channels.b1_b),
-            "b2_a": pointwise([block, "b2_a"], inputs, channels.b2_a),
-            "b2_b": separable([block, "b2_b"], channels.b2_a, channels.b2_b),
-            "b3": pointwise([block, "b3"], inputs, channels.b3),
-        }
-        gates = {f"gating_b{index}": size for index, size in enumerate(channels.outputs)} if gated else {}
-        return branches | {name: gating([block, name], size) for name, size in gates.items()}
-
+    layers = _Layers(state, gated)
     params = {
-        "stem": {"spatial": conv(["stem"], 24, 64, (2, 4, 4), 4, 4, 48)} if gated else separable(["stem"], 3, 64, 7),
-        "conv_2b": pointwise(["conv_2b"], 64, 64),
-        "conv_2c": separable(["conv_2c"], 64, 192),
+        "stem": layers.stem(),
+        "conv_2b": layers.pointwise(("conv_2b",), 64, 64),
+        "conv_2c": layers.separable(("conv_2c",), 64, 192),
+        **({"gating": layers.gating(("gating",), 192)} if gated else {}),
     }
-    if gated:
-        params["gating"] = gating(["gating"], 192)
     inputs = 192
     for block, channels in BLOCKS.items():
-        params[block] = inception(block, inputs, channels)
+        params[block] = layers.inception(block, inputs, channels)
         inputs = sum(channels.outputs)
     for unused in ("fc.", "text_module.") if gated else ("classifier.",):
         state.drop(unused)

@@ -24,7 +24,7 @@ LARGEST_MEMO = 1_000_000  # objects that one pickle refers back to; S3D's has so
 # What the content of a broken or hostile file makes pickle, zipfile and NumPy raise.
 BROKEN = (
     *(pickle.UnpicklingError, zipfile.BadZipFile, ValueError, LookupError, EOFError, AttributeError, TypeError),
-    *(OverflowError, RuntimeError, MemoryError),
+    *(OverflowError, RuntimeError),
 )
 
 
@@ -84,7 +84,7 @@ def _unpickle(file: IO[bytes]) -> Any:
     """The next pickle of a file, which is looked through first: a flipped bit can make it claim all memory there is."""
     start = file.tell()
     for operation, argument, _ in pickletools.genops(file):
-        if operation.name in ("BINPUT", "LONG_BINPUT", "PUT") and argument > LARGEST_MEMO:
+        if operation.name.endswith("PUT") and (argument or 0) > LARGEST_MEMO:
             raise pickle.UnpicklingError(f"a pickle has no use for {argument} objects")
     file.seek(start)
     return _Unpickler(file).load()
@@ -112,7 +112,7 @@ def _read_zip(file: IO[bytes]) -> tuple[Mapping[str, _Tensor], dict[str, np.ndar
             raise ValueError(f"{packed[0]} is compressed, which torch never does")
         if "byteorder" in infos and (order := archive.read(infos["byteorder"])) != b"little":
             raise ValueError(f"byte order {order!r}, not b'little'")
-        tensors = _unpickle(archive.open(infos["data.pkl"]))
+        tensors = _unpickle(io.BytesIO(archive.read(infos["data.pkl"])))
         storages = _storages(tensors).items()
         return tensors, {key: _values(archive.read(infos[f"data/{key}"]), storage) for key, storage in storages}
 
