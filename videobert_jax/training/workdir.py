@@ -1,7 +1,6 @@
 """The folder of a run: self-describing, and of one config only. No JAX here: a program can ask before it loads it."""
 
 import contextlib
-import dataclasses
 import errno
 import fcntl
 import filecmp
@@ -126,8 +125,8 @@ def _changes(config: Config, workdir: pathlib.Path) -> dict[str, tuple[Any, Any]
     try:
         before = _flat(json.loads(path.read_text()))
     except (ValueError, AttributeError) as error:
-        raise ValueError(f"{path} is damaged ({error}); remove it to go on with the config of this command") from error
-    now = _flat(json.loads(json.dumps(dataclasses.asdict(config))))
+        raise ConfigError(f"{path} is damaged ({error}); remove it to go on with the config of this command") from error
+    now = config_lib.flat(config)
     pairs = {key: (before.get(key), now.get(key)) for key in sorted(before | now)}
     return {key: values for key, values in pairs.items() if values[0] != values[1]}
 
