@@ -13,7 +13,7 @@ from videobert_jax.data.sampling import SHORTEST_JOINT
 
 WITHOUT_RULE = {
     *("prepare.backbone", "prepare.backbone_weights", "prepare.tokenizer"),
-    *("data.videos", "data.cache", "evaluation.template"),
+    *("data.videos", "data.transcripts", "data.annotations", "data.cache", "evaluation.template"),
 }
 
 
@@ -74,6 +74,8 @@ def test_a_choice_is_one_of_its_choices(key: str) -> None:
             {"objective.text": 0.0, "objective.video": 0.0, "objective.alignment": 0.0},
             r"objective\.text is 0\.0, expected more than 0",
         ),
+        ({"data.transcripts": "caption.json"}, r"data\.videos is '', expected the folder of the videos that"),
+        ({"data.annotations": "train.json"}, r"data\.videos is '', expected the folder of the videos that"),
         ({"evaluation.template": "how to [MASK]"}, r"template is 'how to \[MASK\]', expected .* two \[MASK\]"),
         ({"evaluation.template": "[MASK] [MASK] [MASK]"}, r"two \[MASK\]"),
         ({"mesh.fsdp": 0}, r"mesh\.fsdp is 0, expected at least 1, or -1"),

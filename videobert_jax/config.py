@@ -45,6 +45,7 @@ class PrepareConfig:
     image_size: int = 128  # pixels; frames are resized to a square of this side
     branching: int = 12  # k of the hierarchical k-means (paper: 12)
     depth: int = 4  # d of the hierarchical k-means (paper: 4)
+    vocabulary_memory_mb: int = 2048  # mebibytes for fitting it; what takes more is streamed from disk and sampled
     tokenizer: str = ""  # folder of a Hugging Face tokenizer; empty: train WordPiece on the corpus
     tokenizer_size: int = 4096  # largest size of a trained WordPiece vocabulary
     max_sentence_words: int = 24  # unpunctuated speech is cut at the latest here
@@ -60,6 +61,8 @@ class DataConfig:
     """Records to batches, every step."""
 
     videos: str = ""  # folder of videos with .vtt/.srt beside them; empty: the kitchen corpus
+    transcripts: str = ""  # folder of transcripts that lie elsewhere, or one file of many, as HowTo100M's captions
+    annotations: str = ""  # file or folder of split and captions; empty: annotations.json in `videos`, if it is there
     cache: str = "cache"  # folder for the corpus and everything prepared
     batch_size: int = 128  # rows of the global batch
     sequence_length: int = 512

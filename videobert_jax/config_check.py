@@ -59,6 +59,7 @@ RULES: dict[str, Interval | Choice] = {
     "prepare.image_size": SIDE,
     "prepare.branching": Interval(2, 65_536),
     "prepare.depth": Interval(1, 16),
+    "prepare.vocabulary_memory_mb": Interval(1, 1 << 24),
     "prepare.tokenizer_size": Interval(64, 1_000_000),  # the special tokens, and the letters at and after a start
     "prepare.max_sentence_words": COUNT,
     "prepare.chunk_tokens": COUNT,
@@ -135,6 +136,8 @@ def check(config: Config) -> None:
 def _contradictions(config: Config) -> Iterator[tuple[str, str]]:
     """The key of each value that does not go together with others, and what is expected of it."""
     data, model, micro_batches = config.data, config.model, config.optimizer.accumulation
+    if (data.transcripts or data.annotations) and not data.videos:
+        yield "data.videos", "the folder of the videos that data.transcripts and data.annotations are about"
     if data.sequence_length > model.max_positions:
         yield "data.sequence_length", f"at most model.max_positions, which is {model.max_positions}"
     if model.hidden_size % model.num_heads:

@@ -79,22 +79,26 @@ def test_k_means_finds_well_separated_clusters_of_very_unequal_sizes() -> None:
 
 def test_an_emptied_cluster_is_seeded_again() -> None:
     points = np.float32([[100], [101], [110], [111]])
-    centres, labels, error = clustering._lloyd(points, np.float32([[100], [199], [198]]))
+    centres, labels, error = clustering._lloyd(points, points[:, 0] ** 2, np.float32([[100], [199], [198]]), 0)
     assert len(set(labels)) == 3
     assert error == pytest.approx(0.5)
     assert sorted(centres[:, 0]) in ([100, 101, 110.5], [100.5, 110, 111])
 
 
+def seeds_of(points: np.ndarray, k: int, seed: int) -> np.ndarray:
+    return clustering._seeds(points, np.sum(points**2, axis=1), k, np.random.default_rng(seed))
+
+
 def test_seeds_are_distinct_points_and_better_than_random_ones() -> None:
     repeated = np.tile(blobs(3, 1, width=100, spread=1.0), (200, 1))
-    assert len(clustering._seeds(repeated - repeated[0], 12, np.random.default_rng(0))) == 3
+    assert len(seeds_of(repeated - repeated[0], 12, 0)) == 3
 
     points = blobs(6, 30, width=4, spread=1.0)
 
     def error(seeds: np.ndarray) -> float:
         return float(squared_distances(points, seeds).min(axis=1).sum())
 
-    greedy = np.mean([error(clustering._seeds(points, 6, np.random.default_rng(seed))) for seed in range(20)])
+    greedy = np.mean([error(seeds_of(points, 6, seed)) for seed in range(20)])
     drawn = np.mean([error(np.random.default_rng(seed).choice(points, 6, replace=False)) for seed in range(20)])
     assert greedy < 0.6 * drawn
 

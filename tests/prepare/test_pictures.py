@@ -5,6 +5,7 @@ import io
 import numpy as np
 from PIL import Image
 
+from videobert_jax.prepare import pictures
 from videobert_jax.prepare.pictures import nearest_clips, write_pictures
 from videobert_jax.prepare.vocabulary import fit
 
@@ -51,3 +52,18 @@ def test_pictures_are_those_of_the_nearest_clips(tmp_path) -> None:
     sheet = np.asarray(Image.open(tmp_path / "contact_sheet.jpg").convert("L"))
     for grey in (160, 0, 80):
         assert np.sum(np.abs(sheet.astype(int) - grey) <= 3) > 0.8 * 64 * 64
+    assert not (tmp_path / "contact_sheets").exists()
+
+
+def test_a_large_vocabulary_has_pages_of_all_its_words(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(pictures, "SHEET_WORDS", 2)
+    shades = [jpeg(grey) for grey in (0, 50, 100, 150, 200)]
+    write_pictures(tmp_path, [[("a", index)] for index in range(5)], lambda video_id: shades)
+    pages = sorted((tmp_path / "contact_sheets").iterdir())
+    assert [page.name for page in pages] == ["00000.jpg", "00002.jpg", "00004.jpg"]
+    assert len(list((tmp_path / "frames").iterdir())) == 5
+    for page, shown in zip(
+        [*pages, tmp_path / "contact_sheet.jpg"], [(0, 50), (100, 150), (200,), (0, 200)], strict=True
+    ):
+        sheet = np.asarray(Image.open(page).convert("L")).astype(int)
+        assert [grey for grey in range(0, 250, 50) if np.sum(np.abs(sheet - grey) <= 3) > 0.8 * 64 * 64] == list(shown)

@@ -98,3 +98,43 @@ def test_a_fingerprint_tells_changes(tmp_path: pathlib.Path) -> None:
     assert fingerprint([path]) == before
     os.utime(path, ns=(0, 0))
     assert fingerprint([path]) != before
+
+
+def test_transcripts_of_other_formats_lie_beside_videos(tmp_path: pathlib.Path) -> None:
+    names = ["a.en.json3", "a.csv", "b.json3", "b.vtt", "c.csv", "HowTo100M_v1.csv", "z.json3"]
+    found = scan(folder(tmp_path, "a.mp4", "b.mp4", "c.mp4", *names))
+    assert [source.transcript and source.transcript.name for source in found.sources] == ["a.csv", "b.vtt", "c.csv"]
+    assert [problem.item for problem in found.problems] == ["z.json3"]  # of a table nobody can tell what it is about
+
+
+def test_transcripts_may_lie_in_a_folder_of_their_own(tmp_path: pathlib.Path) -> None:
+    videos = folder(tmp_path / "videos", "x/a.mp4", "b.mkv", "b.srt", "c.mp4", "d.mp4")
+    elsewhere = folder(
+        tmp_path / "captions", "a.csv", "a.en.vtt", "b.csv", "c.en-US.json3", "of no video.csv", "x/d.csv"
+    )
+    found = scan(videos, transcripts=elsewhere)
+    assert [source.transcript and source.transcript.name for source in found.sources] == [
+        "a.csv",
+        "b.srt",
+        "c.en-US.json3",
+        None,
+    ]
+    assert [problem.item for problem in found.problems] == ["d.mp4"]
+    assert found.transcripts is None
+
+
+def test_one_file_may_hold_all_transcripts(tmp_path: pathlib.Path) -> None:
+    videos = folder(tmp_path / "videos", "a.mp4", "b.mp4", "b.vtt", "annotations.json")
+    captions = folder(tmp_path, "caption.json") / "caption.json"
+    truth = folder(tmp_path, "train.json") / "train.json"
+    found = scan(videos, captions, truth)
+    assert (found.transcripts, found.annotations, found.problems) == (captions, truth, ())
+    assert scan(videos, annotations=tmp_path).annotations == tmp_path
+    assert scan(videos).annotations == videos / "annotations.json"
+
+
+@pytest.mark.parametrize("option", ["transcripts", "annotations"])
+def test_what_is_named_must_be_there(tmp_path: pathlib.Path, option: str) -> None:
+    path = folder(tmp_path, "a.mp4") / "none"
+    with pytest.raises(FileNotFoundError, match=rf"there is no .*none; .*--config\.data\.{option}"):
+        scan(tmp_path, **{option: path})

@@ -67,9 +67,14 @@ def read_annotations(path: pathlib.Path, video_ids: Collection[str]) -> tuple[di
 
 def _caption(item: dict[str, Any]) -> Caption:
     start, end = map(float, item["segment"])
+    return caption(item["sentence"], start, end)
+
+
+def caption(text: Any, start: float, end: float) -> Caption:
+    """The caption. Raises ValueError if it has no words, or times that are not 0 <= start < end."""
     if not (0 <= start < end and math.isfinite(end)):
-        raise ValueError(f"segment is {item['segment']}, expected 0 <= start < end")
-    if not isinstance(item["sentence"], str) or not item["sentence"].strip():
-        raise ValueError(f"sentence is {item['sentence']!r}, expected words")
-    item["sentence"].encode()  # half of a surrogate pair, which JSON can write, cannot be stored
-    return Caption(item["sentence"].strip(), start, end)
+        raise ValueError(f"segment is {[start, end]}, expected 0 <= start < end")
+    if not isinstance(text, str) or not text.strip():
+        raise ValueError(f"sentence is {text!r}, expected words")
+    text.encode()  # half of a surrogate pair, which JSON can write, cannot be stored
+    return Caption(text.strip(), start, end)

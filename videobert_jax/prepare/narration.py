@@ -1,15 +1,18 @@
 """The transcripts of all videos to sentences, one line of JSON for each video."""
 
 import dataclasses
+import functools
 import json
 import pathlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from videobert_jax.prepare import sentences as sentences_lib
+from videobert_jax.prepare.formats import streams
+from videobert_jax.prepare.formats.recognise import read_transcript
 from videobert_jax.prepare.scan import Source
 from videobert_jax.prepare.sentences import Sentence
 from videobert_jax.prepare.storage import reading, whole
-from videobert_jax.prepare.transcripts import TranscriptError, read_transcript
+from videobert_jax.prepare.transcripts import Transcript, TranscriptError
 from videobert_jax.progress import progress
 
 
@@ -32,8 +35,12 @@ def narrate(source: Source, max_words: int) -> Narration:
     """Reads the transcript of one video and splits it into sentences of at most `max_words` words."""
     if source.transcript is None:
         return Narration()
+    return _narration(functools.partial(read_transcript, source.transcript), max_words)
+
+
+def _narration(parse: Callable[[], Transcript], max_words: int) -> Narration:
     try:
-        transcript = read_transcript(source.transcript)
+        transcript = parse()
         return Narration(tuple(sentences_lib.split(transcript.words, max_words)), transcript.repairs)
     except TranscriptError as error:
         reason = str(error)
@@ -42,16 +49,39 @@ def narrate(source: Source, max_words: int) -> Narration:
     return Narration(problem=f"{reason}: used for video-only examples")
 
 
-def write_narrations(path: pathlib.Path, sources: Sequence[Source], max_words: int) -> None:
-    """Writes the file of all videos."""
+def write_narrations(
+    path: pathlib.Path, sources: Sequence[Source], max_words: int, shared: pathlib.Path | None = None
+) -> None:
+    """Writes the file of all videos.
+
+    What `shared`, one file with the transcripts of many videos, has for those without a transcript of their own stands
+    in its order after the others: it may be larger than memory. Raises FormatError if it is broken.
+    """
+    narrations = progress(_narrations(sources, max_words, shared), len(sources), "transcripts", "video")
     with whole(path) as part, part.open("w", encoding="utf-8") as file:
-        for source in progress(sources, len(sources), "transcripts", "video"):
-            fields = dataclasses.asdict(narrate(source, max_words))
-            file.write(json.dumps({"video_id": source.video_id, **fields}, ensure_ascii=False) + "\n")
+        for video_id, narration in narrations:
+            fields = dataclasses.asdict(narration)
+            file.write(json.dumps({"video_id": video_id, **fields}, ensure_ascii=False) + "\n")
+
+
+def _narrations(
+    sources: Sequence[Source], max_words: int, shared: pathlib.Path | None
+) -> Iterator[tuple[str, Narration]]:
+    for source in sources:
+        if source.transcript or not shared:
+            yield source.video_id, narrate(source, max_words)
+    if not shared:
+        return
+    missing = {source.video_id for source in sources if not source.transcript}
+    for video_id, parse in streams.transcripts(shared, missing):
+        missing.discard(video_id)
+        yield video_id, _narration(parse, max_words)
+    for video_id in sorted(missing):
+        yield video_id, Narration(problem=f"{shared.name} has no transcript of it: used for video-only examples")
 
 
 def read_narrations(path: pathlib.Path) -> Iterator[tuple[str, Narration]]:
-    """What `write_narrations` wrote: (video id, narration), in the order of the sources. Raises DamagedError."""
+    """What `write_narrations` wrote: (video id, narration), in that order. Raises DamagedError."""
     with reading(path, path.parent), path.open(encoding="utf-8") as file:
         for line in file:
             fields = json.loads(line)

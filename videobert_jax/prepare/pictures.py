@@ -1,5 +1,6 @@
 """What visual words look like: the frame nearest each centroid, and a contact sheet for people (VideoBERT figure 3)."""
 
+import collections
 import io
 import pathlib
 from collections.abc import Callable, Iterable, Sequence
@@ -11,11 +12,12 @@ from videobert_jax.prepare.clustering import squared_distances
 from videobert_jax.prepare.vocabulary import Vocabulary
 
 Clip = tuple[str, int]  # video id, index of the clip in the video
-SHEET_WORDS = 240  # words on the contact sheet, evenly spaced over the vocabulary
+SHEET_WORDS = 240  # words on one contact sheet, at most
 SHEET_COLUMNS = 6  # words side by side
 SHEET_FRAMES = 4  # frames of each word, nearest first
 CELL = 64  # pixels, side of a frame on the sheet
 GAP = 16  # pixels around a word; holds its number
+BLOCK = 1024  # words without clips whose nearest word is looked for at once
 
 
 def nearest_clips(vocabulary: Vocabulary, videos: Iterable[tuple[str, np.ndarray]], count: int) -> list[list[Clip]]:
@@ -37,33 +39,54 @@ def nearest_clips(vocabulary: Vocabulary, videos: Iterable[tuple[str, np.ndarray
     order = np.lexsort((np.concatenate(distances), all_words))  # by word, then by distance
     groups = np.split(order, np.searchsorted(all_words[order], np.arange(1, vocabulary.size)))
     used = np.array([word for word, group in enumerate(groups) if len(group)])
-    nearest_used = used[squared_distances(centroids, centroids[used]).argmin(axis=1)]
-    return [[clips[index] for index in groups[word][:count]] for word in nearest_used]
+    shown = np.arange(vocabulary.size)
+    unused = np.setdiff1d(shown, used)
+    for block in np.split(unused, range(BLOCK, len(unused), BLOCK)):
+        shown[block] = used[squared_distances(centroids[block], centroids[used]).argmin(axis=1)]
+    return [[clips[index] for index in groups[word][:count]] for word in shown]
 
 
 def write_pictures(
     directory: pathlib.Path, nearest: Sequence[Sequence[Clip]], thumbnails: Callable[[str], Sequence[bytes]]
 ) -> None:
-    """Writes ``frames/<word, five digits>.jpg`` for every word that has a clip, and ``contact_sheet.jpg``.
+    """Writes ``frames/<word, five digits>.jpg`` for every word that has a clip, and contact sheets.
+
+    ``contact_sheet.jpg`` shows `SHEET_WORDS` words evenly spaced over the vocabulary, all of a small one. A larger one
+    has all its words in ``contact_sheets/<first word, five digits>.jpg`` too.
 
     Args:
       directory: the vocabulary's folder.
       nearest: clips of each word from `nearest_clips`, of the training videos alone.
-      thumbnails: gives a video's JPEGs, one for each clip; called once for each video that is needed.
+      thumbnails: gives a video's JPEGs, one for each clip; called once a sheet for each video that is needed.
     """
-    sheet = np.unique(np.linspace(0, len(nearest) - 1, SHEET_WORDS).astype(int)).tolist()
-    needed = {clip for clips in nearest for clip in clips[:1]}
-    needed |= {clip for word in sheet for clip in nearest[word][:SHEET_FRAMES]}
-    pictures: dict[Clip, bytes] = {}
-    for video_id in sorted({video_id for video_id, _ in needed}):
-        frames = thumbnails(video_id)
-        pictures |= {clip: frames[clip[1]] for clip in needed if clip[0] == video_id}
     (directory / "frames").mkdir(parents=True, exist_ok=True)
-    for word, clips in enumerate(nearest):
-        if clips:
-            (directory / "frames" / f"{word:05d}.jpg").write_bytes(pictures[clips[0]])
-    rows = [(word, [pictures[clip] for clip in nearest[word][:SHEET_FRAMES]]) for word in sheet]
+    words = list(range(len(nearest)))
+    pages = [words[start : start + SHEET_WORDS] for start in range(0, len(words), SHEET_WORDS)]
+    for page in pages:
+        rows = _pictures(page, nearest, thumbnails)
+        for word, frames in rows:
+            if frames:
+                (directory / "frames" / f"{word:05d}.jpg").write_bytes(frames[0])
+        if len(pages) > 1:
+            (directory / "contact_sheets").mkdir(exist_ok=True)
+            _contact_sheet(rows).save(directory / "contact_sheets" / f"{page[0]:05d}.jpg", quality=85)
+    if len(pages) > 1:
+        rows = _pictures(np.linspace(0, len(nearest) - 1, SHEET_WORDS).astype(int).tolist(), nearest, thumbnails)
     _contact_sheet(rows).save(directory / "contact_sheet.jpg", quality=85)
+
+
+def _pictures(
+    words: Sequence[int], nearest: Sequence[Sequence[Clip]], thumbnails: Callable[[str], Sequence[bytes]]
+) -> list[tuple[int, list[bytes]]]:
+    """Each of `words` with the JPEGs of its nearest clips; a video is opened once."""
+    needed = collections.defaultdict(set)
+    for video_id, index in (clip for word in words for clip in nearest[word][:SHEET_FRAMES]):
+        needed[video_id].add(index)
+    pictures: dict[Clip, bytes] = {}
+    for video_id in sorted(needed):
+        frames = thumbnails(video_id)
+        pictures |= {(video_id, index): frames[index] for index in needed[video_id]}
+    return [(word, [pictures[clip] for clip in nearest[word][:SHEET_FRAMES]]) for word in words]
 
 
 def _contact_sheet(words: Sequence[tuple[int, Sequence[bytes]]]) -> Image.Image:

@@ -18,10 +18,12 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from videobert_jax.config import Config, PrepareConfig
+from videobert_jax.config import Config, DataConfig, PrepareConfig
 from videobert_jax.config_check import check
 from videobert_jax.data.records import SCHEMA_VERSION, RecordError, RecordSource
-from videobert_jax.prepare.annotations import Annotation, read_annotations
+from videobert_jax.prepare.annotations import Annotation
+from videobert_jax.prepare.formats import FormatError, streams
+from videobert_jax.prepare.formats.recognise import annotation_files, read_annotations
 from videobert_jax.prepare.report import Problem, summary
 from videobert_jax.prepare.scan import Corpus, Source, digest, fingerprint, scan
 from videobert_jax.prepare.splits import TRAIN, VALIDATION, split_videos
@@ -41,13 +43,13 @@ def prepare(config: Config) -> pathlib.Path:
     """Returns the folder of prepared data, `<cache>/prepared-<hash>`, having made it if it was not there.
 
     Raises PrepareError if a folder that the config names is not there, if no video can be used, or if the cache cannot
-    be written or is damaged, ConfigError for a value that makes no sense, and ValueError for an annotations file or a
-    tokenizer of another schema.
+    be written or is damaged, or if annotations or a file of many transcripts are broken or of no known format;
+    ConfigError for a value that makes no sense, and ValueError for a tokenizer of another schema.
     """
     check(config)
     cache = pathlib.Path(config.data.cache)
     with _explained(cache):
-        corpus = scan(pathlib.Path(config.data.videos) if config.data.videos else _kitchen(config, cache))
+        corpus = _named_corpus(config.data) if config.data.videos else scan(_kitchen(config, cache))
         directory = cache / f"prepared-{_key(config.prepare, corpus)}"
         if not _is_finished(directory):
             with exclusive(directory):
@@ -55,6 +57,16 @@ def prepare(config: Config) -> pathlib.Path:
                     _remove_damaged_records(directory)
                     _prepare(config.prepare, corpus, cache, directory)
     return directory
+
+
+def _named_corpus(config: DataConfig) -> Corpus:
+    transcripts, annotations = (
+        pathlib.Path(name) if name else None for name in (config.transcripts, config.annotations)
+    )
+    corpus = scan(pathlib.Path(config.videos), transcripts, annotations)
+    if corpus.transcripts:
+        streams.reader(corpus.transcripts)  # a file of another format shows now, not after the features
+    return corpus
 
 
 def _kitchen(config: Config, cache: pathlib.Path) -> pathlib.Path:
@@ -100,7 +112,8 @@ def _key(config: PrepareConfig, corpus: Corpus) -> str:
     if config.tokenizer and not folder.is_dir():
         raise FileNotFoundError(f"there is no tokenizer folder {folder}; name one with --config.prepare.tokenizer")
     tokenizer = sorted(folder.iterdir()) if config.tokenizer else []
-    files = fingerprint([*videos, corpus.annotations, *tokenizer, *_weights(config)])
+    truth = annotation_files(corpus.annotations) if corpus.annotations else []
+    files = fingerprint([*videos, corpus.transcripts, *truth, *tokenizer, *_weights(config)])
     return digest([VERSION, SCHEMA_VERSION, _settings(config), files, _as_dicts(corpus.problems)])
 
 
@@ -135,7 +148,7 @@ def _prepare(config: PrepareConfig, corpus: Corpus, cache: pathlib.Path, directo
         )
     splits = split_videos([source.video_id for source in readable], annotations, config.validation_fraction)
 
-    repairs, unspoken = stages.narrations(config, readable, directory)
+    repairs, unspoken = stages.narrations(config, readable, corpus.transcripts, directory)
     stages.train_tokenizer(config, splits, directory)
     quality = stages.fit_vocabulary(config, splits, directory)
     contents, unseen = stages.records(config, splits, annotations, directory)
@@ -185,7 +198,7 @@ def _explained(cache: pathlib.Path) -> Iterator[None]:
     """Turns the errors of a full, forbidden or damaged disk into advice."""
     try:
         yield
-    except (FileNotFoundError, DamagedError) as error:
+    except (FileNotFoundError, DamagedError, FormatError) as error:
         raise PrepareError(str(error)) from error
     except (OSError, RuntimeError) as error:  # ArrayRecord raises RuntimeError
         reason = getattr(error, "errno", None)

@@ -1,8 +1,9 @@
 """A folder of videos with transcripts beside them, to a list of what there is to prepare.
 
 The folder is searched recursively. A video's id is its file name without the suffix; of several with one id the least
-deeply nested counts. Its transcript lies in the same folder and is named ``<id>.vtt`` or ``<id>.srt``, or with a
-language, as downloaders do: ``<id>.en.vtt``. Links are followed; a folder that is reached twice counts once.
+deeply nested counts. Its transcript lies in the same folder and is named ``<id>.vtt``, ``.srt``, ``.json3`` or
+``.csv``, or with a language, as downloaders do: ``<id>.en.vtt``. Links are followed; a folder that is reached twice
+counts once. Transcripts and annotations may also lie elsewhere: see `scan`.
 """
 
 import dataclasses
@@ -32,7 +33,7 @@ VIDEO_SUFFIXES = (
     ".wmv",
     ".3gp",
 )
-TRANSCRIPT_SUFFIXES = (".vtt", ".srt")  # in order of preference
+TRANSCRIPT_SUFFIXES = (".vtt", ".srt", ".json3", ".csv")  # in order of preference
 LANGUAGE = re.compile(r"\.[a-z]{2,3}([-_][A-Za-z0-9]+)*$")
 ANNOTATIONS = "annotations.json"
 LONGEST_ID = 240  # bytes; with what other files put around it, a file name of 255
@@ -53,17 +54,33 @@ class Corpus:
 
     Attributes:
       sources: one for each video id, sorted by it.
-      annotations: the file with the split and the ground-truth captions, if there is one.
+      annotations: the file, or the folder of files, with the split and the ground-truth captions, if there is one.
       problems: files that were found but cannot be used, or not fully.
+      transcripts: one file with the transcripts of the sources that have none of their own, if there is one.
     """
 
     sources: tuple[Source, ...]
     annotations: pathlib.Path | None
     problems: tuple[Problem, ...]
+    transcripts: pathlib.Path | None = None
 
 
-def scan(folder: pathlib.Path) -> Corpus:
-    """Lists a folder. Raises FileNotFoundError if it does not exist or holds no video."""
+def scan(
+    folder: pathlib.Path, transcripts: pathlib.Path | None = None, annotations: pathlib.Path | None = None
+) -> Corpus:
+    """Lists a folder.
+
+    Args:
+      folder: where the videos are, perhaps with transcripts beside them and ``annotations.json``.
+      transcripts: the folder in which the other videos' transcripts lie, named alike, or one file with all of them.
+      annotations: a file or a folder to use instead of ``annotations.json``.
+
+    Raises:
+      FileNotFoundError: if one that is named does not exist, or the folder holds no video.
+    """
+    for option, path in (("transcripts", transcripts), ("annotations", annotations)):
+        if path and not path.exists():
+            raise FileNotFoundError(f"there is no {path}; name a file or a folder with --config.data.{option}")
     if not folder.is_dir():
         raise FileNotFoundError(f"there is no folder {folder}; name one with --config.data.videos")
     names = sorted(_names(folder), key=lambda path: (len(path.parts), path))
@@ -73,26 +90,42 @@ def scan(folder: pathlib.Path) -> Corpus:
     videos = [path for path in files if path.suffix.lower() in VIDEO_SUFFIXES]
     if not videos:
         raise FileNotFoundError(f"{folder} holds no videos; expected files that end in {', '.join(VIDEO_SUFFIXES)}")
-    transcripts, orphans = _match(videos, [path for path in files if path.suffix.lower() in TRANSCRIPT_SUFFIXES])
+    beside, orphans = _match(videos, [path for path in files if path.suffix.lower() in TRANSCRIPT_SUFFIXES])
+    elsewhere = _transcripts_in(transcripts, videos) if transcripts and transcripts.is_dir() else {}
+    shared = transcripts if transcripts and transcripts.is_file() else None
 
     sources: dict[str, Source] = {}
-    problems = [Problem(_name(path, folder), "scan", "transcript without a video") for path in orphans]
+    problems = [
+        Problem(_name(path, folder), "scan", "transcript without a video")
+        for path in orphans
+        if path.suffix.lower() != ".csv"
+    ]
     problems += [Problem(_name(path, folder), "scan", flaw) for path, flaw in flaws.items()]
     for video in videos:
-        name, video_id, transcript = _name(video, folder), video.stem, transcripts.get(video.with_suffix(""))
+        name, video_id = _name(video, folder), video.stem
+        transcript = beside.get(video.with_suffix("")) or elsewhere.get(video_id)
         if video_id in sources:
             kept = _name(sources[video_id].video, folder)
             problems.append(Problem(name, "scan", f"another video has the same id {video_id!r}: {kept}"))
             continue
         sources[video_id] = Source(video_id, video, transcript)
-        if transcript is None:
+        if transcript is None and shared is None:
             problems.append(Problem(name, "scan", "video without a transcript: it can give video-only examples alone"))
-    annotations = folder / ANNOTATIONS
+    truth = annotations or folder / ANNOTATIONS
     return Corpus(
         sources=tuple(sources[video_id] for video_id in sorted(sources)),
-        annotations=annotations if annotations.is_file() else None,
+        annotations=truth if annotations or truth.is_file() else None,
         problems=tuple(sorted(problems)),
+        transcripts=shared,
     )
+
+
+def _transcripts_in(folder: pathlib.Path, videos: Sequence[pathlib.Path]) -> dict[str, pathlib.Path]:
+    """The best transcript of each video id, of those directly in a folder; it may hold those of other videos too."""
+    found = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in TRANSCRIPT_SUFFIXES]
+    usable = [path for path in found if not _flaw(path, folder)]
+    matched, _ = _match([folder / video.name for video in videos], usable)
+    return {video.name: transcript for video, transcript in matched.items()}
 
 
 def fingerprint(paths: Iterable[pathlib.Path | None]) -> str:

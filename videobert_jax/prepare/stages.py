@@ -8,8 +8,7 @@ import dataclasses
 import json
 import pathlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
-
-import numpy as np
+from typing import Any
 
 from videobert_jax import tokenizer
 from videobert_jax.backbones import VideoBackbone, get_backbone
@@ -20,11 +19,13 @@ from videobert_jax.prepare.annotations import Annotation, Caption
 from videobert_jax.prepare.features import ClipFeatures, extract, factors
 from videobert_jax.prepare.narration import Narration, read_narrations, write_narrations
 from videobert_jax.prepare.pictures import nearest_clips, write_pictures
+from videobert_jax.prepare.quality import SAMPLE, compare_with_flat, quality
 from videobert_jax.prepare.report import Problem
 from videobert_jax.prepare.scan import Source, fingerprint
 from videobert_jax.prepare.splits import TRAIN
 from videobert_jax.prepare.storage import exclusive, link, read_json, reading, whole
-from videobert_jax.prepare.vocabulary import Vocabulary, fit, quality, require_finite
+from videobert_jax.prepare.streaming import Videos, fit_videos, sample_clips
+from videobert_jax.prepare.vocabulary import Vocabulary, require_finite
 from videobert_jax.progress import progress
 
 VOCABULARY_SEED = 0
@@ -75,12 +76,12 @@ def _stored_name(source: Source) -> str:
 
 
 def narrations(
-    config: PrepareConfig, sources: Sequence[Source], directory: pathlib.Path
+    config: PrepareConfig, sources: Sequence[Source], shared: pathlib.Path | None, directory: pathlib.Path
 ) -> tuple[Mapping[str, int], list[Problem]]:
     """Writes `sentences.jsonl`; returns how often transcripts needed each repair, and the unusable transcripts."""
     path = directory / "sentences.jsonl"
     if not path.exists():
-        write_narrations(path, sources, config.max_sentence_words)
+        write_narrations(path, sources, config.max_sentence_words, shared)
     repairs: collections.Counter[str] = collections.Counter()
     problems = []
     missing = {source.video_id for source in sources}
@@ -110,21 +111,22 @@ def train_tokenizer(config: PrepareConfig, splits: Splits, directory: pathlib.Pa
         chosen.save(part)
 
 
-def fit_vocabulary(config: PrepareConfig, splits: Splits, directory: pathlib.Path) -> Mapping[str, float]:
+def fit_vocabulary(config: PrepareConfig, splits: Splits, directory: pathlib.Path) -> Mapping[str, Any]:
     """Makes `vocabulary/`, fitted on the training videos; returns how well its words fit them."""
     target = directory / "vocabulary"
     if not target.exists():
-        videos = [(video_id, _clips(directory, video_id).features) for video_id in splits[TRAIN]]
-        for video_id, features_of_video in videos:
+        videos = Videos(splits[TRAIN], lambda video_id: _clips(directory, video_id).features)
+        for video_id, features_of_video in videos.items():
             require_finite(features_of_video, f"video {video_id}")
-        points = np.concatenate([features for _, features in videos])
-        vocabulary = fit(points, config.branching, config.depth, VOCABULARY_SEED, factors(config.backbone))
-        nearest = nearest_clips(vocabulary, videos, NEAREST)
+        how = (config.branching, config.depth, VOCABULARY_SEED, factors(config.backbone))
         with whole(target) as part:
             part.mkdir()
+            vocabulary = fit_videos(videos, *how, memory=config.vocabulary_memory_mb << 20, scratch=part)
             vocabulary.save(part / "tree.npz")
+            nearest = nearest_clips(vocabulary, videos.items(), NEAREST)
             write_pictures(part, nearest, lambda video_id: _clips(directory, video_id).thumbnails)
-            fitness = dataclasses.asdict(quality(vocabulary, points))
+            fitness = dataclasses.asdict(quality(vocabulary, videos))
+            fitness["sample"] = dataclasses.asdict(compare_with_flat(sample_clips(videos, SAMPLE), *how))
             (part / "quality.json").write_text(json.dumps(fitness, indent=2) + "\n")
     return read_json(target / "quality.json", target)
 

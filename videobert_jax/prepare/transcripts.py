@@ -1,7 +1,8 @@
-"""Subtitle files to a `Transcript`: spoken words with their times.
+"""Subtitles to a `Transcript`: spoken words with their times.
 
-WebVTT and SubRip are parsed by `webvtt-py`; the contents decide which of the two a file is, not its name. On top of the
-parser stand the rules below. What they mend is counted in `Transcript.repairs`.
+WebVTT and SubRip are parsed by `webvtt-py`; the contents decide which of the two a file is, not its name. `formats` has
+the other formats of the field. On top of any parser stand the rules below. What they mend is counted in
+`Transcript.repairs`.
 
 * Encoding: what the byte order mark says, else UTF-8, else Windows-1252; anything else is refused.
 * A cue with an unreadable or negative time, or without text, is dropped ("unreadable or empty cues").
@@ -72,25 +73,44 @@ class Transcript:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Cue:
+class Cue:
+    """Lines that are shown between two moments, in seconds; they may hold markup and the times of words."""
+
     start: float
     end: float
     lines: tuple[str, ...]
 
     @property
     def has_word_times(self) -> bool:
+        """Whether a line holds the time of a word."""
         return any(WORD_TIME.search(line) for line in self.lines)
 
 
 def read_transcript(path: pathlib.Path) -> Transcript:
-    """Reads one subtitle file. Raises TranscriptError with the reason if it holds no speech that can be read."""
-    repairs: collections.Counter[str] = collections.Counter()
+    """Reads a WebVTT or SubRip file. Raises TranscriptError with the reason if it holds no speech that can be read."""
+    return parse_subtitles(read_text(path))
+
+
+def read_text(path: pathlib.Path) -> str:
+    """A text file in one of the encodings above, without white space before. Raises TranscriptError."""
     try:
-        data = path.read_bytes()
+        text = _decode(path.read_bytes()).lstrip()
     except OSError as error:
         raise TranscriptError(f"the transcript cannot be read: {error.strerror}") from error
-    cues = _parse(_decode(data), repairs)
-    cues = _in_order(_unrolled(cues, repairs), repairs)
+    if not text:
+        raise TranscriptError("the transcript is empty")
+    return text
+
+
+def parse_subtitles(text: str) -> Transcript:
+    """The contents of a WebVTT or SubRip file. Raises TranscriptError."""
+    repairs: collections.Counter[str] = collections.Counter()
+    return from_cues(unrolled(_parse(text, repairs), repairs), repairs)
+
+
+def from_cues(cues: list[Cue], repairs: collections.Counter[str]) -> Transcript:
+    """The words of cues, whatever file these are from; `repairs` takes up what is mended. Raises TranscriptError."""
+    cues = _in_order(cues, repairs)
     words = tuple(word for number, cue in enumerate(cues) for word in _words(cue, number, repairs))
     if not words:
         raise TranscriptError("the transcript holds no spoken words")
@@ -109,10 +129,7 @@ def _decode(data: bytes) -> str:
     raise TranscriptError("the transcript is not text in UTF-8, UTF-16 or Windows-1252")
 
 
-def _parse(text: str, repairs: collections.Counter[str]) -> list[_Cue]:
-    text = text.lstrip()
-    if not text:
-        raise TranscriptError("the transcript is empty")
+def _parse(text: str, repairs: collections.Counter[str]) -> list[Cue]:
     try:
         parsed = webvtt.WebVTT.from_buffer(io.StringIO(text), format="vtt" if text.startswith("WEBVTT") else "srt")
     except MalformedFileError:
@@ -122,12 +139,12 @@ def _parse(text: str, repairs: collections.Counter[str]) -> list[_Cue]:
         start, end = caption.start_time.in_milliseconds() / 1000, caption.end_time.in_milliseconds() / 1000
         lines = tuple(line for line in caption.lines if line.strip())
         if lines:
-            cues.append(_Cue(start, end, lines))
+            cues.append(Cue(start, end, lines))
     repairs["unreadable or empty cues"] += sum("-->" in line for line in text.splitlines()) - len(cues)
     return cues
 
 
-def _unrolled(cues: list[_Cue], repairs: collections.Counter[str]) -> list[_Cue]:
+def unrolled(cues: list[Cue], repairs: collections.Counter[str]) -> list[Cue]:
     """Takes from each cue the lines that the cue before it still showed, if the file rolls at all."""
     carried = [0] + [_carried_lines(before, cue) for before, cue in itertools.pairwise(cues)]
     rolling = any(cue.has_word_times for cue in cues) or 2 * sum(map(bool, carried)) > len(cues)
@@ -138,7 +155,7 @@ def _unrolled(cues: list[_Cue], repairs: collections.Counter[str]) -> list[_Cue]
     return [cue for cue in fresh if cue.lines]
 
 
-def _carried_lines(before: _Cue, cue: _Cue) -> int:
+def _carried_lines(before: Cue, cue: Cue) -> int:
     """How many of the first lines of `cue` are the last lines of the cue before it; a line with word times is new."""
     shown = [_speech(line) for line in before.lines]
     still = [_speech(line) if not WORD_TIME.search(line) else None for line in cue.lines]
@@ -146,16 +163,16 @@ def _carried_lines(before: _Cue, cue: _Cue) -> int:
     return max((n for n in range(1, most + 1) if shown[-n:] == still[:n]), default=0)
 
 
-def _in_order(cues: list[_Cue], repairs: collections.Counter[str]) -> list[_Cue]:
+def _in_order(cues: list[Cue], repairs: collections.Counter[str]) -> list[Cue]:
     """Cues sorted by time, none reversed, repeated or overlapping."""
     repairs["reversed times"] += sum(cue.end < cue.start for cue in cues)
-    cues = [_Cue(min(cue.start, cue.end), max(cue.start, cue.end), cue.lines) for cue in cues]
+    cues = [Cue(min(cue.start, cue.end), max(cue.start, cue.end), cue.lines) for cue in cues]
     repairs["repeated cues"] += len(cues) - len(set(cues))
-    ordered: list[_Cue] = []
+    ordered: list[Cue] = []
     for cue in sorted(dict.fromkeys(cues), key=lambda cue: cue.start):
         last = ordered[-1] if ordered else None
         if last and last.start == cue.start:
-            ordered[-1] = _Cue(cue.start, max(last.end, cue.end), last.lines + cue.lines)
+            ordered[-1] = Cue(cue.start, max(last.end, cue.end), last.lines + cue.lines)
             continue
         if last and last.end > cue.start:
             repairs["overlapping cues"] += 1
@@ -164,7 +181,7 @@ def _in_order(cues: list[_Cue], repairs: collections.Counter[str]) -> list[_Cue]
     return ordered
 
 
-def _words(cue: _Cue, number: int, repairs: collections.Counter[str]) -> list[Word]:
+def _words(cue: Cue, number: int, repairs: collections.Counter[str]) -> list[Word]:
     def spoken(text: str) -> list[str]:
         words = _speech(text).split()
         kept = [word for word in words if len(word) <= LONGEST_WORD]

@@ -12,14 +12,16 @@ it is taken off first (residual quantisation): the tool that belongs to an actio
 """
 
 import dataclasses
+import functools
 import math
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import scipy.linalg
 
-from videobert_jax.prepare.clustering import Tree, fit_tree
+from videobert_jax.prepare.clustering import MEMORY, Tree, fit_tree
+from videobert_jax.prepare.descent import descent
 from videobert_jax.prepare.storage import reading
 
 VERSION = 1
@@ -127,13 +129,17 @@ class Vocabulary:
         blocks = [features[start : start + ASSIGN_ROWS] for start in range(0, len(features), ASSIGN_ROWS)]
         return np.concatenate([np.zeros(0, np.int32), *(self._assign(self.projection(block)) for block in blocks)])
 
+    @functools.cached_property
+    def _descents(self) -> tuple[Callable[[np.ndarray], np.ndarray], ...]:
+        return tuple(map(descent, self.trees))
+
     def _assign(self, points: np.ndarray) -> np.ndarray:
         ends = np.cumsum([tree.nodes.shape[1] for tree in self.trees])
         columns = np.split(points, ends[:-1], axis=1)
         leaves: list[np.ndarray] = []
-        for tree, own, offset in zip(self.trees, columns, self.offsets, strict=True):
+        for assign, own, offset in zip(self._descents, columns, self.offsets, strict=True):
             before = leaves[-1] if leaves else np.zeros(len(points), np.int32)
-            leaves.append(tree.assign(own - offset[before]))
+            leaves.append(assign(own - offset[before]))
         return np.ravel_multi_index(leaves, [tree.size for tree in self.trees]).astype(np.int32)
 
     def save(self, path: pathlib.Path) -> None:
@@ -160,7 +166,12 @@ class Vocabulary:
 
 
 def fit(
-    features: np.ndarray, branching: int, depth: int, seed: int, factors: Sequence[Sequence[Part]] = ()
+    features: np.ndarray,
+    branching: int,
+    depth: int,
+    seed: int,
+    factors: Sequence[Sequence[Part]] = (),
+    memory: int = MEMORY,
 ) -> Vocabulary:
     """Fits the projection and the trees on the features of the training clips.
 
@@ -172,6 +183,7 @@ def fit(
       seed: with the node's number, the source of every random draw.
       factors: the columns, in order: how they are whitened and weighted, and which share a tree. Empty: the features
         are only centred, and there is one tree.
+      memory: bytes that the k-means of a node may use before it works on a sample (see `fit_tree`).
     """
     if branching < 2 or depth < 1:
         raise ValueError(f"branching is {branching} and depth {depth}; expected at least 2 and 1")
@@ -180,29 +192,33 @@ def fit(
     require_finite(features, "features")
     projection = fit_projection(features, [part for factor in factors for part in factor])
     points = projection(features)
-    if depth < len(factors) or not factors:
-        factors = [[part for factor in factors for part in factor]]
-    depths = [1] * (len(factors) - 1) + [depth - len(factors) + 1]
     trees: list[Tree] = []
     offsets: list[np.ndarray] = []
     leaf = np.zeros(len(points), np.int32)
-    for own, levels in zip(_columns(points, projection, factors), depths, strict=True):
+    shares = tree_shares(projection, factors, depth)
+    for number, (columns, levels) in enumerate(shares, 1):
+        own = points[:, columns]
         offset = _means(own, leaf) if trees else np.zeros((1, own.shape[1]), np.float32)
         residual = own - offset[leaf]
-        name = f"k-means, tree {len(trees) + 1} of {len(factors)}" if len(factors) > 1 else "k-means"
-        trees.append(fit_tree(residual, branching, levels, seed, name))
+        trees.append(fit_tree(residual, branching, levels, seed, tree_name(number, len(shares)), memory))
         offsets.append(offset)
         leaf = trees[-1].assign(residual)
     return Vocabulary(projection, tuple(trees), tuple(offsets))
 
 
-def _columns(points: np.ndarray, projection: Projection, factors: Sequence[Sequence[Part]]) -> list[np.ndarray]:
-    """The columns of each factor, of float32 `points` [n, P]."""
-    if len(factors) == 1:
-        return [points]
+def tree_shares(projection: Projection, factors: Sequence[Sequence[Part]], depth: int) -> Sequence[tuple[slice, int]]:
+    """For each tree, the columns of the projected space that it sees, and its levels (see `fit`)."""
+    if depth < len(factors) or len(factors) < 2:
+        return [(slice(None), depth)]
     blocks = iter(projection.blocks)
-    widths = [sum(next(blocks).shape[1] for _ in factor) for factor in factors]
-    return np.split(points, np.cumsum(widths)[:-1], axis=1)
+    ends = np.cumsum([sum(next(blocks).shape[1] for _ in factor) for factor in factors]).tolist()
+    depths = [1] * (len(factors) - 1) + [depth - len(factors) + 1]
+    return [(slice(start, end), levels) for start, end, levels in zip([0, *ends[:-1]], ends, depths, strict=True)]
+
+
+def tree_name(number: int, count: int) -> str:
+    """What the progress calls tree `number` of `count`."""
+    return f"k-means, tree {number} of {count}" if count > 1 else "k-means"
 
 
 def _means(points: np.ndarray, groups: np.ndarray) -> np.ndarray:
@@ -218,36 +234,3 @@ def require_finite(features: np.ndarray, name: str) -> None:
         raise ValueError(
             f"{name}: clip {bad[0]} has a NaN or infinite feature ({len(bad)} of {len(features)} clips do)"
         )
-
-
-@dataclasses.dataclass(frozen=True)
-class Quality:
-    """How well the vocabulary fits clips.
-
-    Attributes:
-      size: visual words.
-      used: words that at least one clip has.
-      perplexity: exponential of the entropy of the words' frequencies, in nats; `size` if all were equally frequent.
-      error: mean squared distance to the own centroid, as a share of the variance.
-    """
-
-    size: int
-    used: int
-    perplexity: float
-    error: float
-
-
-def quality(vocabulary: Vocabulary, features: np.ndarray) -> Quality:
-    """Measures `vocabulary` on float `features` [n, D]."""
-    words = vocabulary.assign(features)
-    points = vocabulary.projection(features)
-    counts = np.bincount(words, minlength=vocabulary.size)
-    frequencies = counts[counts > 0] / len(words)
-    residual = np.mean(np.sum((points - vocabulary.centroids[words]) ** 2, axis=1))
-    variance = np.sum(points.var(axis=0))
-    return Quality(
-        size=vocabulary.size,
-        used=len(frequencies),
-        perplexity=float(np.exp(-np.sum(frequencies * np.log(frequencies)))),
-        error=float(residual / max(variance, 1e-30)),
-    )

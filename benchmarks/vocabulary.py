@@ -1,0 +1,125 @@
+"""The visual vocabulary's hierarchical k-means beside recursive scikit-learn.
+
+    python benchmarks/vocabulary.py --points=40000 --width=256 --depth=3
+
+Both cluster the same made-up features, float32 in one file: a tree of Gaussians with as many children a level as the
+vocabulary gets, unequally frequent, and noise. Ours reads the rows from disk as it needs them, within --memory. The
+peer is what is usually written: the file loaded, and `sklearn.cluster.KMeans(n_init=1)` for each node with the
+library's own limits. Time is that of fitting and of reading the file. Each runs in a process of its own, one after the
+other, so that the peak of resident memory is its own. The error is the mean squared distance of a feature to the leaf
+that it reaches by descent.
+"""
+
+import concurrent.futures
+import multiprocessing
+import pathlib
+import resource
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from absl import app, flags
+
+from videobert_jax.prepare.clustering import Tree, fit_tree
+from videobert_jax.prepare.rows import RowFile, write_rows
+
+POINTS = flags.DEFINE_integer("points", 200_000, "features")
+WIDTH = flags.DEFINE_integer("width", 1024, "numbers of a feature")
+BRANCHING = flags.DEFINE_integer("branching", 12, "children of a node, k")
+DEPTH = flags.DEFINE_integer("depth", 4, "levels, d")
+MEMORY = flags.DEFINE_integer("memory", 512, "mebibytes that ours may use for points")
+BLOCK = 8192  # rows made or judged at once
+Fit = Callable[
+    [pathlib.Path, int, int, int, int], tuple[int, Callable[[], float]]
+]  # path, width, k, d, bytes -> leaves, error
+
+
+def main(argv: list[str]) -> None:
+    """Prints the table and the ratios."""
+    del argv
+    try:
+        import sklearn
+    except ImportError:
+        raise SystemExit("the peer is missing: pip install scikit-learn") from None
+    print(f"{POINTS.value:,} x {WIDTH.value} features, k = {BRANCHING.value}, d = {DEPTH.value}\n")
+    print("| clustering | seconds | processor seconds | leaves | error | peak memory, MiB |")
+    print("|---|---|---|---|---|---|")
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "features"
+        write_rows(path, features(POINTS.value, WIDTH.value, BRANCHING.value, DEPTH.value), WIDTH.value)
+        names = {"ours": ours, f"scikit-learn {sklearn.__version__}": peer}
+        results = [measure(name, fit, path) for name, fit in names.items()]
+    (seconds, processor, error), (its_seconds, its_processor, its_error) = results
+    print(f"\nit / ours: seconds {its_seconds / seconds:.1f}, processor seconds {its_processor / processor:.1f}")
+    print(f"ours / it: error {error / its_error:.3f}")
+
+
+def features(points: int, width: int, branching: int, depth: int) -> Iterator[np.ndarray]:
+    """Blocks of float32 [m, width]: each is the sum of one offset a level, ever smaller, and noise."""
+    rng = np.random.default_rng(0)
+    offsets = [rng.standard_normal((branching**level, width), np.float32) * 0.7**level for level in range(1, depth + 1)]
+    for start in range(0, points, BLOCK):
+        count = min(BLOCK, points - start)
+        leaves = (branching**depth * rng.random(count) ** 1.5).astype(int)  # the first ones are more frequent
+        block = rng.standard_normal((count, width), np.float32) * 0.5
+        for level, offset in enumerate(offsets, 1):
+            block += offset[leaves // branching ** (depth - level)]
+        yield block
+
+
+def measure(name: str, fit: Fit, path: pathlib.Path) -> tuple[float, float, float]:
+    """Prints a row; returns seconds, processor seconds and error."""
+    spawn = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(1, spawn) as pool:
+        arguments = (fit, path, WIDTH.value, BRANCHING.value, DEPTH.value, MEMORY.value << 20)
+        seconds, processor, peak, leaves, error = pool.submit(measured, *arguments).result()
+    print(f"| {name} | {seconds:.1f} | {processor:.1f} | {leaves:,} | {error:.2f} | {peak:,.0f} |", flush=True)
+    return seconds, processor, error
+
+
+def measured(
+    fit: Fit, path: pathlib.Path, width: int, branching: int, depth: int, memory: int
+) -> tuple[float, float, float, int, float]:
+    """Seconds, processor seconds, peak memory in MiB, leaves and error of `fit`, in the process that this runs in."""
+    start, processor = time.perf_counter(), time.process_time()
+    leaves, error = fit(path, width, branching, depth, memory)
+    seconds, processor = time.perf_counter() - start, time.process_time() - processor
+    return seconds, processor, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, leaves, error()
+
+
+def ours(path: pathlib.Path, width: int, branching: int, depth: int, memory: int) -> tuple[int, Callable[[], float]]:
+    """The tree that `prepare` fits."""
+    points = RowFile(path, width)
+    tree = fit_tree(points, branching, depth, seed=0, memory=memory)
+    return tree.size, lambda: float(np.mean(np.concatenate(list(squared_errors(tree, points)))))
+
+
+def squared_errors(tree: Tree, points: RowFile) -> Iterator[np.ndarray]:
+    """Float32 [m] for each block: to the centroid of the leaf reached by descent."""
+    centroids = tree.centroids
+    for start in range(0, points.shape[0], BLOCK):
+        block = points[np.arange(start, min(start + BLOCK, points.shape[0]))]
+        yield np.sum((block - centroids[tree.assign(block)]) ** 2, axis=1)
+
+
+def peer(path: pathlib.Path, width: int, branching: int, depth: int, memory: int) -> tuple[int, Callable[[], float]]:
+    """scikit-learn, node by node; its nearest centres at each level are those of the descent."""
+    del memory  # it has no such setting
+    from sklearn.cluster import KMeans
+
+    warnings.simplefilter("ignore")  # of nodes with fewer distinct points than children
+    points = np.fromfile(path, np.float32).reshape(-1, width)
+    level, total = [np.arange(len(points))], 0.0
+    for number in range(depth):
+        parents, level = level, []
+        for rows in parents:
+            model = KMeans(min(branching, len(rows)), n_init=1, random_state=0).fit(points[rows])
+            level += [rows[model.labels_ == label] for label in np.unique(model.labels_)]
+            total += model.inertia_ if number == depth - 1 else 0.0
+    return len(level), lambda: total / len(points)
+
+
+if __name__ == "__main__":
+    app.run(main)

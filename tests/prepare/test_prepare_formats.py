@@ -1,0 +1,141 @@
+"""Preparing videos whose transcripts and annotations are in other formats of the field, from files to records."""
+
+import dataclasses
+import io
+import json
+import os
+import pathlib
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import PIL.Image
+import pytest
+import tiny_corpus
+
+from videobert_jax.config import Config, PrepareConfig
+from videobert_jax.data.records import RecordSource
+from videobert_jax.prepare import pipeline, stages
+from videobert_jax.prepare.features import ClipFeatures, factors
+from videobert_jax.prepare.narration import read_narrations, write_narrations
+from videobert_jax.prepare.pipeline import PrepareError, prepare
+from videobert_jax.prepare.scan import Source, scan
+
+COLUMNS = {"start": [0.2, 1.5], "end": [1.4, 2.8], "text": ["now chop the onion", "then stir it"]}
+EVENTS = {
+    "events": [{"tStartMs": 200, "dDurationMs": 1500, "segs": [{"utf8": "peel"}, {"utf8": " it", "tOffsetMs": 9}]}]
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """Videos with transcripts of one format each, and what lies elsewhere."""
+    folder = tmp_path_factory.mktemp("formats")
+    for index, name in enumerate("abcde"):  # nobody looks at them
+        path = folder / "videos" / f"{name}.mp4"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(bytes([index]))
+    (folder / "videos" / "a.json3").write_text(json.dumps(EVENTS))
+    (folder / "videos" / "b.csv").write_text("start,end,text\n0.2,1.5,fry the egg\n")
+    captions = {"d": COLUMNS, "unknown": COLUMNS, "c": COLUMNS, "a": COLUMNS}
+    (folder / "raw_caption.json").write_text(json.dumps(captions))
+    (folder / "truth").mkdir()
+    for name, videos in {"train": "abc", "val_1": "d", "val_2": "d"}.items():
+        entry = {"duration": 3.0, "timestamps": [[0, 2]], "sentences": [f"cook of {name}"]}
+        (folder / "truth" / f"{name}.json").write_text(json.dumps({f"v_{video}": entry for video in videos}))
+    return folder
+
+
+def configured(folder: pathlib.Path, cache: pathlib.Path, **data: str) -> Config:
+    config = tiny_corpus.config(folder / "videos", cache)
+    return dataclasses.replace(config, data=dataclasses.replace(config.data, **data))
+
+
+def imagined(
+    videos: Sequence[tuple[str, pathlib.Path]], directory: pathlib.Path, config: PrepareConfig
+) -> dict[str, str]:
+    """Features of three clips of each video, in place of `extract`, which takes many times as long as all the rest."""
+    directory.mkdir(parents=True, exist_ok=True)
+    width = sum(part.size for parts in factors(config.backbone) for part in parts)
+    with io.BytesIO() as file:
+        PIL.Image.new("RGB", (32, 32)).save(file, "jpeg")
+        jpeg = file.getvalue()
+    for video_id, path in videos:
+        rng = np.random.default_rng(list(path.read_bytes()))
+        features = rng.standard_normal((3, width)).astype(np.float16)
+        ClipFeatures(features, [jpeg] * 3).save(directory / f"{video_id}.npz")
+    return {}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _imagine() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stages, "extract", imagined)
+        yield
+
+
+@pytest.fixture(scope="module")
+def prepared(folder: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    named = {"transcripts": str(folder / "raw_caption.json"), "annotations": str(folder / "truth")}
+    return prepare(configured(folder, tmp_path_factory.mktemp("cache"), **named))
+
+
+def captions_of(directory: pathlib.Path, split: str) -> Mapping[str, set[str]]:
+    source = RecordSource(directory / "records", split)
+    found: dict[str, set[str]] = {}
+    for record in (source[index] for index in range(len(source))):
+        found.setdefault(record.video_id, set()).update(record.captions)
+    return found
+
+
+def test_all_formats_are_said(prepared: pathlib.Path) -> None:
+    said = {
+        video_id: [sentence.text for sentence in narration.sentences]
+        for video_id, narration in read_narrations(prepared / "sentences.jsonl")
+    }
+    shared = ["now chop the onion", "then stir it"]
+    assert said == {"a": ["peel it"], "b": ["fry the egg"], "c": shared, "d": shared, "e": []}
+    (problem,) = json.loads((prepared / "report.json").read_text())["quarantined"]
+    assert problem == {
+        "item": "e",
+        "stage": "transcripts",
+        "reason": "raw_caption.json has no transcript of it: used for video-only examples",
+    }
+
+
+def test_annotations_from_elsewhere_decide(prepared: pathlib.Path) -> None:
+    assert captions_of(prepared, "validation") == {"d": {"cook of val_1", "cook of val_2"}}
+    assert captions_of(prepared, "train") == {name: {"cook of train"} for name in "abc"} | {"e": set()}
+
+
+def test_what_is_named_enters_the_key(folder: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    config, videos = configured(folder, tmp_path).prepare, folder / "videos"
+    captions, truth = folder / "raw_caption.json", folder / "truth"
+    keys = [pipeline._key(config, scan(videos, *named)) for named in ((), (captions,), (captions, truth))]
+    for path in (captions, truth / "val_2.json"):
+        os.utime(path, ns=(0, 0))
+        keys.append(pipeline._key(config, scan(videos, captions, truth)))
+    assert len(set(keys)) == 5
+
+
+def test_broken_files_for_all_are_named(folder: pathlib.Path, prepared: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    broken = tmp_path / "caption.json"
+    broken.write_text('{"c": {"start": [')
+    with pytest.raises(PrepareError, match=r"caption\.json has the schema of none of|caption\.json is no JSON"):
+        prepare(configured(folder, prepared.parent, annotations=str(broken)))
+    other = tmp_path / "HowTo100M_v1.csv"
+    other.write_text("video_id,rank\n")
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(PrepareError, match=r"v1\.csv begins b'video_id,rank"):
+        patch.setattr(stages, "features", None)  # it shows before they are made
+        prepare(configured(folder, prepared.parent, transcripts=str(other)))
+    with pytest.raises(PrepareError, match=r"caption\.json is broken after 0 videos, near byte 17 .*; get it whole"):
+        prepare(configured(folder, prepared.parent, transcripts=str(broken)))
+
+
+def test_a_shared_file_is_read_once_and_in_its_order(tmp_path: pathlib.Path) -> None:
+    captions = tmp_path / "caption.json"
+    captions.write_text(json.dumps({"b": COLUMNS, "a": {**COLUMNS, "text": [7, 8]}}))
+    sources = [Source(name, tmp_path / f"{name}.mp4", None) for name in "abc"]
+    write_narrations(tmp_path / "sentences.jsonl", sources, 24, captions)
+    found = dict(read_narrations(tmp_path / "sentences.jsonl"))
+    assert list(found) == ["b", "a", "c"]
+    assert found["a"].problem == "the transcript holds no spoken words: used for video-only examples"

@@ -1,0 +1,78 @@
+"""Fitting on more clips than memory holds."""
+
+import numpy as np
+import pytest
+
+from videobert_jax.prepare import clustering
+from videobert_jax.prepare.clustering import fit_tree
+from videobert_jax.prepare.quality import quality
+from videobert_jax.prepare.rows import write_rows
+from videobert_jax.prepare.streaming import fit_videos, sample_clips
+from videobert_jax.prepare.vocabulary import Part, fit
+
+FACTORS = ((Part(6, 4),), (Part(10, 8),))
+
+
+def clips() -> np.ndarray:
+    rng = np.random.default_rng(0)
+    centres = rng.standard_normal((30, 16)) * 3
+    return (centres[rng.integers(30, size=3000)] + rng.standard_normal((3000, 16)) / 2).astype(np.float32)
+
+
+def videos() -> list[np.ndarray]:
+    return np.split(clips(), np.sort(np.random.default_rng(1).integers(3000, size=40)))
+
+
+@pytest.mark.parametrize("factors", [(), FACTORS])
+def test_what_fits_into_memory_is_fitted_bitwise_as_ever(tmp_path, factors) -> None:
+    streamed = fit_videos(videos(), 4, 3, 0, factors, 1 << 20, tmp_path)
+    assert streamed.centroids.tobytes() == fit(clips(), 4, 3, 0, factors).centroids.tobytes()
+
+
+@pytest.mark.parametrize("factors", [(), FACTORS])
+def test_what_does_not_fit_is_fitted_nearly_as_well_and_again_the_same(tmp_path, factors) -> None:
+    first, again = (fit_videos(videos(), 4, 3, 0, factors, 1 << 15, tmp_path) for _ in range(2))
+    assert first.centroids.tobytes() == again.centroids.tobytes()
+    whole = fit(clips(), 4, 3, 0, factors)
+    assert first.projection.mean.tobytes() == whole.projection.mean.tobytes()
+    assert first.centroids.tobytes() != whole.centroids.tobytes()
+    assert quality(first, videos()).error < 1.15 * quality(whole, videos()).error
+    assert not list(tmp_path.iterdir())
+
+
+def test_no_more_rows_are_read_at_once_than_fit(tmp_path, monkeypatch) -> None:
+    points = clips()
+    stored = write_rows(tmp_path / "points", [points], 16)
+    memory, asked = 1 << 16, []
+
+    class Watched:
+        shape = stored.shape
+
+        def __getitem__(self, rows: np.ndarray) -> np.ndarray:
+            asked.append(len(rows))
+            return stored[rows]
+
+    tree = fit_tree(Watched(), 4, 3, 0, memory=memory)
+    assert max(asked) * clustering._bytes_per_point(16, 4) <= memory
+    assert sum(asked) < 6 * len(points)  # about once or twice a level
+    assert sorted(set(tree.assign(points))) == list(range(tree.size))
+
+
+def test_rows_on_disk_give_the_same_tree_as_rows_in_memory(tmp_path) -> None:
+    points = clips()
+    stored = write_rows(tmp_path / "points", [points], 16)
+    for memory in (1 << 14, 1 << 24):
+        trees = [fit_tree(source, 3, 3, 0, memory=memory) for source in (points, stored)]
+        assert trees[0].nodes.tobytes() == trees[1].nodes.tobytes()
+
+
+def test_hardly_any_memory_still_gives_a_tree(tmp_path) -> None:
+    vocabulary = fit_videos(videos(), 4, 3, 0, (), 1, tmp_path)
+    assert 48 < vocabulary.size <= 64
+    assert set(vocabulary.assign(clips())) == set(range(vocabulary.size))
+
+
+def test_sample_is_evenly_spaced_over_all_videos() -> None:
+    stride = 3000 // 500
+    np.testing.assert_array_equal(sample_clips(videos(), 500), clips()[::stride])
+    np.testing.assert_array_equal(sample_clips(videos(), 10_000), clips())

@@ -1,0 +1,62 @@
+"""Assigning points to the leaves of a tree on an accelerator, in blocks of one shape."""
+
+import functools
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from videobert_jax.prepare.clustering import Tree
+
+ROWS = 1024  # points of a block; the last one is filled up, so that one program serves all
+
+
+def descent(tree: Tree) -> Callable[[np.ndarray], np.ndarray]:
+    """`tree.assign` as a function of float32 [n, P], run where it is fastest; equal up to ties.
+
+    NumPy on a CPU, where the points of one parent share a matrix product; XLA on anything else.
+    """
+    return tree.assign if jax.default_backend() == "cpu" else descent_by_xla(tree)
+
+
+def descent_by_xla(tree: Tree) -> Callable[[np.ndarray], np.ndarray]:
+    """`tree.assign` as a function of float32 [n, P] on JAX's default device, which keeps the tree."""
+    levels = _levels(tree)
+    width = max(int(tree.child_count.max()), 1)
+    arrays = jax.device_put((tree.nodes, tree.first_child, tree.child_count))
+
+    def assign(points: np.ndarray) -> np.ndarray:
+        leaves = np.zeros(len(points), np.int32)
+        for start in range(0, len(points), ROWS):
+            block = points[start : start + ROWS]
+            padded = np.pad(block, ((0, ROWS - len(block)), (0, 0)))
+            reached = np.asarray(_descend(*arrays, padded, width, levels))[: len(block)]
+            leaves[start : start + ROWS] = tree.leaf_ids[reached]
+        return leaves
+
+    return assign
+
+
+def _levels(tree: Tree) -> int:
+    """Edges from the root to the deepest leaf; children have higher numbers than their parent."""
+    depth = np.zeros(len(tree.nodes), int)
+    for node in np.flatnonzero(tree.child_count):
+        depth[tree.first_child[node] : tree.first_child[node] + tree.child_count[node]] = depth[node] + 1
+    return int(depth.max())
+
+
+@functools.partial(jax.jit, static_argnames=("width", "levels"))
+def _descend(
+    nodes: jax.Array, first_child: jax.Array, child_count: jax.Array, points: jax.Array, width: int, levels: int
+) -> jax.Array:
+    """The node that each of `points` [n, P] ends at, int32 [n]. Differences are squared, not multiplied out: exact."""
+    place = jnp.arange(width, dtype=jnp.int32)[None]
+    node = jnp.zeros(len(points), jnp.int32)
+    for _ in range(levels):
+        first, count = first_child[node][:, None], child_count[node][:, None]
+        children = nodes[first + jnp.minimum(place, jnp.maximum(count - 1, 0))]  # [n, width, P]
+        distances = jnp.sum((points[:, None] - children) ** 2, axis=-1)
+        nearest = jnp.argmin(jnp.where(place < count, distances, jnp.inf), axis=1).astype(jnp.int32)
+        node = jnp.where(count[:, 0] > 0, first[:, 0] + nearest, node)
+    return node

@@ -1,0 +1,76 @@
+"""Rows of (start, end, text), which HowTo100M, HERO and tables give, to cues.
+
+A row whose text is no string or is empty, or whose times are no numbers, not finite or negative, is dropped and counted
+among the "unreadable or empty cues"; the rules of `transcripts` mend the rest.
+"""
+
+import collections
+import csv
+import io
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from videobert_jax.prepare.transcripts import Cue, Transcript, TranscriptError, from_cues, unrolled
+
+COLUMNS = ("start", "end", "text")
+
+
+def moment(value: Any) -> float:
+    """A time in seconds. Raises ValueError or TypeError for what is none: not a number, not finite, negative."""
+    if isinstance(value, bool):
+        raise TypeError(f"{value} is no time")
+    seconds = float(value)
+    if not 0 <= seconds < math.inf:
+        raise ValueError(f"{value} is no time")
+    return seconds
+
+
+def from_rows(rows: Iterable[tuple[Any, Any, Any]]) -> Transcript:
+    """The transcript of rows (start, end, text). Raises TranscriptError if no word is spoken in them."""
+    repairs: collections.Counter[str] = collections.Counter()
+    cues = []
+    for start, end, text in rows:
+        try:
+            cues.append(Cue(moment(start), moment(end), _lines(text)))
+        except (TypeError, ValueError, OverflowError):
+            repairs["unreadable or empty cues"] += 1
+    return from_cues(unrolled(cues, repairs), repairs)
+
+
+def _lines(text: Any) -> tuple[str, ...]:
+    if not isinstance(text, str):
+        raise TypeError(f"{text!r} is no text")
+    text.encode()  # half of a surrogate pair, which JSON can write, cannot be stored
+    lines = tuple(line for line in text.splitlines() if line.strip())
+    if not lines:
+        raise ValueError("no text")
+    return lines
+
+
+def from_columns(columns: Any) -> Transcript:
+    """The transcript of ``{"start": [...], "end": [...], "text": [...]}``. Raises TranscriptError."""
+    if not isinstance(columns, Mapping) or not all(isinstance(columns.get(name), list) for name in COLUMNS):
+        raise TranscriptError(f"the transcript lacks a list of each of {', '.join(COLUMNS)}")
+    lists = [columns[name] for name in COLUMNS]
+    if len(lengths := set(map(len, lists))) > 1:
+        raise TranscriptError(f"{', '.join(COLUMNS)} are lists of {sorted(lengths)} entries, expected as many in each")
+    return from_rows(zip(*lists, strict=True))
+
+
+def is_table(text: str) -> bool:
+    """Whether the first line of a text names the columns of such a table, in any order and among others."""
+    header = text.partition("\n")[0].strip().split(",")
+    return {name.strip(' "').lower() for name in header} >= set(COLUMNS)
+
+
+def parse_table(text: str) -> Transcript:
+    """The transcript of a table of comma-separated values whose header names the columns. Raises TranscriptError."""
+    table = csv.reader(io.StringIO(text))
+    try:
+        header = [name.strip().lower() for name in next(table)]
+        places = [header.index(name) for name in COLUMNS]
+        rows = [tuple(row[place] if place < len(row) else None for place in places) for row in table if row]
+    except csv.Error as error:
+        raise TranscriptError(f"line {table.line_num} of the table cannot be read: {error}") from error
+    return from_rows((start, end, words) for start, end, words in rows)

@@ -1,0 +1,86 @@
+"""Questions about videos, as MSRVTT-QA and ActivityNet-QA publish them.
+
+A question that lacks a text or its video is left out with a `Problem`, and so is an ActivityNet answer to no question.
+
+* MSRVTT-QA: ``[{"answer", "id", "question", "video_id": int}]``; video 7 is the file ``video7``.
+* ActivityNet-QA: ``*_q.json`` ``[{"video_name", "question", "question_id"}]`` and ``*_a.json``
+  ``[{"answer", "type", "question_id"}]``.
+"""
+
+import dataclasses
+import json
+import pathlib
+from collections.abc import Callable
+from typing import Any
+
+from videobert_jax.prepare.formats import FormatError
+from videobert_jax.prepare.report import Problem
+
+
+@dataclasses.dataclass(frozen=True)
+class Question:
+    """A question about a video, and its answer, or None where that is not published."""
+
+    video_id: str
+    question: str
+    answer: str | None
+
+
+Read = tuple[list[Question], list[Problem]]
+
+
+def read_msrvtt_qa(path: pathlib.Path) -> Read:
+    """The questions of a file. Raises FormatError if it is no list of JSON."""
+
+    def question(entry: dict[str, Any]) -> Question:
+        number = entry["video_id"]
+        if isinstance(number, bool) or not isinstance(number, int) or number < 0:
+            raise ValueError(f"video_id is {number!r}, expected a number")
+        answer = _text(entry, "answer") if "answer" in entry else None
+        return Question(f"video{number}", _text(entry, "question"), answer)
+
+    return _each(path, question)
+
+
+def read_activitynet_qa(questions: pathlib.Path, answers: pathlib.Path | None) -> Read:
+    """The questions of one file with the answers of the other. Raises FormatError if one is no list of JSON."""
+    known: dict[str, str] = {}
+    problems: list[Problem] = []
+    if answers is not None:
+        pairs, problems = _each(answers, lambda entry: (_text(entry, "question_id"), _text(entry, "answer")))
+        known = dict(pairs)
+    asked: set[str] = set()
+
+    def question(entry: dict[str, Any]) -> Question:
+        number = _text(entry, "question_id")
+        found = Question(_text(entry, "video_name"), _text(entry, "question"), known.get(number))
+        asked.add(number)
+        return found
+
+    found, flaws = _each(questions, question)
+    orphans = [Problem(f"{answers}, {number}", "questions", "answer to no question") for number in known.keys() - asked]
+    return found, [*problems, *flaws, *sorted(orphans)]
+
+
+def _each(path: pathlib.Path, read: Callable[[dict[str, Any]], Any]) -> tuple[list[Any], list[Problem]]:
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        raise FormatError(f"{path} is no JSON ({type(error).__name__}: {error}); mend it") from error
+    if not isinstance(entries, list):
+        raise FormatError(f"{path} holds {type(entries).__name__}, expected a list of questions or answers")
+    found, problems = [], []
+    for index, entry in enumerate(entries):
+        try:
+            found.append(read(entry))
+        except (KeyError, TypeError, ValueError) as error:
+            problems.append(Problem(f"{path}, entry {index}", "questions", f"unusable: {error!r}"))
+    return found, problems
+
+
+def _text(entry: dict[str, Any], name: str) -> str:
+    value = entry[name]
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError(f"{name} is {value!r}, expected words")
+    value.encode()  # half of a surrogate pair, which JSON can write, cannot be stored
+    return value.strip()

@@ -1,0 +1,134 @@
+"""One file with the transcripts of many videos, read as a stream: its size does not matter, only its largest video's.
+
+* HowTo100M's ``caption.json``, ``raw_caption.json`` and ``raw_caption_superclean.json``:
+  ``{video id: {"start": [seconds], "end": [seconds], "text": [str]}}``, parsed by `ijson`.
+* HERO's and TV's lines of JSON: ``{"vid_name": video id, "sub": [{"text", "start", "end"}]}``.
+
+Of a video that is there twice the first counts. A file that breaks off is refused, with the place, rather than taken
+for a smaller one.
+"""
+
+import functools
+import json
+import pathlib
+import re
+from collections.abc import Callable, Collection, Iterator
+from typing import Any, BinaryIO
+
+import ijson
+
+from videobert_jax.prepare.formats import FormatError
+from videobert_jax.prepare.formats.intervals import from_columns, from_rows
+from videobert_jax.prepare.transcripts import Transcript, TranscriptError
+
+CHUNK = 1 << 16  # bytes
+LONGEST_LINE = 1 << 26  # bytes; a video's subtitles are thousands of times shorter
+
+Parse = Callable[[], Transcript]  # raises TranscriptError
+
+
+def transcripts(path: pathlib.Path, video_ids: Collection[str]) -> Iterator[tuple[str, Parse]]:
+    """(video id, what parses its transcript), for those of `video_ids` that the file has, in the order of the file.
+
+    Raises FormatError for a file of neither format, or one that breaks off.
+    """
+    missing = set(video_ids)
+    for video_id, parse in reader(path)(path):
+        if video_id in missing:
+            missing.discard(video_id)
+            yield video_id, parse
+
+
+def reader(path: pathlib.Path) -> Callable[[pathlib.Path], Iterator[tuple[str, Parse]]]:
+    """What reads such a file, by how it begins. Raises FormatError for a file of neither format."""
+    with path.open("rb") as file:
+        start = file.read(CHUNK).removeprefix(b"\xef\xbb\xbf").lstrip()
+    if not start.startswith(b"{"):
+        raise FormatError(
+            f"{path} begins {start[:20]!r}, expected the captions of HowTo100M or lines of JSON as HERO has them; "
+            "name another file with --config.data.transcripts"
+        )
+    by_line = re.match(rb'\{\s*"(vid_name|sub)"\s*:\s*(?!\{)', start)
+    return _hero if by_line else _howto100m
+
+
+def _howto100m(path: pathlib.Path) -> Iterator[tuple[str, Parse]]:
+    videos = 0
+    with path.open("rb") as file:
+        try:
+            for video_id, columns in ijson.kvitems(StandardJson(file), "", use_float=True):
+                yield video_id, functools.partial(from_columns, columns)
+                videos += 1
+        except (ijson.JSONError, ValueError, OverflowError, RecursionError) as error:
+            raise _broken(path, f"after {videos:,} videos, near byte {file.tell():,}", error) from error
+
+
+def _hero(path: pathlib.Path) -> Iterator[tuple[str, Parse]]:
+    with path.open("rb") as file:
+        for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE), b""), 1):
+            if not line.strip():
+                continue
+            try:
+                entry = json.loads(line.decode("utf-8-sig"))
+                video_id, subtitles = entry["vid_name"], entry["sub"]
+            except (KeyError, TypeError, ValueError, RecursionError) as error:
+                raise _broken(path, f"in line {number:,}", error) from error
+            yield str(video_id), functools.partial(_subtitles, subtitles)
+
+
+def _broken(path: pathlib.Path, place: str, error: Exception) -> FormatError:
+    reason = " ".join(str(error).split())[:200]
+    return FormatError(f"{path} is broken {place} ({type(error).__name__}: {reason}); get it whole and run again")
+
+
+def _subtitles(subtitles: Any) -> Transcript:
+    if not isinstance(subtitles, list):
+        raise TranscriptError(f'"sub" is {type(subtitles).__name__}, expected a list')
+    rows = [row if isinstance(row, dict) else {} for row in subtitles]
+    return from_rows((row.get("start"), row.get("end"), row.get("text")) for row in rows)
+
+
+class StandardJson:
+    """A file of JSON for parsers that keep to the standard: Python writes NaN and Infinity, which become null here."""
+
+    NO_NUMBER = re.compile(rb"-?Infinity|NaN")
+    BEGUN = re.compile(rb"[-A-Za-z]*\Z")  # what may be the start of one
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._held = b""  # the end of the last chunk, if a word or an escape may go on after it
+        self._in_string = False
+
+    def read(self, size: int) -> bytes:
+        """At least a byte until the end of the file; like ijson, asks with a size of 0 for the type alone."""
+        out = b""
+        while size and not out:
+            fresh = self._file.read(CHUNK)
+            chunk = self._held + fresh
+            keep = len(chunk) - self._open_end(chunk) if fresh else len(chunk)
+            chunk, self._held = chunk[:keep], chunk[keep:]
+            out = self._replaced(chunk)
+            if not fresh:
+                break
+        return out
+
+    def _open_end(self, chunk: bytes) -> int:
+        """How many bytes at the end may belong to a word or an escape that is not whole yet."""
+        backslashes = len(chunk) - len(chunk.rstrip(b"\\"))
+        begun = self.BEGUN.search(chunk[-len("-Infinity") :])
+        return backslashes % 2 or len(begun[0] if begun else b"")
+
+    def _replaced(self, chunk: bytes) -> bytes:
+        """The chunk with null for what is no number, outside strings; remembers whether it ends inside one."""
+        parts = []
+        done = 0
+        for found in self.NO_NUMBER.finditer(chunk):
+            self._pass(chunk[done : found.start()])
+            parts += [chunk[done : found.start()], found[0] if self._in_string else b"null"]
+            done = found.end()
+        self._pass(chunk[done:])
+        return b"".join([*parts, chunk[done:]])
+
+    def _pass(self, part: bytes) -> None:
+        quotes = part.replace(rb"\\", b"").replace(rb"\"", b"").count(b'"')
+        self._in_string ^= bool(quotes % 2)

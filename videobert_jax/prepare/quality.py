@@ -1,0 +1,87 @@
+"""How well a visual vocabulary fits clips, and what its hierarchy costs."""
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from videobert_jax.prepare.clustering import FAST, k_means
+from videobert_jax.prepare.vocabulary import Part, Vocabulary, fit
+
+SAMPLE = 4096  # clips that a flat k-means is compared on
+CLIPS_PER_WORD = 8  # of these; fewer would flatter both
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """A small vocabulary of the same kind beside flat k-means, both fitted and judged on a sample.
+
+    Attributes:
+      clips: of the sample.
+      words: of either.
+      error: of the hierarchy, as in `Quality`.
+      flat_error: of flat k-means in the same projected space.
+    """
+
+    clips: int
+    words: int
+    error: float
+    flat_error: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Quality:
+    """How well the vocabulary fits clips.
+
+    Attributes:
+      size: visual words.
+      used: words that at least one clip has.
+      perplexity: exponential of the entropy of the words' frequencies, in nats; `size` if all were equally frequent.
+      error: mean squared distance to the own centroid, as a share of the variance.
+      usage: words by the clips that have them: none, 1, 2 to 3, 4 to 7, and so on in powers of two.
+    """
+
+    size: int
+    used: int
+    perplexity: float
+    error: float
+    usage: tuple[int, ...]
+
+
+def quality(vocabulary: Vocabulary, videos: Iterable[np.ndarray]) -> Quality:
+    """Measures `vocabulary` on the clips of `videos`, float [n, D] each, read once; at least one clip in all."""
+    centroids = vocabulary.centroids
+    counts = np.zeros(vocabulary.size, int)
+    total, squares = np.zeros((2, centroids.shape[1]))
+    residual = 0.0
+    for features in videos:
+        words, points = vocabulary.assign(features), vocabulary.projection(features)
+        counts += np.bincount(words, minlength=vocabulary.size)
+        residual += np.sum((points - centroids[words]) ** 2, dtype=np.float64)
+        total += points.sum(axis=0, dtype=np.float64)
+        squares += np.square(points, dtype=np.float64).sum(axis=0)
+    clips = counts.sum()
+    frequencies = counts[counts > 0] / clips
+    variance = np.sum(squares / clips - (total / clips) ** 2)
+    return Quality(
+        size=vocabulary.size,
+        used=len(frequencies),
+        perplexity=float(np.exp(-np.sum(frequencies * np.log(frequencies)))),
+        error=float(residual / clips / max(variance, 1e-30)),
+        usage=tuple(np.bincount(np.frexp(counts)[1]).tolist()),
+    )
+
+
+def compare_with_flat(
+    sample: np.ndarray, branching: int, depth: int, seed: int, factors: Sequence[Sequence[Part]] = ()
+) -> Comparison:
+    """Fits as many levels of a vocabulary as float `sample` [n, D] has clips for, and flat k-means of as many words."""
+    levels = 1
+    while levels < depth and branching ** (levels + 1) * CLIPS_PER_WORD <= len(sample):
+        levels += 1
+    hierarchy = fit(sample, branching, levels, seed, factors)
+    points = hierarchy.projection(sample)
+    centres, labels = k_means(points, hierarchy.size, np.random.default_rng(seed), FAST)
+    variance = max(float(points.var(axis=0).sum()), 1e-30)
+    flat_error = float(np.mean(np.sum((points - centres[labels]) ** 2, axis=1))) / variance
+    return Comparison(len(sample), hierarchy.size, quality(hierarchy, [sample]).error, flat_error)
