@@ -131,7 +131,8 @@ def main(_: list[str]) -> None:
     }
     with tempfile.TemporaryDirectory() as name:
         directory = pathlib.Path(name)
-        records.write_records(directory, "train", made_up_records())
+        shard = directory / records.shard_name("train", "array_record", 0, 1)
+        records.write_metadata(directory, {"train": [records.write_shard(shard, made_up_records(), "array_record")]})
         for config in CONFIGS:
             rates = {}
             for title, make in pipelines.items():

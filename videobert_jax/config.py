@@ -50,7 +50,7 @@ class PrepareConfig:
     tokenizer_size: int = 4096  # largest size of a trained WordPiece vocabulary
     max_sentence_words: int = 24  # unpunctuated speech is cut at the latest here
     chunk_tokens: int = 256  # a record holds about this many text + visual tokens
-    records_per_shard: int = 1024
+    videos_per_shard: int = 256  # that are worked on together, and end in one file of records
     record_format: str = "array_record"  # or "tfrecord"
     validation_fraction: float = 0.05  # held-out share where no annotation file names the split
     workers: int = 0  # processes; 0: one per core

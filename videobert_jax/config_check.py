@@ -63,7 +63,7 @@ RULES: dict[str, Interval | Choice] = {
     "prepare.tokenizer_size": Interval(64, 1_000_000),  # the special tokens, and the letters at and after a start
     "prepare.max_sentence_words": COUNT,
     "prepare.chunk_tokens": COUNT,
-    "prepare.records_per_shard": COUNT,
+    "prepare.videos_per_shard": COUNT,
     "prepare.record_format": Choice(("array_record", "tfrecord")),
     "prepare.validation_fraction": PART,
     "prepare.workers": WORKERS,

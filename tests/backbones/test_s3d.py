@@ -97,12 +97,26 @@ def test_padding_is_never_a_maximum():
     np.testing.assert_array_equal(s3d.max_pool(x, (2, 2, 2), (2, 2, 2), [(1, 1)] * 3), x)
 
 
+def test_larger_frames_are_cropped_as_torchvision_crops(monkeypatch):
+    class Seen:
+        def apply(self, _, videos):
+            return videos
+
+    monkeypatch.setattr(s3d, "S3D", Seen)
+    ramp = np.broadcast_to(np.arange(256, dtype=np.uint8)[None, :, None], (1, 256, 256, 3))
+    frames = np.stack([ramp, ramp.swapaxes(1, 2)])
+    pixels = s3d.apply({}, frames) * np.float32(s3d.STANDARD_DEVIATION) + np.float32(s3d.MEAN)
+    np.testing.assert_allclose(pixels * 255, frames[:, :, 16:240, 16:240], atol=1e-3)
+    assert s3d.apply({}, frames[:, :, :225, :224]).shape == (2, 1, 224, 224, 3)
+    assert s3d.apply({}, frames[:, :, :223, :96]).shape == (2, 1, 223, 96, 3)
+
+
 def test_a_clip_that_a_backbone_cannot_take_is_refused_with_the_option(tmp_path):
     weights = tmp_path / "weights.pth"
     weights.touch()
     get_backbone("s3d").check(15, 111, str(weights))
     get_backbone("s3dg").check(16, 112, str(weights))
-    with pytest.raises(ConfigError, match=r"clip_frames is 13; backbone s3d needs at least 14, a multiple of 1"):
+    with pytest.raises(ConfigError, match=r"clip_frames is 13; backbone s3d needs at least 14$"):
         get_backbone("s3d").check(13, 224, str(weights))
     with pytest.raises(ConfigError, match=r"clip_frames is 17; backbone s3dg needs at least 16, a multiple of 2"):
         get_backbone("s3dg").check(17, 224, str(weights))

@@ -9,11 +9,12 @@ from collections import Counter
 import numpy as np
 import pytest
 from synthetic_records import TOKENS, corpus, record
+from written_records import write_records
 
 from videobert_jax.config import DataConfig
 from videobert_jax.data import pipeline
 from videobert_jax.data.packing import Batch
-from videobert_jax.data.records import RecordError, RecordSource, write_records
+from videobert_jax.data.records import RecordError, RecordSource
 
 CONFIG = DataConfig(batch_size=8, sequence_length=128, max_predictions=24, max_sequences=16, read_threads=2, prefetch=3)
 SHAPES = {

@@ -1,9 +1,9 @@
 """What a clip's feature tells and what it does not, on clips that are drawn here; and the files."""
 
 import errno
+import functools
 import io
 import os
-import re
 
 import av
 import jax
@@ -14,7 +14,7 @@ from PIL import Image
 from videobert_jax.config import PrepareConfig
 from videobert_jax.prepare import features
 from videobert_jax.prepare.features import ClipFeatures, extract, factors
-from videobert_jax.prepare.pool import WorkerDiedError
+from videobert_jax.prepare.pool import share_out
 
 SIZE = 64
 FRAMES = 6
@@ -127,10 +127,17 @@ def videos(tmp_path_factory):
     return [(path.stem, path) for path in (*paths, folder / "broken.mp4")]
 
 
+def extract_all(videos, directory, workers):
+    """The reasons, by name, of the videos that cannot be used."""
+    items = [(name, str(path)) for name, path in videos]
+    results = share_out(functools.partial(extract, CONFIG, directory), items, workers)
+    return {name: reason for (name, _), reason in results if reason}
+
+
 @pytest.fixture(scope="module")
 def extracted(videos, tmp_path_factory):
     directory = tmp_path_factory.mktemp("features")
-    return directory, extract(videos, directory, CONFIG)
+    return directory, extract_all(videos, directory, workers=2)
 
 
 @pytest.mark.slow
@@ -169,44 +176,36 @@ def test_a_clip_has_the_same_feature_alone_and_in_company(extracted):
 @pytest.mark.slow
 def test_files_are_bitwise_the_same_with_any_number_of_workers(extracted, videos, tmp_path, parts):
     directory, _ = extracted
-    extract(videos[:3], tmp_path, PrepareConfig(fps=10.0, clip_frames=FRAMES, image_size=SIZE, workers=1))
+    extract_all(videos[:3], tmp_path, workers=1)
     for video_id, _ in videos[:3]:
         assert (tmp_path / f"{video_id}.npz").read_bytes() == (directory / f"{video_id}.npz").read_bytes()
 
 
-def test_finished_videos_are_left_alone(videos, tmp_path, monkeypatch):
-    monkeypatch.setattr(features, "share_out", lambda work, jobs, workers: ((job, None) for job in jobs))
-    ClipFeatures(np.zeros((1, 3), np.float16), [b"finished"]).save(tmp_path / "video1.npz")
-    seen = []
-    monkeypatch.setattr(features, "progress", lambda results, total, *_: seen.extend(list(results)) or seen)
-    assert extract(videos[:2], tmp_path, CONFIG) == {}
-    assert [job.path for job, _ in seen] == [videos[1][1]]
-    assert ClipFeatures.load(tmp_path / "video1.npz").thumbnails == [b"finished"]
-
-
-@pytest.mark.parametrize("share", [0, 0.5, 0.99])
-def test_a_damaged_file_is_named_and_made_again(videos, tmp_path, monkeypatch, capsys, share):
-    path = tmp_path / "video1.npz"
-    ClipFeatures(np.zeros((1, 300), np.float16), [b"one"]).save(path)
-    data = path.read_bytes()
-    path.write_bytes(data[: int(len(data) * share)])
-    with pytest.raises(ValueError, match=r"video1\.npz is damaged .*; remove .* and run the same command again"):
-        ClipFeatures.load(path)
-    made = []
-    monkeypatch.setattr(
-        features, "share_out", lambda work, jobs, workers: [made.append(job) or (job, None) for job in jobs]
-    )
-    extract(videos[:1], tmp_path, CONFIG)
-    assert [job.target for job in made] == [path]
-    assert "video1.npz is damaged: making it again" in capsys.readouterr().err
-
-
 def in_worker(monkeypatch, tmp_path, clips):
-    """What `_extract` returns when reading the video goes as `clips` does."""
+    """What `extract` returns when reading the video goes as `clips` does."""
     monkeypatch.setenv("XLA_FLAGS", "")
     monkeypatch.setattr(features, "_embedder", lambda *_: lambda clips: np.zeros((len(clips), 3)))
     monkeypatch.setattr(features, "read_clips", clips)
-    return features._extract(features._Job(tmp_path / "a.mp4", tmp_path / "a.npz", CONFIG))
+    return extract(CONFIG, tmp_path, ("a", str(tmp_path / "a.mp4")))
+
+
+def test_a_finished_video_is_left_alone(tmp_path, monkeypatch):
+    ClipFeatures(np.zeros((1, 3), np.float16), [b"finished"]).save(tmp_path / "a.npz")
+    assert in_worker(monkeypatch, tmp_path, None) is None
+    assert ClipFeatures.load(tmp_path / "a.npz").thumbnails == [b"finished"]
+
+
+@pytest.mark.parametrize("share", [0, 0.5, 0.99])
+def test_a_damaged_file_is_named_and_made_again(tmp_path, monkeypatch, capsys, share):
+    path = tmp_path / "a.npz"
+    ClipFeatures(np.zeros((1, 300), np.float16), [b"one"]).save(path)
+    data = path.read_bytes()
+    path.write_bytes(data[: int(len(data) * share)])
+    with pytest.raises(ValueError, match=r"a\.npz is damaged .*; remove .* and run the same command again"):
+        ClipFeatures.load(path)
+    assert in_worker(monkeypatch, tmp_path, lambda *_, **__: iter([clip(), clip()])) is None
+    assert len(ClipFeatures.load(path).thumbnails) == 2
+    assert "a.npz is damaged: making it again" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("error", [ValueError("odd"), ZeroDivisionError("odd"), OSError("odd")])
@@ -232,16 +231,6 @@ def test_memory_that_runs_out_is_not_the_fault_of_a_video(monkeypatch, tmp_path)
 
     with pytest.raises(MemoryError):
         in_worker(monkeypatch, tmp_path, clips)
-
-
-def test_a_video_that_kills_its_worker_is_named(videos, tmp_path, monkeypatch):
-    results = {"video1": None, "video2": WorkerDiedError()}
-    monkeypatch.setattr(
-        features, "share_out", lambda work, jobs, workers: ((job, results[job.path.stem]) for job in jobs)
-    )
-    failures = extract(videos[:2], tmp_path, CONFIG)
-    assert list(failures) == ["video2"]
-    assert re.match("its worker process died, 2 times", failures["video2"])
 
 
 def test_a_file_is_never_seen_half_done(tmp_path, monkeypatch):

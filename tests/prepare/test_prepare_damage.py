@@ -10,6 +10,7 @@ import tiny_corpus
 from videobert_jax.config import Config, PrepareConfig
 from videobert_jax.data import records as records_lib
 from videobert_jax.prepare import pipeline, stages
+from videobert_jax.prepare.blocks import Planned
 from videobert_jax.prepare.pipeline import PrepareError, prepare
 from videobert_jax.prepare.scan import scan
 
@@ -49,7 +50,7 @@ def age(shard: pathlib.Path) -> None:
     content = [source[index] for index in range(len(source))]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(records_lib, "SCHEMA_VERSION", 99)
-        records_lib.write_records(shard.parent, "validation", content)
+        records_lib.write_shard(shard, content, "array_record")
 
 
 @pytest.mark.parametrize(
@@ -75,7 +76,7 @@ def test_what_is_damaged_is_made_again(
     before = tiny_corpus.contents(prepared)
     (target,) = prepared.glob(path)
     damage(target)
-    assert prepare(settings) == prepared
+    assert prepare(settings, tiny_corpus.here) == prepared
     assert tiny_corpus.contents(prepared) == before
     assert ("making the records again, since" in capsys.readouterr().out) == path.startswith("records/")
 
@@ -83,12 +84,12 @@ def test_what_is_damaged_is_made_again(
 @pytest.mark.parametrize(
     ("path", "removed"),
     [
-        ("unreadable.json", ""),
-        ("sentences.jsonl", ""),
+        ("unreadable.json", "unreadable.json"),
+        ("sentences/train-00000-of-00001.jsonl", "sentences/train-00000-of-00001.jsonl"),
         ("features/video1.npz", ""),
         ("vocabulary/quality.json", "vocabulary"),
         ("vocabulary/tree.npz", "vocabulary"),
-        ("records/contents.json", "records"),
+        ("records/train-00000-of-00001.json", "records"),
     ],
 )
 def test_damage_is_named_and_its_remedy_is_true(
@@ -100,9 +101,10 @@ def test_damage_is_named_and_its_remedy_is_true(
         shutil.rmtree(prepared / "records")
     truncate(prepared / path)
     with pytest.raises(PrepareError, match=rf"{prepared / path} is damaged .*; remove {prepared / removed} and run"):
-        prepare(settings)
-    shutil.rmtree(prepared / removed)
-    assert tiny_corpus.contents(prepare(settings)) == before
+        prepare(settings, tiny_corpus.here)
+    remove = pathlib.Path.unlink if (prepared / removed).is_file() else shutil.rmtree
+    remove(prepared / removed)
+    assert tiny_corpus.contents(prepare(settings, tiny_corpus.here)) == before
 
 
 @pytest.mark.slow
@@ -131,7 +133,8 @@ def test_a_long_name_is_cut_where_it_is_stored(tmp_path: pathlib.Path) -> None:
     names = [tmp_path / f"{'é' * 119}{end}.mp4" for end in "ab"]
     for name in names:
         name.touch()
-    first, second = (stages._stored_name(source) for source in scan(tmp_path).sources)
+    planned = [Planned(source.video_id, str(source.video), None, None) for source in scan(tmp_path).sources]
+    first, second = map(stages._stored_name, planned)
     assert first != second
     assert first.startswith("é" * 100 + "-")
     assert len(f".{first}.npz.part".encode()) <= 255

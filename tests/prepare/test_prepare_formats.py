@@ -5,7 +5,7 @@ import io
 import json
 import os
 import pathlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import PIL.Image
@@ -16,9 +16,9 @@ from videobert_jax.config import Config, PrepareConfig
 from videobert_jax.data.records import RecordSource
 from videobert_jax.prepare import pipeline, stages
 from videobert_jax.prepare.features import ClipFeatures, factors
-from videobert_jax.prepare.narration import read_narrations, write_narrations
+from videobert_jax.prepare.narration import read_narrations
 from videobert_jax.prepare.pipeline import PrepareError, prepare
-from videobert_jax.prepare.scan import Source, scan
+from videobert_jax.prepare.scan import scan
 
 COLUMNS = {"start": [0.2, 1.5], "end": [1.4, 2.8], "text": ["now chop the onion", "then stir it"]}
 EVENTS = {
@@ -50,20 +50,16 @@ def configured(folder: pathlib.Path, cache: pathlib.Path, **data: str) -> Config
     return dataclasses.replace(config, data=dataclasses.replace(config.data, **data))
 
 
-def imagined(
-    videos: Sequence[tuple[str, pathlib.Path]], directory: pathlib.Path, config: PrepareConfig
-) -> dict[str, str]:
-    """Features of three clips of each video, in place of `extract`, which takes many times as long as all the rest."""
-    directory.mkdir(parents=True, exist_ok=True)
+def imagined(config: PrepareConfig, directory: pathlib.Path, video: tuple[str, str]) -> None:
+    """Features of three clips of a video, in place of `extract`, which takes many times as long as all the rest."""
     width = sum(part.size for parts in factors(config.backbone) for part in parts)
     with io.BytesIO() as file:
         PIL.Image.new("RGB", (32, 32)).save(file, "jpeg")
         jpeg = file.getvalue()
-    for video_id, path in videos:
-        rng = np.random.default_rng(list(path.read_bytes()))
-        features = rng.standard_normal((3, width)).astype(np.float16)
-        ClipFeatures(features, [jpeg] * 3).save(directory / f"{video_id}.npz")
-    return {}
+    name, path = video
+    rng = np.random.default_rng(list(pathlib.Path(path).read_bytes()))
+    features = rng.standard_normal((3, width)).astype(np.float16)
+    ClipFeatures(features, [jpeg] * 3).save(directory / f"{name}.npz")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -76,7 +72,7 @@ def _imagine() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def prepared(folder: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     named = {"transcripts": str(folder / "raw_caption.json"), "annotations": str(folder / "truth")}
-    return prepare(configured(folder, tmp_path_factory.mktemp("cache"), **named))
+    return prepare(configured(folder, tmp_path_factory.mktemp("cache"), **named), tiny_corpus.here)
 
 
 def captions_of(directory: pathlib.Path, split: str) -> Mapping[str, set[str]]:
@@ -90,7 +86,8 @@ def captions_of(directory: pathlib.Path, split: str) -> Mapping[str, set[str]]:
 def test_all_formats_are_said(prepared: pathlib.Path) -> None:
     said = {
         video_id: [sentence.text for sentence in narration.sentences]
-        for video_id, narration in read_narrations(prepared / "sentences.jsonl")
+        for path in (prepared / "sentences").iterdir()
+        for video_id, narration in read_narrations(path)
     }
     shared = ["now chop the onion", "then stir it"]
     assert said == {"a": ["peel it"], "b": ["fry the egg"], "c": shared, "d": shared, "e": []}
@@ -121,21 +118,11 @@ def test_broken_files_for_all_are_named(folder: pathlib.Path, prepared: pathlib.
     broken = tmp_path / "caption.json"
     broken.write_text('{"c": {"start": [')
     with pytest.raises(PrepareError, match=r"caption\.json has the schema of none of|caption\.json is no JSON"):
-        prepare(configured(folder, prepared.parent, annotations=str(broken)))
+        prepare(configured(folder, prepared.parent, annotations=str(broken)), tiny_corpus.here)
     other = tmp_path / "HowTo100M_v1.csv"
     other.write_text("video_id,rank\n")
     with pytest.MonkeyPatch.context() as patch, pytest.raises(PrepareError, match=r"v1\.csv begins b'video_id,rank"):
-        patch.setattr(stages, "features", None)  # it shows before they are made
-        prepare(configured(folder, prepared.parent, transcripts=str(other)))
+        patch.setattr(stages, "extract", None)  # it shows before features are made
+        prepare(configured(folder, prepared.parent, transcripts=str(other)), tiny_corpus.here)
     with pytest.raises(PrepareError, match=r"caption\.json is broken after 0 videos, near byte 17 .*; get it whole"):
-        prepare(configured(folder, prepared.parent, transcripts=str(broken)))
-
-
-def test_a_shared_file_is_read_once_and_in_its_order(tmp_path: pathlib.Path) -> None:
-    captions = tmp_path / "caption.json"
-    captions.write_text(json.dumps({"b": COLUMNS, "a": {**COLUMNS, "text": [7, 8]}}))
-    sources = [Source(name, tmp_path / f"{name}.mp4", None) for name in "abc"]
-    write_narrations(tmp_path / "sentences.jsonl", sources, 24, captions)
-    found = dict(read_narrations(tmp_path / "sentences.jsonl"))
-    assert list(found) == ["b", "a", "c"]
-    assert found["a"].problem == "the transcript holds no spoken words: used for video-only examples"
+        prepare(configured(folder, prepared.parent, transcripts=str(broken)), tiny_corpus.here)

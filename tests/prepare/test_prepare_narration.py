@@ -1,32 +1,79 @@
 """One transcript that nobody could have meant costs the others nothing."""
 
+import json
 import pathlib
+from collections.abc import Sequence
 
 import pytest
 
-from videobert_jax.prepare.narration import narrate, read_narrations, write_narrations
-from videobert_jax.prepare.scan import Source
+from videobert_jax.prepare.blocks import Block, Planned
+from videobert_jax.prepare.formats import FormatError
+from videobert_jax.prepare.narration import (
+    Narration,
+    deal_out,
+    narrations,
+    read_dealt,
+    read_narrations,
+    write_narrations,
+)
 from videobert_jax.prepare.storage import DamagedError
 
 GOOD = "WEBVTT\n\n00:00.000 --> 00:02.000\nchop the onion\n"
+COLUMNS = {"start": [0, 2], "end": [2, 4], "text": ["now peel it", "then fry it"]}
+FIRST, SECOND = Block("train", 0, 2), Block("train", 1, 2)
 
 
-def source(tmp_path: pathlib.Path, name: str, text: str) -> Source:
-    path = tmp_path / f"{name}.vtt"
-    path.write_text(text)
-    return Source(name, tmp_path / f"{name}.mp4", path)
+def video(video_id: str, transcript: pathlib.Path | None = None) -> Planned:
+    return Planned(video_id, f"{video_id}.mp4", str(transcript) if transcript else None, None)
+
+
+def said(narration: Narration) -> Sequence[str]:
+    return [sentence.text for sentence in narration.sentences]
 
 
 def test_absurd_numbers_are_a_problem_of_their_video(tmp_path: pathlib.Path) -> None:
-    bad = source(tmp_path, "bad", GOOD.replace("the", f"&#{'9' * 5000};"))
-    write_narrations(tmp_path / "sentences.jsonl", [bad, source(tmp_path, "good", GOOD)], 24)
+    videos = []
+    for name, text in {"bad": GOOD.replace("the", f"&#{'9' * 5000};"), "good": GOOD}.items():
+        (tmp_path / f"{name}.vtt").write_text(text)
+        videos.append(video(name, tmp_path / f"{name}.vtt"))
+    write_narrations(tmp_path / "sentences.jsonl", videos, narrations(videos, {}, "", 24))
     found = dict(read_narrations(tmp_path / "sentences.jsonl"))
     assert found["bad"].problem.startswith("the transcript cannot be understood (")
-    assert [sentence.text for sentence in found["good"].sentences] == ["chop the onion"]
+    assert said(found["good"]) == ["chop the onion"]
 
 
-def test_a_video_without_transcript_has_no_problem(tmp_path: pathlib.Path) -> None:
-    assert narrate(Source("a", tmp_path / "a.mp4", None), 24).problem == ""
+def test_a_shared_file_is_dealt_out_to_the_blocks(tmp_path: pathlib.Path) -> None:
+    """To each block of a video that has no transcript of its own."""
+    (tmp_path / "own.vtt").write_text(GOOD)
+    (tmp_path / "caption.json").write_text(
+        json.dumps({"b": {**COLUMNS, "text": [7, 8]}, "unwanted": COLUMNS, "a": COLUMNS, "own": COLUMNS})
+    )
+    blocks = {FIRST: [video("a"), video("own", tmp_path / "own.vtt")], SECOND: [video("a"), video("b"), video("c")]}
+    deal_out(tmp_path / "caption.json", blocks, tmp_path / "dealt")
+    found = {
+        block: list(narrations(videos, read_dealt(tmp_path / "dealt" / f"{block}.jsonl"), "caption.json", 24))
+        for block, videos in blocks.items()
+    }
+    sentences = ["now peel it", "then fry it"]
+    assert [said(narration) for narration in found[FIRST]] == [sentences, ["chop the onion"]]
+    assert [said(narration) for narration in found[SECOND]] == [sentences, [], []]
+    assert [narration.problem for narration in found[SECOND]] == [
+        "",
+        "the transcript holds no spoken words: used for video-only examples",
+        "caption.json has no transcript of it: used for video-only examples",
+    ]
+
+
+def test_a_broken_shared_file_leaves_nothing(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "caption.json").write_text(json.dumps({"a": COLUMNS})[:-1])
+    with pytest.raises(FormatError, match="broken after 0 videos"):
+        deal_out(tmp_path / "caption.json", {FIRST: [video("a")]}, tmp_path / "dealt")
+    assert not (tmp_path / "dealt").exists()
+    assert read_dealt(tmp_path / "dealt" / f"{FIRST}.jsonl") == {}
+
+
+def test_a_video_without_transcript_has_no_problem() -> None:
+    assert list(narrations([video("a")], {}, "", 24)) == [Narration()]
 
 
 @pytest.mark.parametrize("content", ["{", "[]", "{}", '{"video_id": "a", "sentences": [3]}'])

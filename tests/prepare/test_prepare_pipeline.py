@@ -93,7 +93,7 @@ def good_corpus(corpus: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) 
 
 @pytest.fixture(scope="module")
 def good_prepared(good_corpus: pathlib.Path, cache: pathlib.Path, prepared: pathlib.Path) -> pathlib.Path:
-    return prepare(tiny_corpus.config(good_corpus, cache))
+    return prepare(tiny_corpus.config(good_corpus, cache), tiny_corpus.here)
 
 
 @pytest.fixture
@@ -190,7 +190,7 @@ def test_stopped_at_one_step_after_the_other(
     while True:
         monkeypatch.setattr(pathlib.Path, "replace", deadly_replace(deaths + 1, before))
         try:
-            prepared = prepare(tiny_corpus.config(good_corpus, cache_of_features))
+            prepared = prepare(tiny_corpus.config(good_corpus, cache_of_features), tiny_corpus.here)
         except Killed:
             deaths += 1
         else:
@@ -230,7 +230,7 @@ def start(config: Config, tmp_path: pathlib.Path) -> subprocess.Popen[bytes]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("moment", ["features-*/*.npz", "prepared-*/sentences.jsonl", "prepared-*/vocabulary"])
+@pytest.mark.parametrize("moment", ["features-*/*.npz", "prepared-*/sentences/*", "prepared-*/vocabulary"])
 def test_killed_for_real(
     good_corpus: pathlib.Path,
     good_prepared: pathlib.Path,
@@ -270,7 +270,7 @@ def test_features_of_unchanged_videos_are_taken_over(
     good_corpus: pathlib.Path, good_prepared: pathlib.Path, cache: pathlib.Path
 ) -> None:
     """Another sentence length gives another folder, and no video is decoded again."""
-    other = prepare(tiny_corpus.config(good_corpus, cache, max_sentence_words=3))
+    other = prepare(tiny_corpus.config(good_corpus, cache, max_sentence_words=3), tiny_corpus.here)
     assert other != good_prepared
     for file in (good_prepared / "features").iterdir():
         assert file.samefile(other / "features" / file.name)
@@ -292,7 +292,7 @@ def test_sentences_after_the_end_are_counted(
     tiny_corpus.write_vtt(folder / "video0.vtt", cues)
     for index in (1, 2):
         tiny_corpus.write_vtt(folder / f"video{index}.vtt", cues[1:])
-    prepared = prepare(tiny_corpus.config(folder, cache_of_features))
+    prepared = prepare(tiny_corpus.config(folder, cache_of_features), tiny_corpus.here)
     found = json.loads((prepared / "report.json").read_text())["quarantined"]
     reasons = [f"{late} sentences begin after the last clip" for late in ("2 of 3", "2 of 2", "2 of 2")]
     assert [problem["reason"] for problem in found] == reasons
@@ -328,7 +328,7 @@ def test_annotations_give_the_split_and_the_captions(
         "video2": {"subset": "testing", "annotations": []},
     }
     (folder / "annotations.json").write_text(json.dumps({"database": database}))
-    prepared = prepare(tiny_corpus.config(folder, cache_of_features))
+    prepared = prepare(tiny_corpus.config(folder, cache_of_features), tiny_corpus.here)
     held_out = records_of(prepared, "validation")
     assert {record.video_id for record in held_out} == {"video1"}
     assert [text for record in held_out for text in record.captions] == ["cut the apple"]
@@ -348,7 +348,7 @@ def test_a_single_video_is_on_both_sides(
     folder = tmp_path / "one"
     folder.mkdir()
     shutil.copy2(corpus / "video1.mp4", folder)
-    prepared = prepare(tiny_corpus.config(folder, cache_of_features, branching=9))
+    prepared = prepare(tiny_corpus.config(folder, cache_of_features, branching=9), tiny_corpus.here)
     assert len(records_of(prepared, "train")) == len(records_of(prepared, "validation")) > 0
     warnings = capsys.readouterr().out
     assert "the only video is both trained on and held out" in warnings
@@ -378,9 +378,9 @@ def test_without_videos_the_kitchen_corpus_is_made(
     monkeypatch.setattr(kitchen_corpus, "make_corpus", make_corpus)
     config = tiny_corpus.config(corpus, cache_of_features)
     config = dataclasses.replace(config, data=dataclasses.replace(config.data, videos=""))
-    prepared = prepare(config)
+    prepared = prepare(config, tiny_corpus.here)
     assert json.loads((prepared / "manifest.json").read_text())["counts"]["videos"] == 2
-    prepare(dataclasses.replace(config, kitchen=KitchenConfig(seed=7)))
+    prepare(dataclasses.replace(config, kitchen=KitchenConfig(seed=7)), tiny_corpus.here)
     assert len(list(cache_of_features.glob("kitchen-*/"))) == 2
     assert len(list(cache_of_features.glob("prepared-*/"))) == 1
 
@@ -412,13 +412,13 @@ def test_a_full_disk_loses_nothing_finished(
         raise AssertionError("this stage was finished")
 
     config = tiny_corpus.config(good_corpus, cache_of_features)
-    monkeypatch.setattr(stages, "write_records", full)
+    monkeypatch.setattr(stages, "write_shard", full)
     with pytest.raises(PrepareError, match=r"is full; what is finished is kept: .* run the same command again"):
-        prepare(config)
+        prepare(config, tiny_corpus.here)
     monkeypatch.undo()
-    for stage in ("extract", "write_narrations", "fit"):
+    for stage in ("extract", "write_narrations", "fit_videos"):
         monkeypatch.setattr(stages, stage, again)
-    assert tiny_corpus.contents(prepare(config)) == tiny_corpus.contents(good_prepared)
+    assert tiny_corpus.contents(prepare(config, tiny_corpus.here)) == tiny_corpus.contents(good_prepared)
 
 
 def test_a_cache_that_cannot_be_written_is_an_error(corpus: pathlib.Path, tmp_path: pathlib.Path) -> None:

@@ -89,10 +89,12 @@ def test_overlong_words_are_no_speech(tmp_path: pathlib.Path) -> None:
     assert transcript.repairs == {"overlong words": 1}
 
 
-def test_a_cue_of_many_lines_takes_time_in_proportion(tmp_path: pathlib.Path) -> None:
-    lines = "\n".join(["a"] * 100_000)
-    cues = [f"00:0{i}.000 --> 00:0{i + 1}.000\n{lines}" for i in range(2)]
-    assert len(read(tmp_path, vtt(*cues)).words) >= 100_000
+@pytest.mark.parametrize(("lines", "said"), [(8, 8), (9, 36)])
+def test_a_cue_takes_over_few_lines(tmp_path: pathlib.Path, lines: int, said: int) -> None:
+    """To compare all the lines of long cues would take quadratic time."""
+    text = "\n".join(f"line{number}" for number in range(lines))
+    cues = [f"00:0{start}.000 --> 00:0{start + 1}.000\n{text}" for start in range(4)]
+    assert len(read(tmp_path, vtt(*cues)).words) == said
 
 
 def test_a_word_said_twice_by_a_person_is_kept(tmp_path: pathlib.Path) -> None:

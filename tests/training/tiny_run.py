@@ -16,6 +16,7 @@ import sys
 from typing import Any
 
 import numpy as np
+from written_records import write_records
 
 from videobert_jax.config import (
     CheckpointConfig,
@@ -26,7 +27,7 @@ from videobert_jax.config import (
     ModelConfig,
     OptimizerConfig,
 )
-from videobert_jax.data.records import Record, write_records
+from videobert_jax.data.records import Record
 from videobert_jax.tokens import TokenSpace
 
 TOKENS = TokenSpace(text_size=200, visual_size=48, pad=0, unknown=1, cls=2, sep=3, mask=4, joiner=5)

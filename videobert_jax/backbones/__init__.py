@@ -1,21 +1,24 @@
 """Frozen feature networks of images or of clips.
 
-One more is one more file that makes a `Backbone` or a `VideoBackbone`, and one line in the registry.
+One more is one more file that makes a `Backbone`, a `VideoBackbone` or, outside JAX, a `ForeignBackbone`, and one line
+in the registry.
 """
 
-from videobert_jax.backbones import efficientnet_lite, s3d
-from videobert_jax.backbones.backbone import Backbone, VideoBackbone
+from videobert_jax.backbones import efficientnet_lite, precomputed, s3d, transformers_vision
+from videobert_jax.backbones.backbone import Backbone, ForeignBackbone, VideoBackbone
 from videobert_jax.config import ConfigError
 
-BACKBONES: list[Backbone | VideoBackbone] = [
+BACKBONES: list[Backbone | VideoBackbone | ForeignBackbone] = [
     efficientnet_lite.EFFICIENTNET_LITE0,
     s3d.TORCHVISION,
     s3d.MIL_NCE,
+    transformers_vision.TRANSFORMERS,
+    precomputed.PRECOMPUTED,
 ]
 REGISTRY = {backbone.name: backbone for backbone in BACKBONES}
 
 
-def get_backbone(name: str) -> Backbone | VideoBackbone:
+def get_backbone(name: str) -> Backbone | VideoBackbone | ForeignBackbone:
     """The backbone of that name. Raises ConfigError that lists the known names."""
     try:
         return REGISTRY[name]

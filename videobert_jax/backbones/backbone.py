@@ -6,8 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import numpy as np
 
 from videobert_jax.config import ConfigError
+
+Embed = Callable[[np.ndarray], np.ndarray]  # clips [N, T, ...] to float32 features [N, D]
+IMAGE_MOMENTS = 3  # of a clip at which an image network looks closely
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,6 +31,12 @@ class Backbone:
     feature_size: int
     load: Callable[[], Any]
     apply: Callable[[Any, jax.Array], jax.Array]
+
+    def check(self, frames: int, image_size: int, weights: str) -> None:
+        """Raises ConfigError for clips that are too short, and for weights, which it brings itself."""
+        del image_size  # any will do
+        require_frames(self.name, frames, IMAGE_MOMENTS)
+        refuse_weights(self.name, weights)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,11 +65,7 @@ class VideoBackbone:
 
     def check(self, frames: int, image_size: int, weights: str) -> None:
         """Raises ConfigError for clips or a file of weights that it cannot work with, saying which option to set."""
-        if frames < self.min_frames or frames % self.multiple:
-            raise ConfigError(
-                f"config.prepare.clip_frames is {frames}; backbone {self.name} needs at least {self.min_frames}, "
-                f"a multiple of {self.multiple}"
-            )
+        require_frames(self.name, frames, self.min_frames, self.multiple)
         if image_size % self.multiple:
             raise ConfigError(
                 f"config.prepare.image_size is {image_size}; backbone {self.name} needs a multiple of {self.multiple}"
@@ -69,3 +75,33 @@ class VideoBackbone:
                 f"config.prepare.backbone_weights is {weights!r}, not a file; backbone {self.name} needs its weights: "
                 f"download {self.checkpoint} and name the file with --config.prepare.backbone_weights"
             )
+
+
+@dataclasses.dataclass(frozen=True)
+class ForeignBackbone:
+    """Whatever else makes features of clips: not a network in JAX.
+
+    Attributes:
+      name: its key in the registry.
+      check: (frames of a clip, image size, weights) as in the config; raises ConfigError for what it cannot work with.
+      load: from the config's weights, to what makes float32 features [N, D] of N clips; may raise OSError or ValueError.
+    """
+
+    name: str
+    check: Callable[[int, int, str], None]
+    load: Callable[[str], Embed]
+
+
+def require_frames(name: str, frames: int, least: int, multiple: int = 1) -> None:
+    """Raises ConfigError if clips have fewer frames than `least`, or no multiple of `multiple`."""
+    if frames < least or frames % multiple:
+        multiples = f", a multiple of {multiple}" if multiple > 1 else ""
+        raise ConfigError(
+            f"config.prepare.clip_frames is {frames}; backbone {name} needs at least {least}{multiples}"
+        )
+
+
+def refuse_weights(name: str, weights: str) -> None:
+    """Raises ConfigError if any are named."""
+    if weights:
+        raise ConfigError(f"{name} brings its own weights: leave config.prepare.backbone_weights empty")

@@ -23,6 +23,7 @@ from videobert_jax.backbones.backbone import VideoBackbone
 from videobert_jax.backbones.weights import StateDict, read_torch
 
 FEATURE_SIZE = 1024
+CROP = 224  # pixels; side of the frames that torchvision trained on
 # Of torchvision's input, from values between 0 and 1; MIL-NCE's stays between 0 and 1.
 MEAN = (0.43216, 0.394666, 0.37645)
 STANDARD_DEVIATION = (0.22803, 0.22145, 0.216989)
@@ -339,7 +340,13 @@ def load_gated(path: pathlib.Path) -> dict[str, Any]:
 
 
 def apply(params: dict[str, Any], clips: jax.Array) -> jax.Array:
-    """Features float32 [N, 1024] of RGB clips [N, T, H, W, 3] with values from 0 to 255, as torchvision scales them."""
+    """Features float32 [N, 1024] of RGB clips [N, T, H, W, 3] with values from 0 to 255, as torchvision scales them.
+
+    Of larger frames the middle is taken: with `prepare.image_size` 256 a frame is squeezed to 256 x 256 and cropped to
+    224 x 224, as torchvision does. With 224 the network sees the whole frame.
+    """
+    top, left = (max(0, side - CROP) // 2 for side in clips.shape[2:4])
+    clips = clips[:, :, top : top + CROP, left : left + CROP]
     mean, deviation = (jnp.array(values)[None, None, None, None] for values in (MEAN, STANDARD_DEVIATION))
     videos = (clips.astype(jnp.float32) / 255 - mean) / deviation
     return jnp.asarray(S3D().apply({"params": params}, videos))

@@ -11,7 +11,7 @@ import dataclasses
 import itertools
 import json
 import pathlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -149,68 +149,33 @@ def shard_name(split: str, record_format: str, index: int, count: int) -> str:
     return f"{DATASET}-{split}.{record_format}-{index:05d}-of-{count:05d}"
 
 
-def write_records(
-    directory: pathlib.Path,
-    split: str,
-    records: Iterable[Record],
-    records_per_shard: int = 1024,
-    record_format: str = "array_record",
-) -> int:
-    """Writes a split, replacing an earlier one, and returns the number of records. Holds one shard in memory.
-
-    Shards appear under their names only when all of them are whole, and the TFDS metadata after them; a writer that
-    was killed leaves hidden partial files, which the next one replaces. Not for several writers at once.
+def write_shard(path: pathlib.Path, records: Iterable[Record], record_format: str) -> int:
+    """Writes one shard to `path` and returns how many records it has; all of them are in memory at once.
 
     Args:
-      directory: created if absent; all splits of a data set share it, and have the same format.
-      split: "train" or "validation".
-      records: consumed once, in order.
-      records_per_shard: few thousand at most, since a random read of ArrayRecord costs time in proportion.
+      path: in the end `shard_name` in the folder of the data set, where all shards have the same format.
+      records: few thousand at most, since a random read of ArrayRecord costs time in proportion.
       record_format: "array_record" or "tfrecord".
     """
     if record_format not in FORMATS:
         raise ValueError(f"record_format is {record_format!r}, expected one of {', '.join(FORMATS)}")
-    directory.mkdir(parents=True, exist_ok=True)
-    others = _other_splits(directory, split, record_format)
-    for leftover in directory.glob(f".{split}-*.partial"):
-        leftover.unlink()
-    remaining = iter(records)
-    partials: list[pathlib.Path] = []
-    lengths: list[int] = []
-    while shard := [encode(record) for record in itertools.islice(remaining, records_per_shard)]:
-        partials.append(directory / f".{split}-{len(partials):05d}.partial")
-        lengths.append(len(shard))
-        _write_shard(partials[-1], shard, record_format)
-    for earlier in directory.glob(f"{DATASET}-{split}.*"):
-        earlier.unlink()
-    for index, partial in enumerate(partials):
-        partial.replace(directory / shard_name(split, record_format, index, len(partials)))
-    _write_metadata(directory, {**others, split: lengths})
-    return sum(lengths)
-
-
-def _other_splits(directory: pathlib.Path, split: str, record_format: str) -> dict[str, list[int]]:
-    if not (directory / "dataset_info.json").exists():
-        return {}
-    earlier_format, splits = _read_metadata(directory)
-    others = {name: lengths for name, lengths in splits.items() if name != split}
-    if others and earlier_format != record_format:
-        raise RecordError(f"{directory} holds {earlier_format}, not {record_format}: write to an empty directory")
-    return others
-
-
-def _write_shard(path: pathlib.Path, shard: list[bytes], record_format: str) -> None:
+    shard = [encode(record) for record in records]
     if record_format == "tfrecord":
         tfrecord.write(path, shard)
-        return
+        return len(shard)
     writer = ArrayRecordWriter(str(path), "group_size:1")  # Grain asks for groups of one
     for data in shard:
         writer.write(data)
     writer.close()
+    return len(shard)
 
 
-def _write_metadata(directory: pathlib.Path, splits: dict[str, list[int]]) -> None:
-    """`features.json` and `dataset_info.json`, by TFDS itself, which knows no empty splits."""
+def write_metadata(directory: pathlib.Path, splits: Mapping[str, Sequence[int]]) -> None:
+    """Makes a data set of the shards in `directory`, for each split as many as it names lengths.
+
+    Writes `features.json` and `dataset_info.json`, by TFDS itself, which knows no empty splits. To be called last: what
+    has these files is taken for whole.
+    """
     import tensorflow_datasets as tfds  # takes its time to import; only writers need it
 
     splits = {name: lengths for name, lengths in splits.items() if lengths}
@@ -224,7 +189,7 @@ def _write_metadata(directory: pathlib.Path, splits: dict[str, list[int]]) -> No
             for name, (kind, many) in _FIELDS.items()
         },
         split_infos=[
-            tfds.core.SplitInfo(name=name, shard_lengths=lengths, num_bytes=0) for name, lengths in splits.items()
+            tfds.core.SplitInfo(name=name, shard_lengths=list(lengths), num_bytes=0) for name, lengths in splits.items()
         ],
         version=f"{SCHEMA_VERSION}.0.0",
         check_data=False,

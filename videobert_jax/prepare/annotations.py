@@ -1,20 +1,21 @@
-"""Ground truth in YouCook2's schema: which videos are held out, and what is seen when."""
+"""Ground truth: which videos are held out, and what is seen when."""
 
+import collections
 import dataclasses
-import json
 import math
-import pathlib
-from collections.abc import Collection
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from videobert_jax.prepare.report import Problem
 
-SPLITS = {"training": "train", "validation": "validation"}  # the file's subset -> our split
+# What the field calls a split -> what we call it. A video of any other, such as "test", is not used.
+SPLITS = dict.fromkeys(("train", "training"), "train")
+SPLITS |= dict.fromkeys(("val", "validate", "validation"), "validation")
 
 
 @dataclasses.dataclass(frozen=True)
 class Caption:
-    """What a person wrote about the segment [start, end) in seconds."""
+    """What a person wrote about the segment [start, end) in seconds; an infinite end is that of the video."""
 
     text: str
     start: float
@@ -29,52 +30,69 @@ class Annotation:
     captions: tuple[Caption, ...]
 
 
-def read_annotations(path: pathlib.Path, video_ids: Collection[str]) -> tuple[dict[str, Annotation], list[Problem]]:
-    """Reads ``{"database": {video id: {"subset", "annotations": [{"id", "segment": [start, end], "sentence"}]}}}``.
+def caption(text: Any, segment: tuple[Any, Any] | None) -> Caption:
+    """The caption of a segment (start, end), or of a whole video whose length is not told.
 
-    A caption without words, or whose segment is not 0 <= start < end, is left out with a `Problem`.
-
-    Args:
-      path: the file.
-      video_ids: the videos wanted; the file often names more, and need not name all.
-
-    Raises:
-      ValueError: if the file as a whole is not of this schema.
+    Raises ValueError, TypeError or OverflowError if it has no words, or times that are not 0 <= start < end.
     """
-    try:
-        database = json.loads(path.read_text(encoding="utf-8-sig"))["database"]
-        found = {video_id: database[video_id] for video_id in video_ids if video_id in database}
-        entries = {video_id: (entry["subset"], list(entry["annotations"])) for video_id, entry in found.items()}
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ValueError(f"{path} is not of YouCook2's schema ({type(error).__name__}: {error}); mend it") from error
-    annotations: dict[str, Annotation] = {}
-    problems: list[Problem] = []
-    for video_id, (subset, items) in entries.items():
-        captions = []
-        for index, item in enumerate(items):
-            try:
-                captions.append(_caption(item))
-            except (KeyError, TypeError, ValueError, OverflowError) as error:
-                problems.append(Problem(f"{video_id}, caption {index}", "annotations", f"unusable: {error!r}"))
-        captions.sort(key=lambda caption: (caption.start, caption.end))
-        split = SPLITS.get(subset) if isinstance(subset, str) else None
-        annotations[video_id] = Annotation(split, tuple(captions))
-        if split is None:
-            reason = f"subset {subset!r} is neither {' nor '.join(SPLITS)}: the video is not used"
-            problems.append(Problem(video_id, "annotations", reason))
-    return annotations, problems
-
-
-def _caption(item: dict[str, Any]) -> Caption:
-    start, end = map(float, item["segment"])
-    return caption(item["sentence"], start, end)
-
-
-def caption(text: Any, start: float, end: float) -> Caption:
-    """The caption. Raises ValueError if it has no words, or times that are not 0 <= start < end."""
-    if not (0 <= start < end and math.isfinite(end)):
+    start, end = map(float, segment) if segment else (0.0, math.inf)
+    if not 0 <= start < end or (segment and end == math.inf):
         raise ValueError(f"segment is {[start, end]}, expected 0 <= start < end")
     if not isinstance(text, str) or not text.strip():
         raise ValueError(f"sentence is {text!r}, expected words")
     text.encode()  # half of a surrogate pair, which JSON can write, cannot be stored
     return Caption(text.strip(), start, end)
+
+
+class Gathering:
+    """What one file says about videos, taken up piece by piece; each piece that cannot be used is a `Problem`."""
+
+    def __init__(self) -> None:
+        self.splits: dict[str, str | None] = {}
+        self.unused: dict[str, str] = {}  # why, of each video whose split is None
+        self.captions: dict[str, list[Caption]] = collections.defaultdict(list)
+        self.problems: list[Problem] = []
+
+    def place(self, video_id: str, split: Any) -> None:
+        """Takes up the split of a video, by its published name; of several the first counts."""
+        if video_id in self.splits:
+            return
+        self.splits[video_id] = SPLITS.get(split) if isinstance(split, str) else None
+        if self.splits[video_id] is None:
+            self.unused[video_id] = f"split {split!r} is none of {', '.join(SPLITS)}"
+
+    def add(self, video_id: str, place: str, read: Callable[[], Caption]) -> None:
+        """Takes up the caption that `read` returns; `place` says where it stands."""
+        try:
+            self.captions[video_id].append(read())
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            self.refuse(place, f"unusable: {error!r}")
+
+    def refuse(self, place: str, reason: str) -> None:
+        """Reports something that cannot be used."""
+        self.problems.append(Problem(place, "annotations", reason))
+
+
+def merged(files: Sequence[Gathering]) -> tuple[dict[str, Annotation], list[Problem]]:
+    """The annotations of several files as one.
+
+    A file that does not use a video yields to one that does: so MSR-VTT's split 1k-A holds out videos of the official
+    test split. A video that two files put on different sides is not used. A caption that two files have counts once.
+    """
+    annotations: dict[str, Annotation] = {}
+    problems = [problem for file in files for problem in file.problems]
+    for video_id in dict.fromkeys(video_id for file in files for video_id in file.splits):
+        using = [file for file in files if file.splits.get(video_id)]
+        captions: list[Caption] = []
+        for file in using:
+            captions += [new for new in file.captions[video_id] if new not in captions]
+        splits = {file.splits[video_id] for file in using}
+        if len(splits) == 1:
+            captions.sort(key=lambda item: (item.start, item.end))
+            annotations[video_id] = Annotation(splits.pop(), tuple(captions))
+            continue
+        annotations[video_id] = Annotation(None, ())
+        reasons = [file.unused[video_id] for file in files if video_id in file.unused]
+        reason = f"one file has it as {', another as '.join(sorted(map(str, splits)))}" if splits else reasons[0]
+        problems.append(Problem(video_id, "annotations", f"{reason}: the video is not used"))
+    return annotations, problems

@@ -4,21 +4,26 @@ Every random number comes from (seed, node). Given the same points the result is
 one thing outside our hands is the order in which NumPy's BLAS adds, which another BLAS build or number of BLAS threads
 may change in the last bit.
 
-Points may lie on disk (`rows.py`). A node that fits into memory is clustered exactly. One that does not is clustered on
-a uniform sample of its points, one large mini-batch; all its points then go to the nearest centre, block by block.
+Points may lie on disk (`rows.py`). A node that does not fit into memory, and in a large tree one with many points for
+each child, is clustered on a uniform sample of its points, one large mini-batch; all its points then go to the nearest
+centre, block by block. Most of a large tree's error is decided at its last level, whose nodes are small: there the effort
+goes.
 """
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
+import scipy.sparse
 
 from videobert_jax.progress import progress
 
 ITERATIONS = 50  # of Lloyd's algorithm, at most
 MEMORY = 1 << 30  # bytes
 SAME = 1e-5  # squared distances below this share of the squared norms are rounding, so the points are one
+BLOCK = 1 << 22  # distances at once
 
 
 class Points(Protocol):
@@ -39,16 +44,18 @@ class Effort:
     Attributes:
       restarts: runs, of which the one with the least error is kept.
       unsettled: share of the points that may still change their cluster when a run ends.
+      sample: points for each centre that are looked at, at most.
     """
 
     restarts: int
     unsettled: float
+    sample: int
 
 
-THOROUGH = Effort(restarts=3, unsettled=0.0)
-FAST = Effort(restarts=1, unsettled=0.002)
-SAMPLE_PER_CENTRE = 2048  # points of a node that exceeds memory, for each of its children
-THOROUGH_NUMBERS = 1 << 24  # n * P up to which a tree gets the thorough effort: seconds, not minutes
+THOROUGH = Effort(restarts=3, unsettled=0.0, sample=1 << 62)
+FAST = Effort(restarts=1, unsettled=0.002, sample=512)
+FEWEST = 4  # points for each child that a sample has, however little memory there is
+THOROUGH_NUMBERS = 1 << 24  # n * P up to which a whole tree gets the thorough effort: seconds, not minutes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,11 +81,13 @@ class Tree:
     def assign(self, points: np.ndarray) -> np.ndarray:
         """The leaf that each of float32 `points` [n, P] reaches by the nearest child at each level: int32 [n]."""
         node = np.zeros(len(points), np.int32)
-        while (inner := self.child_count[node] > 0).any():
-            for parent in np.unique(node[inner]):
-                rows = np.flatnonzero(node == parent)
-                first, count = self.first_child[parent], self.child_count[parent]
-                node[rows] = first + squared_distances(points[rows], self.nodes[first : first + count]).argmin(axis=1)
+        while len(inner := np.flatnonzero(self.child_count[node])):
+            inner = inner[np.argsort(node[inner], kind="stable")]
+            parents, starts = np.unique(node[inner], return_index=True)
+            for parent, rows in zip(parents, np.split(inner, starts[1:]), strict=True):
+                first = self.first_child[parent]
+                children = self.nodes[first : first + self.child_count[parent]]
+                node[rows] = first + _labels(points[rows], children)
         return self.leaf_ids[node]
 
 
@@ -88,8 +97,9 @@ def fit_tree(
     """Splits float32 `points` [n, P], n at least 1, `depth` times into `branching`.
 
     A node with fewer distinct points than `branching` gets fewer children, and one with a single distinct point is a
-    leaf, so small or repetitive corpora give fewer than ``branching ** depth`` leaves; every leaf has a point. The
-    distinct points of a node that exceeds `memory` are those of its sample.
+    leaf, so small or repetitive corpora give fewer than ``branching ** depth`` leaves; every leaf has a point. Where a
+    node is sampled, the distinct points are those of its sample. A tree of at most `THOROUGH_NUMBERS` numbers gets the
+    thorough effort; a larger one gets it in the nodes that have no more points than coordinates, where it is cheap.
 
     Args:
       points: an array, or rows on disk.
@@ -97,12 +107,12 @@ def fit_tree(
       depth: levels.
       seed: with the node's number, the source of every random draw.
       name: what the progress says is being done.
-      memory: bytes for the points of a node and what is computed from them; the tree itself and 16 bytes for each
-        point come on top.
+      memory: bytes for the points of a node and what is computed from them, though at least `FEWEST` points for each
+        child. The tree itself, 32 bytes for each point, and 100 MB for blocks of distances come on top.
     """
     total, width = points.shape
     effort = THOROUGH if total * width <= THOROUGH_NUMBERS else FAST
-    fitting = max(memory // _bytes_per_point(width, branching), 4 * branching)  # points at once
+    fitting = max(memory // _bytes_per_point(width), FEWEST * branching)  # points at once
     centroids, first_child, child_count = [_mean(points, fitting)], [0], [0]
     level = [(0, np.arange(total))]
     for number in range(depth):
@@ -120,9 +130,9 @@ def fit_tree(
     return Tree(np.stack(centroids), first, count, _number_leaves(first_child, child_count))
 
 
-def _bytes_per_point(width: int, branching: int) -> int:
-    """Of a node in memory: the point, the point about its origin, and rows of distances, norms and memberships."""
-    return 4 * (2 * width + 4 * branching + 8)
+def _bytes_per_point(width: int) -> int:
+    """Of a node in memory: the point, the point about its origin, and what is a number or a few for each point."""
+    return 4 * (2 * width + 64)
 
 
 def _mean(points: Points, fitting: int) -> np.ndarray:
@@ -140,14 +150,23 @@ def _blocks(rows: np.ndarray, fitting: int) -> list[np.ndarray]:
 def _split(
     points: Points, rows: np.ndarray, k: int, rng: np.random.Generator, effort: Effort, fitting: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """`k_means` of the `rows` of `points`, on a sample if more than `fitting`."""
-    if len(rows) <= fitting:
+    """`k_means` of the `rows` of `points`, on a sample if they are more than `fitting` or than the effort allows."""
+    if len(rows) <= points.shape[1]:
+        effort = THOROUGH
+    limit = min(fitting, effort.sample * k)
+    if len(rows) <= limit:
         return k_means(points[rows], k, rng, effort)
-    sample = np.sort(rng.choice(len(rows), min(fitting, SAMPLE_PER_CENTRE * k), replace=False))
+    sample = np.sort(rng.choice(len(rows), limit, replace=False))
     centres, _ = k_means(points[rows[sample]], k, rng, effort)
-    nearest = (squared_distances(points[block], centres).argmin(axis=1) for block in _blocks(rows, fitting))
-    used, labels = np.unique(np.concatenate(list(nearest)), return_inverse=True)
+    reached = np.concatenate([_labels(points[block], centres) for block in _blocks(rows, fitting)])
+    used, labels = np.unique(reached, return_inverse=True)
     return centres[used], labels
+
+
+def _labels(points: np.ndarray, centres: np.ndarray) -> np.ndarray:
+    """The nearest of `centres` [k, P] to each of `points` [n, P], int [n]. Changes `points`, to save room."""
+    points -= centres[0]  # for the reason that `k_means` has
+    return nearest(points, centres - centres[0])[0]
 
 
 def _number_leaves(first_child: Sequence[int], child_count: Sequence[int]) -> np.ndarray:
@@ -178,49 +197,119 @@ def k_means(
     """
     origin = points[0]  # distances then lose nothing to a large common offset, and equal points are exactly zero
     shifted = points - origin
-    norms = _norms(shifted)
-    seeds = (_seeds(shifted, norms, k, rng) for _ in range(effort.restarts))
-    runs = (_lloyd(shifted, norms, start, effort.unsettled) for start in seeds)
-    centres, labels, _ = min(runs, key=lambda run: run[2])
+    few = len(points) <= points.shape[1] and len(points) ** 2 <= BLOCK
+    space = _Pairs(shifted) if few else _Space(shifted)
+    seeds = (_seeds(space, len(points), k, rng) for _ in range(effort.restarts))
+    clusters, labels, _ = min((_lloyd(space, start, effort.unsettled) for start in seeds), key=lambda run: run[2])
     used, labels = np.unique(labels, return_inverse=True)
-    return centres[used] + origin, labels
+    return clusters.means(shifted)[used] + origin, labels
 
 
-def _seeds(points: np.ndarray, norms: np.ndarray, k: int, rng: np.random.Generator) -> np.ndarray:
+@dataclasses.dataclass(frozen=True)
+class _Clusters:
+    """Which of n points are averaged for which of k centres: pairs of a point and a centre."""
+
+    rows: np.ndarray  # int [pairs], in [0, n)
+    centres: np.ndarray  # int [pairs], in [0, k); each at least once
+
+    def marks(self, total: int) -> np.ndarray | scipy.sparse.csr_array:
+        """Float32 [total, k]: 1 for each pair, 0 elsewhere; sparse where that would take much room."""
+        shape = total, int(self.centres.max()) + 1
+        if math.prod(shape) > BLOCK:
+            return scipy.sparse.csr_array((np.ones(len(self.rows), np.float32), (self.rows, self.centres)), shape)
+        marks = np.zeros(shape, np.float32)
+        marks[self.rows, self.centres] = 1
+        return marks
+
+    def means(self, points: np.ndarray) -> np.ndarray:
+        """Of float32 `points` [n, P]: float32 [k, P]."""
+        marks = self.marks(len(points))
+        return marks.T @ points / marks.sum(axis=0)[:, None]
+
+
+class _Space:
+    """Squared distances from each of float32 `points` [n, P]."""
+
+    def __init__(self, points: np.ndarray) -> None:
+        self.points, self.norms = points, _norms(points)
+
+    def to_points(self, rows: np.ndarray) -> np.ndarray:
+        """Float32 [n, rows]."""
+        return squared_distances(self.points, self.points[rows], self.norms)
+
+    def nearest(self, clusters: _Clusters) -> tuple[np.ndarray, np.ndarray]:
+        """The centre nearest to each point, int [n], and its squared distance, float32 [n]."""
+        return nearest(self.points, clusters.means(self.points), self.norms)
+
+
+class _Pairs:
+    """As `_Space`, for a few points of many coordinates: the distances between them say all, in less room.
+
+    A point's mean squared distance to the members of a cluster is that to their mean, plus half of that among them.
+    """
+
+    def __init__(self, points: np.ndarray) -> None:
+        self.between = squared_distances(points, points)
+
+    def to_points(self, rows: np.ndarray) -> np.ndarray:
+        """As `_Space.to_points`."""
+        return self.between[:, rows]
+
+    def nearest(self, clusters: _Clusters) -> tuple[np.ndarray, np.ndarray]:
+        """As `_Space.nearest`."""
+        marks = clusters.marks(len(self.between))
+        share = marks / marks.sum(axis=0)
+        mean = self.between @ share
+        distances = mean - np.einsum("nk,nk->k", share, mean) / 2
+        return distances.argmin(axis=1), distances.min(axis=1)
+
+
+def _seeds(space: _Space | _Pairs, total: int, k: int, rng: np.random.Generator) -> np.ndarray:
     """Greedy k-means++: each next centre is the best of a few points drawn by squared distance to those so far."""
     candidates = 2 + int(np.log(k))
-    chosen = [int(rng.integers(len(points)))]
-    nearest = squared_distances(points, points[chosen], norms)[:, 0]
-    while len(chosen) < k and nearest.any():
-        cumulative = np.cumsum(nearest, dtype=np.float64)
+    chosen = [int(rng.integers(total))]
+    least = space.to_points(np.array(chosen))[:, 0]
+    while len(chosen) < k and least.any():
+        cumulative = np.cumsum(least, dtype=np.float64)
         drawn = np.searchsorted(cumulative, rng.random(candidates) * cumulative[-1], side="right")
-        drawn = np.minimum(drawn, len(points) - 1)
-        reached = np.minimum(nearest[:, None], squared_distances(points, points[drawn], norms))
+        drawn = np.minimum(drawn, total - 1)
+        reached = np.minimum(least[:, None], space.to_points(drawn))
         best = int(reached.sum(axis=0, dtype=np.float64).argmin())
         chosen.append(int(drawn[best]))
-        nearest = reached[:, best]
-    return points[chosen]
+        least = reached[:, best]
+    return np.array(chosen)
 
 
-def _lloyd(
-    points: np.ndarray, norms: np.ndarray, centres: np.ndarray, unsettled: float
-) -> tuple[np.ndarray, np.ndarray, float]:
-    """Centres, labels and summed squared error; an emptied cluster is moved to the point farthest from its centre."""
-    distances = squared_distances(points, centres, norms)
-    labels = distances.argmin(axis=1)
+def _lloyd(space: _Space | _Pairs, seeds: np.ndarray, unsettled: float) -> tuple[_Clusters, np.ndarray, float]:
+    """What the centres are means of, labels [n], and the summed squared error.
+
+    An emptied cluster is moved to the point farthest from its centre.
+    """
+    clusters = _Clusters(seeds, np.arange(len(seeds)))
+    labels, least = space.nearest(clusters)
+    points = np.arange(len(labels))
     for _ in range(ITERATIONS):
-        members = (labels[:, None] == np.arange(len(centres))).astype(np.float32)
-        counts = members.sum(axis=0)
-        centres = members.T @ points / np.maximum(counts, 1)[:, None]
-        empty = np.flatnonzero(counts == 0)
-        if len(empty):
-            farthest = np.argsort(-distances.min(axis=1), kind="stable")[: len(empty)]
-            centres[empty[: len(farthest)]] = points[farthest]
-        distances, previous = squared_distances(points, centres, norms), labels
-        labels = distances.argmin(axis=1)
-        if np.count_nonzero(labels != previous) <= unsettled * len(points):
+        empty = np.flatnonzero(np.bincount(labels, minlength=len(seeds)) == 0)
+        farthest = np.argsort(-least, kind="stable")[: len(empty)] if len(empty) else empty
+        clusters, previous = _Clusters(np.append(points, farthest), np.append(labels, empty)), labels
+        labels, least = space.nearest(clusters)
+        if np.count_nonzero(labels != previous) <= unsettled * len(labels):
             break
-    return centres, labels, float(distances.min(axis=1).sum(dtype=np.float64))
+    return clusters, labels, float(least.sum(dtype=np.float64))
+
+
+def nearest(points: np.ndarray, centres: np.ndarray, norms: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """The nearest of `centres` [k, P] to each of `points` [n, P], int [n], and its squared distance, float32 [n].
+
+    `norms` as those of `squared_distances`; at most `BLOCK` distances are in memory at once.
+    """
+    norms = _norms(points) if norms is None else norms
+    labels, least = np.empty(len(points), int), np.empty(len(points), np.float32)
+    size = max(BLOCK // len(centres), 1)
+    for block in (slice(start, start + size) for start in range(0, len(points), size)):
+        distances = squared_distances(points[block], centres, norms[block])
+        labels[block], least[block] = distances.argmin(axis=1), distances.min(axis=1)
+    return labels, least
 
 
 def squared_distances(points: np.ndarray, centres: np.ndarray, norms: np.ndarray | None = None) -> np.ndarray:

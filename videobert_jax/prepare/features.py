@@ -7,21 +7,21 @@ import itertools
 import os
 import pathlib
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw
 
-from videobert_jax.backbones import VideoBackbone, get_backbone
-from videobert_jax.config import PrepareConfig
-from videobert_jax.prepare.pool import share_out
+from videobert_jax.backbones import Backbone, ForeignBackbone, get_backbone
+from videobert_jax.backbones.backbone import Embed
+from videobert_jax.config import ConfigError, PrepareConfig
+from videobert_jax.prepare import precomputed
 from videobert_jax.prepare.storage import DamagedError, reading, whole
 from videobert_jax.prepare.video import VideoError, read_clips
 from videobert_jax.prepare.vocabulary import Part
-from videobert_jax.progress import progress
 
 BATCH_CLIPS = 2  # go through the network together: few enough for the activations to stay in a core's cache
 THUMBNAIL_SIZE = 96  # pixels
@@ -31,8 +31,6 @@ MOTION_CENTRE = 0.56  # the same, of the picture of motion
 COLOUR_BINS = 8  # along each of three axes
 COLOUR_RADIUS = 0.27  # standard deviation of the weight of a pixel, in sides of the close-up
 ONE_THREAD = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
-
-Embed = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,33 +60,38 @@ class ClipFeatures:
             return cls(arrays["features"], [jpeg.tobytes() for jpeg in jpegs])
 
 
-@dataclasses.dataclass(frozen=True)
-class _Job:
-    path: pathlib.Path
-    target: pathlib.Path
-    config: PrepareConfig
+def extract(config: PrepareConfig, directory: pathlib.Path, video: tuple[str, str]) -> str | None:
+    """Writes `directory/<name>.npz`, a `ClipFeatures`, if there is none yet, or a damaged one.
 
-
-def extract(
-    videos: Sequence[tuple[str, pathlib.Path]], directory: pathlib.Path, config: PrepareConfig
-) -> dict[str, str]:
-    """Writes `directory/<video id>.npz`, a `ClipFeatures`, for every video that has none yet, or a damaged one.
-
-    What a file holds depends on the video and on `config` alone, bit for bit, and not on the number of workers.
+    What the file holds depends on the video and on `config` alone, bit for bit. Runs in a worker, which computes on one
+    core of its own.
 
     Args:
-      videos: (video id, file) pairs.
-      directory: is made if missing.
-      config: how to sample and what to compute, in how many `workers` (0: one per core).
+      config: how to sample and what to compute.
+      directory: exists.
+      video: the name, and the path of the video.
 
     Returns:
-      For each video that could not be read, by id, the reason. The others are not affected.
+      Why the video cannot be used, if so. Whatever it leads to is the reason; without the network, memory or disk there
+      is no going on for any video.
     """
-    directory.mkdir(parents=True, exist_ok=True)
-    jobs = [_Job(path, directory / f"{video_id}.npz", config) for video_id, path in videos]
-    jobs = [job for job in jobs if not _is_stored(job.target)]
-    results = progress(share_out(_extract, jobs, config.workers), len(jobs), "features", "video")
-    return dict(sorted((job.target.stem, str(reason)) for job, reason in results if reason))
+    name, path = video
+    target = directory / f"{name}.npz"
+    if _is_stored(target):
+        return None
+    os.environ["XLA_FLAGS"] = ONE_THREAD
+    jax.config.update("jax_platforms", "cpu")
+    _embedder(config.backbone, config.backbone_weights)
+    try:
+        computed = features_of(pathlib.Path(path), config)
+    except VideoError as error:
+        return error.reason
+    except MemoryError:
+        raise
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    computed.save(target)
+    return None
 
 
 def _is_stored(path: pathlib.Path) -> bool:
@@ -102,30 +105,10 @@ def _is_stored(path: pathlib.Path) -> bool:
     return True
 
 
-def _extract(job: _Job) -> str | None:
-    """Runs in a worker, which computes on one core of its own. Returns why the video cannot be used, if so.
-
-    Whatever its video leads to is the reason; without the network, memory or disk there is no going on for any video.
-    """
-    os.environ["XLA_FLAGS"] = ONE_THREAD
-    jax.config.update("jax_platforms", "cpu")
-    _embedder(job.config.backbone, job.config.backbone_weights)
-    try:
-        computed = features_of(job.path, job.config)
-    except VideoError as error:
-        return error.reason
-    except MemoryError:
-        raise
-    except Exception as error:
-        return f"{type(error).__name__}: {error}"
-    computed.save(job.target)
-    return None
-
-
 def features_of(path: pathlib.Path, config: PrepareConfig) -> ClipFeatures:
     """Computes the features of one video in this process. Raises VideoError."""
     embed = _embedder(config.backbone, config.backbone_weights)
-    clips = read_clips(path, config.fps, config.clip_frames, config.image_size, threads=1)
+    clips = _read(path, config)
     features: list[np.ndarray] = []
     thumbnails: list[bytes] = []
     while batch := list(itertools.islice(clips, BATCH_CLIPS)):
@@ -135,27 +118,42 @@ def features_of(path: pathlib.Path, config: PrepareConfig) -> ClipFeatures:
     return ClipFeatures(np.stack(features).astype(np.float16), thumbnails)
 
 
+def _read(path: pathlib.Path, config: PrepareConfig) -> Iterator[np.ndarray]:
+    """Clips: frames uint8 [T, H, W, 3], or rows float32 [T, D] of precomputed features. Raises VideoError."""
+    if config.backbone != precomputed.BACKBONE:
+        return read_clips(path, config.fps, config.clip_frames, config.image_size, threads=1)
+    try:
+        return iter(precomputed.read_clips(path, config.clip_frames))
+    except ValueError as error:
+        raise VideoError(path, str(error)) from error
+
+
 @functools.cache
 def _embedder(name: str, weights: str = "") -> Embed:
-    """uint8 clips [N, T, H, W, 3] to float32 features [N, D]; compiled once for each shape.
+    """What `_read` gives, N at once, to float32 features [N, D]; in JAX compiled once for each shape.
 
-    A video network, whose `weights` are a file, makes a feature by itself; an image network as `_clip_feature` tells.
+    An image network in JAX is used as `_clip_feature` tells; all others make the feature of a clip by themselves.
+    Raises ConfigError for weights that cannot be read.
     """
     backbone = get_backbone(name)
-    if isinstance(backbone, VideoBackbone):
-        params, apply = jax.device_put(backbone.load(pathlib.Path(weights))), jax.jit(backbone.apply)
-    else:
-        params, apply = jax.device_put(backbone.load()), jax.jit(functools.partial(_clip_features, backbone.apply))
+    try:
+        if isinstance(backbone, ForeignBackbone):
+            return backbone.load(weights)
+        loaded = backbone.load() if isinstance(backbone, Backbone) else backbone.load(pathlib.Path(weights))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"the weights of backbone {name} cannot be read: {error}") from error
+    clip_features = functools.partial(_clip_features, backbone.apply)
+    params, apply = jax.device_put(loaded), jax.jit(clip_features if isinstance(backbone, Backbone) else backbone.apply)
     return lambda clips: np.asarray(apply(params, clips))
 
 
 def factors(backbone: str) -> tuple[tuple[Part, ...], ...]:
     """How the vocabulary has to read the features: what moves and how, then what it is (see `_clip_feature`).
 
-    The feature of a video network is read as it is: no factors.
+    Any feature but that of an image network in JAX is read as it is: no factors.
     """
     network = get_backbone(backbone)
-    if isinstance(network, VideoBackbone):
+    if not isinstance(network, Backbone):
         return ()
     size = network.feature_size
     motion = (Part(size, 16, whitening=0.5), Part(size, 16, whitening=0.5))
@@ -219,8 +217,20 @@ def _colours(picture: jax.Array) -> jax.Array:
 
 
 def _thumbnail(clip: np.ndarray) -> bytes:
-    """The middle frame as a JPEG file."""
+    """The middle frame as a JPEG file; of a clip without frames a tile that says so."""
+    if clip.ndim == 2:
+        return _tile()
+    return _jpeg(Image.fromarray(clip[len(clip) // 2]).resize((THUMBNAIL_SIZE, THUMBNAIL_SIZE)))
+
+
+@functools.cache
+def _tile() -> bytes:
+    tile = Image.new("L", (THUMBNAIL_SIZE, THUMBNAIL_SIZE), "gainsboro")
+    ImageDraw.Draw(tile).text((THUMBNAIL_SIZE / 2, THUMBNAIL_SIZE / 2), "no picture", fill="dimgray", anchor="mm")
+    return _jpeg(tile)
+
+
+def _jpeg(image: Image.Image) -> bytes:
     buffer = io.BytesIO()
-    image = Image.fromarray(clip[len(clip) // 2]).resize((THUMBNAIL_SIZE, THUMBNAIL_SIZE))
     image.save(buffer, "JPEG", quality=THUMBNAIL_QUALITY)
     return buffer.getvalue()

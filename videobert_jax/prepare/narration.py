@@ -1,15 +1,16 @@
-"""The transcripts of all videos to sentences, one line of JSON for each video."""
+"""The transcripts of the videos of a block to sentences, one line of JSON for each video."""
 
+import collections
 import dataclasses
 import functools
 import json
 import pathlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from videobert_jax.prepare import sentences as sentences_lib
+from videobert_jax.prepare.blocks import Block, Planned
 from videobert_jax.prepare.formats import streams
 from videobert_jax.prepare.formats.recognise import read_transcript
-from videobert_jax.prepare.scan import Source
 from videobert_jax.prepare.sentences import Sentence
 from videobert_jax.prepare.storage import reading, whole
 from videobert_jax.prepare.transcripts import Transcript, TranscriptError
@@ -31,14 +32,8 @@ class Narration:
     problem: str = ""
 
 
-def narrate(source: Source, max_words: int) -> Narration:
-    """Reads the transcript of one video and splits it into sentences of at most `max_words` words."""
-    if source.transcript is None:
-        return Narration()
-    return _narration(functools.partial(read_transcript, source.transcript), max_words)
-
-
-def _narration(parse: Callable[[], Transcript], max_words: int) -> Narration:
+def narrate(parse: Callable[[], Transcript], max_words: int) -> Narration:
+    """Splits what `parse` returns into sentences of at most `max_words` words."""
     try:
         transcript = parse()
         return Narration(tuple(sentences_lib.split(transcript.words, max_words)), transcript.repairs)
@@ -49,40 +44,59 @@ def _narration(parse: Callable[[], Transcript], max_words: int) -> Narration:
     return Narration(problem=f"{reason}: used for video-only examples")
 
 
-def write_narrations(
-    path: pathlib.Path, sources: Sequence[Source], max_words: int, shared: pathlib.Path | None = None
-) -> None:
-    """Writes the file of all videos.
+def deal_out(shared: pathlib.Path, blocks: Mapping[Block, Sequence[Planned]], directory: pathlib.Path) -> None:
+    """Writes the folder `directory`: for each block, what one file has for its videos that have no other transcript.
 
-    What `shared`, one file with the transcripts of many videos, has for those without a transcript of their own stands
-    in its order after the others: it may be larger than memory. Raises FormatError if it is broken.
+    The file may be larger than memory; it is read once. Raises FormatError if it is broken.
     """
-    narrations = progress(_narrations(sources, max_words, shared), len(sources), "transcripts", "video")
+    owners: dict[str, list[Block]] = collections.defaultdict(list)
+    for block, videos in blocks.items():
+        for video in videos:
+            owners[video.video_id] += [] if video.transcript else [block]
+    with whole(directory) as part:
+        part.mkdir()
+        entries = progress(streams.transcripts(shared, owners), len(owners), "shared transcripts", "video")
+        for video_id, content in entries:
+            for block in owners[video_id]:
+                with (part / f"{block}.jsonl").open("a") as file:
+                    file.write(json.dumps([video_id, content]) + "\n")
+
+
+def read_dealt(path: pathlib.Path) -> dict[str, Callable[[], Transcript]]:
+    """For each video that `deal_out` found for a block, what parses its transcript. Raises DamagedError."""
+    if not path.exists():
+        return {}
+    with reading(path, path.parent), path.open() as file:
+        entries = dict(map(json.loads, file))
+    return {video_id: functools.partial(streams.parse, content) for video_id, content in entries.items()}
+
+
+def narrations(
+    videos: Iterable[Planned], dealt: Mapping[str, Callable[[], Transcript]], shared: str, max_words: int
+) -> Iterator[Narration]:
+    """Of each video by its own transcript, else by that of the file `shared`, if there is one, which `dealt` is of."""
+    for video in videos:
+        if video.transcript:
+            yield narrate(functools.partial(read_transcript, pathlib.Path(video.transcript)), max_words)
+        elif video.video_id in dealt:
+            yield narrate(dealt[video.video_id], max_words)
+        elif shared:
+            yield Narration(problem=f"{shared} has no transcript of it: used for video-only examples")
+        else:
+            yield Narration()
+
+
+def write_narrations(path: pathlib.Path, videos: Sequence[Planned], narrations: Iterable[Narration]) -> None:
+    """Writes the file of a block."""
     with whole(path) as part, part.open("w", encoding="utf-8") as file:
-        for video_id, narration in narrations:
-            fields = dataclasses.asdict(narration)
-            file.write(json.dumps({"video_id": video_id, **fields}, ensure_ascii=False) + "\n")
-
-
-def _narrations(
-    sources: Sequence[Source], max_words: int, shared: pathlib.Path | None
-) -> Iterator[tuple[str, Narration]]:
-    for source in sources:
-        if source.transcript or not shared:
-            yield source.video_id, narrate(source, max_words)
-    if not shared:
-        return
-    missing = {source.video_id for source in sources if not source.transcript}
-    for video_id, parse in streams.transcripts(shared, missing):
-        missing.discard(video_id)
-        yield video_id, _narration(parse, max_words)
-    for video_id in sorted(missing):
-        yield video_id, Narration(problem=f"{shared.name} has no transcript of it: used for video-only examples")
+        for video, narration in zip(videos, narrations, strict=True):
+            fields = {"video_id": video.video_id, **dataclasses.asdict(narration)}
+            file.write(json.dumps(fields, ensure_ascii=False) + "\n")
 
 
 def read_narrations(path: pathlib.Path) -> Iterator[tuple[str, Narration]]:
     """What `write_narrations` wrote: (video id, narration), in that order. Raises DamagedError."""
-    with reading(path, path.parent), path.open(encoding="utf-8") as file:
+    with reading(path, path), path.open(encoding="utf-8") as file:
         for line in file:
             fields = json.loads(line)
             spoken = tuple(Sentence(**sentence) for sentence in fields["sentences"])

@@ -8,10 +8,11 @@ call and ends with the same bytes, whatever the number of workers. The folder's 
 content depends on, so changed videos or settings get a new folder; features of unchanged videos are taken over.
 """
 
+import collections
 import contextlib
 import dataclasses
 import errno
-import json
+import functools
 import os
 import pathlib
 import shutil
@@ -21,15 +22,20 @@ from typing import Any
 from videobert_jax.config import Config, DataConfig, PrepareConfig
 from videobert_jax.config_check import check
 from videobert_jax.data.records import SCHEMA_VERSION, RecordError, RecordSource
+from videobert_jax.prepare.account import Account
 from videobert_jax.prepare.annotations import Annotation
+from videobert_jax.prepare.blocks import Block, Planned, write_plan
 from videobert_jax.prepare.formats import FormatError, streams
 from videobert_jax.prepare.formats.recognise import annotation_files, read_annotations
 from videobert_jax.prepare.report import Problem, summary
-from videobert_jax.prepare.scan import Corpus, Source, digest, fingerprint, scan
-from videobert_jax.prepare.splits import TRAIN, VALIDATION, split_videos
-from videobert_jax.prepare.storage import DamagedError, exclusive, read_json, whole
+from videobert_jax.prepare.rounds import Run, run_in_processes
+from videobert_jax.prepare.scan import Corpus, digest, fingerprint, scan
+from videobert_jax.prepare.splits import TRAIN, VALIDATION
+from videobert_jax.prepare.storage import DamagedError, exclusive, read_json, remove, write_json
+from videobert_jax.tokens import TokenSpace
 
-VERSION = 1  # of the result; raised when a stage comes to compute something else
+VERSION = 2  # of the result; raised when a stage comes to compute something else
+FEATURES_VERSION = 1  # the same, of the features alone
 MANIFEST, REPORT, RECORDS = "manifest.json", "report.json", "records"
 # The fields of PrepareConfig that features depend on.
 FEATURE_SETTINGS = ("fps", "clip_frames", "backbone", "backbone_weights", "image_size")
@@ -39,8 +45,12 @@ class PrepareError(Exception):
     """Nothing can be prepared; the message says why and what to do."""
 
 
-def prepare(config: Config) -> pathlib.Path:
+def prepare(config: Config, run: Run | None = None) -> pathlib.Path:
     """Returns the folder of prepared data, `<cache>/prepared-<hash>`, having made it if it was not there.
+
+    Args:
+      config: what to prepare, and how.
+      run: who does the work; by default processes of this machine, `config.prepare.workers` of them.
 
     Raises PrepareError if a folder that the config names is not there, if no video can be used, or if the cache cannot
     be written or is damaged, or if annotations or a file of many transcripts are broken or of no known format;
@@ -55,7 +65,7 @@ def prepare(config: Config) -> pathlib.Path:
             with exclusive(directory):
                 if not _is_finished(directory):
                     _remove_damaged_records(directory)
-                    _prepare(config.prepare, corpus, cache, directory)
+                    _prepare(config.prepare, corpus, cache, directory, run)
     return directory
 
 
@@ -120,7 +130,7 @@ def _key(config: PrepareConfig, corpus: Corpus) -> str:
 def _features_key(config: PrepareConfig) -> str:
     """A hash of everything but the video that its features depend on."""
     settings = [getattr(config, name) for name in FEATURE_SETTINGS]
-    return digest([VERSION, *settings, fingerprint(_weights(config))])
+    return digest([FEATURES_VERSION, *settings, fingerprint(_weights(config))])
 
 
 def _weights(config: PrepareConfig) -> list[pathlib.Path]:
@@ -134,36 +144,59 @@ def _settings(config: PrepareConfig) -> dict[str, Any]:
     return {name: value for name, value in dataclasses.asdict(config).items() if name != "workers"}
 
 
-def _prepare(config: PrepareConfig, corpus: Corpus, cache: pathlib.Path, directory: pathlib.Path) -> None:
+def _prepare(
+    config: PrepareConfig, corpus: Corpus, cache: pathlib.Path, directory: pathlib.Path, run: Run | None
+) -> None:
     from videobert_jax.prepare import stages  # brings JAX, which a finished preparation does without
 
     stages.check(config)
-    annotations, sources, problems = _annotated(corpus)
-    readable, unreadable = stages.features(config, sources, cache / f"features-{_features_key(config)}", directory)
-    problems += unreadable
-    if not readable:
-        _write_json(directory / REPORT, {"quarantined": _as_dicts(problems)})
+    videos, problems = _planned(corpus)
+    store = cache / f"features-{_features_key(config)}"
+    work = stages.Work(config, corpus.transcripts, store, directory)
+    with exclusive(store):
+        remove(directory / "blocks")  # they hold paths, which may have changed
+        write_plan(directory / "plan.jsonl", videos)
+        (run or functools.partial(run_in_processes, workers=config.workers))(work.rounds())
+    problems += work.unreadable()
+    accounts = work.accounts()
+    if not accounts:
+        write_json(directory / REPORT, {"quarantined": _as_dicts(problems)})
         raise PrepareError(
-            f"none of {len(corpus.sources)} videos can be used; see {directory / REPORT}\n{summary({}, problems)}"
+            f"none of {len(videos)} videos can be used; see {directory / REPORT}\n{summary({}, problems)}"
         )
-    splits = split_videos([source.video_id for source in readable], annotations, config.validation_fraction)
+    usable = len(videos) - len(work.unreadable())
+    _conclude(config, directory, {"videos": len(corpus.sources), "usable videos": usable}, accounts, problems)
 
-    repairs, unspoken = stages.narrations(config, readable, corpus.transcripts, directory)
-    stages.train_tokenizer(config, splits, directory)
-    quality = stages.fit_vocabulary(config, splits, directory)
-    contents, unseen = stages.records(config, splits, annotations, directory)
 
-    problems += [*unspoken, *unseen]
-    counts = {"videos": len(corpus.sources), "usable videos": len(readable), **contents}
-    counts["visual words in use"] = int(quality["used"])
+def _conclude(
+    config: PrepareConfig,
+    directory: pathlib.Path,
+    counts: dict[str, int],
+    accounts: Sequence[tuple[Block, Account]],
+    problems: Sequence[Problem],
+) -> None:
+    """Writes the report and, when what was only needed on the way is gone, the manifest."""
+    quality = read_json(directory / "vocabulary" / "quality.json", directory / "vocabulary")
+    tokens = TokenSpace.load(directory / "tokens.json")
+    counts |= {"text vocabulary": tokens.text_size, "visual vocabulary": tokens.visual_size}
+    counts |= {"visual words in use": int(quality["used"])}
+    repairs: collections.Counter[str] = collections.Counter()
+    held = collections.Counter({f"{split} sentences": 0 for split in (TRAIN, VALIDATION)})
+    for block, account in accounts:
+        repairs += account.repairs
+        held.update({f"{block.split} {name}": count for name, count in account.counts.items()})
+    counts |= held
+    problems = list(dict.fromkeys([*problems, *(problem for _, account in accounts for problem in account.problems)]))
     report = {"counts": counts, "repairs": repairs, "vocabulary": quality, "quarantined": _as_dicts(problems)}
-    _write_json(directory / REPORT, report)
-    _write_json(directory / MANIFEST, {"version": VERSION, "config": _settings(config), "counts": counts})
-    print("\n".join([f"prepared {directory}", summary(counts, problems), *_warnings(config, splits, counts)]))
+    write_json(directory / REPORT, report)
+    remove(directory / "blocks")
+    (directory / "plan.jsonl").unlink()
+    write_json(directory / MANIFEST, {"version": VERSION, "config": _settings(config), "counts": counts})
+    print("\n".join([f"prepared {directory}", summary(counts, problems), *_warnings(config, counts)]))
 
 
-def _warnings(config: PrepareConfig, splits: Mapping[str, Sequence[str]], counts: Mapping[str, int]) -> Iterator[str]:
-    if splits[TRAIN] == splits[VALIDATION]:
+def _warnings(config: PrepareConfig, counts: Mapping[str, int]) -> Iterator[str]:
+    if counts["usable videos"] == 1:
         yield "  warning: the only video is both trained on and held out; no figure will mean anything"
     if not counts["train sentences"]:
         yield "  warning: no sentence is said during a training video; only video-only examples can be made"
@@ -174,23 +207,29 @@ def _warnings(config: PrepareConfig, splits: Mapping[str, Sequence[str]], counts
         yield f"  warning: {words:,} of {asked:,} visual words are in use; lower --config.prepare.depth, or add videos"
 
 
-def _annotated(corpus: Corpus) -> tuple[Mapping[str, Annotation], Sequence[Source], list[Problem]]:
-    """The ground truth, the videos that it does not exclude, and the problems so far."""
-    if corpus.annotations is None:
-        return {}, corpus.sources, list(corpus.problems)
-    annotations, problems = read_annotations(corpus.annotations, [source.video_id for source in corpus.sources])
+def _planned(corpus: Corpus) -> tuple[list[Planned], list[Problem]]:
+    """The videos that the annotations do not exclude, and the problems so far."""
+    annotations: Mapping[str, Annotation] = {}
+    problems = list(corpus.problems)
+    if corpus.annotations:
+        annotations, flaws = read_annotations(corpus.annotations, [source.video_id for source in corpus.sources])
+        problems += flaws
     excluded = {video_id for video_id, annotation in annotations.items() if annotation.split is None}
-    sources = [source for source in corpus.sources if source.video_id not in excluded]
-    return annotations, sources, [*corpus.problems, *problems]
+    videos = [
+        Planned(
+            source.video_id,
+            str(source.video.absolute()),
+            str(source.transcript.absolute()) if source.transcript else None,
+            annotations.get(source.video_id),
+        )
+        for source in corpus.sources
+        if source.video_id not in excluded
+    ]
+    return videos, problems
 
 
 def _as_dicts(problems: Sequence[Problem]) -> list[dict[str, str]]:
     return [dataclasses.asdict(problem) for problem in sorted(problems)]
-
-
-def _write_json(path: pathlib.Path, content: Mapping[str, Any]) -> None:
-    with whole(path) as part:
-        part.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 @contextlib.contextmanager

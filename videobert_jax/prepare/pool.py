@@ -28,46 +28,71 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def share_out(work: Callable[[T], R], items: Sequence[T], workers: int) -> Iterator[tuple[T, R | WorkerDiedError]]:
-    """Calls `work` on every item in spawned processes; yields (item, result) in order of completion.
+class Workers:
+    """Spawned processes that are started when they are needed, and kept until `close` or the end of a `with`.
 
     A pool of several processes breaks as a whole when one dies, and cannot say at which item. So each process is a pool
     of its own that holds one item at a time: the item is known, is tried once more, and the rest goes on.
-
-    Args:
-      work: what to do; it and the items and results cross over pickled. An exception that it raises is raised here.
-      items: what to work on.
-      workers: number of processes; 0 for one per core.
     """
-    if workers < 0:
-        raise ValueError(f"workers is {workers}, expected at least 0 (0: one per core)")
-    waiting = collections.deque(items)
-    deaths: collections.Counter[T] = collections.Counter()
-    idle = [_new_process() for _ in range(min(workers or available_cores(), len(items)))]
-    running: dict[Future[R], tuple[ProcessPoolExecutor, T]] = {}
-    try:
-        while waiting or running:
-            while waiting and idle:
-                process, item = idle.pop(), waiting.popleft()
-                running[process.submit(work, item)] = process, item
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
-                process, item = running.pop(future)
-                try:
-                    result = future.result()
-                except BrokenProcessPool:
-                    process.shutdown()
-                    process = _new_process()
-                    deaths[item] += 1
-                    if deaths[item] < ATTEMPTS:
-                        waiting.append(item)
+
+    def __init__(self, count: int) -> None:
+        """At most `count` processes; 0: one per core."""
+        if count < 0:
+            raise ValueError(f"workers is {count}, expected at least 0 (0: one per core)")
+        self._count = count or available_cores()
+        self._idle: list[ProcessPoolExecutor] = []
+
+    def share_out(self, work: Callable[[T], R], items: Sequence[T]) -> Iterator[tuple[T, R | WorkerDiedError]]:
+        """Calls `work` on every item; yields (item, result) in order of completion.
+
+        Args:
+          work: what to do; it and the items and results cross over pickled. An exception that it raises is raised here.
+          items: what to work on.
+        """
+        waiting = collections.deque(items)
+        deaths: collections.Counter[T] = collections.Counter()
+        running: dict[Future[R], tuple[ProcessPoolExecutor, T]] = {}
+        try:
+            while waiting or running:
+                while waiting and len(running) < self._count:
+                    process, item = self._idle.pop() if self._idle else _new_process(), waiting.popleft()
+                    running[process.submit(work, item)] = process, item
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    process, item = running.pop(future)
+                    try:
+                        result = future.result()
+                    except BrokenProcessPool:
+                        process.shutdown()
+                        deaths[item] += 1
+                        if deaths[item] < ATTEMPTS:
+                            waiting.append(item)
+                        else:
+                            yield item, WorkerDiedError()
                     else:
-                        yield item, WorkerDiedError()
-                else:
-                    yield item, result
-                idle.append(process)
-    finally:
-        for process in (*idle, *(process for process, _ in running.values())):
-            process.shutdown(cancel_futures=True)
+                        self._idle.append(process)
+                        yield item, result
+        finally:
+            for process, _ in running.values():
+                process.shutdown(cancel_futures=True)
+
+    def close(self) -> None:
+        """Ends the processes."""
+        while self._idle:
+            self._idle.pop().shutdown(cancel_futures=True)
+
+    def __enter__(self) -> "Workers":
+        """Itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Ends the processes."""
+        self.close()
+
+
+def share_out(work: Callable[[T], R], items: Sequence[T], workers: int) -> Iterator[tuple[T, R | WorkerDiedError]]:
+    """`Workers.share_out` of as many processes, which end with the last item."""
+    with Workers(workers) as processes:
+        yield from processes.share_out(work, items)
 
 
 def _new_process() -> ProcessPoolExecutor:

@@ -4,6 +4,8 @@ The folder is searched recursively. A video's id is its file name without the su
 deeply nested counts. Its transcript lies in the same folder and is named ``<id>.vtt``, ``.srt``, ``.json3`` or
 ``.csv``, or with a language, as downloaders do: ``<id>.en.vtt``. Links are followed; a folder that is reached twice
 counts once. Transcripts and annotations may also lie elsewhere: see `scan`.
+
+Files of features may take the place of videos; what is said here about videos then holds for them.
 """
 
 import dataclasses
@@ -16,6 +18,7 @@ import stat
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from videobert_jax.prepare import precomputed
 from videobert_jax.prepare.report import Problem
 
 VIDEO_SUFFIXES = (
@@ -41,7 +44,7 @@ LONGEST_ID = 240  # bytes; with what other files put around it, a file name of 2
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """One video, and its transcript if it has one."""
+    """One video, or the features of one, and its transcript if it has one."""
 
     video_id: str
     video: pathlib.Path
@@ -66,7 +69,10 @@ class Corpus:
 
 
 def scan(
-    folder: pathlib.Path, transcripts: pathlib.Path | None = None, annotations: pathlib.Path | None = None
+    folder: pathlib.Path,
+    transcripts: pathlib.Path | None = None,
+    annotations: pathlib.Path | None = None,
+    features: bool = False,
 ) -> Corpus:
     """Lists a folder.
 
@@ -74,6 +80,7 @@ def scan(
       folder: where the videos are, perhaps with transcripts beside them and ``annotations.json``.
       transcripts: the folder in which the other videos' transcripts lie, named alike, or one file with all of them.
       annotations: a file or a folder to use instead of ``annotations.json``.
+      features: to look for files of features (see `precomputed`) instead of videos.
 
     Raises:
       FileNotFoundError: if one that is named does not exist, or the folder holds no video.
@@ -83,14 +90,8 @@ def scan(
             raise FileNotFoundError(f"there is no {path}; name a file or a folder with --config.data.{option}")
     if not folder.is_dir():
         raise FileNotFoundError(f"there is no folder {folder}; name one with --config.data.videos")
-    names = sorted(_names(folder), key=lambda path: (len(path.parts), path))
-    found = [path for path in names if path.suffix.lower() in VIDEO_SUFFIXES + TRANSCRIPT_SUFFIXES]
-    flaws = {path: flaw for path in found if (flaw := _flaw(path, folder))}
-    files = [path for path in found if path not in flaws]
-    videos = [path for path in files if path.suffix.lower() in VIDEO_SUFFIXES]
-    if not videos:
-        raise FileNotFoundError(f"{folder} holds no videos; expected files that end in {', '.join(VIDEO_SUFFIXES)}")
-    beside, orphans = _match(videos, [path for path in files if path.suffix.lower() in TRANSCRIPT_SUFFIXES])
+    videos, others, flaws = _find(folder, features)
+    beside, orphans = _match(videos, others)
     elsewhere = _transcripts_in(transcripts, videos) if transcripts and transcripts.is_dir() else {}
     shared = transcripts if transcripts and transcripts.is_file() else None
 
@@ -118,6 +119,40 @@ def scan(
         problems=tuple(sorted(problems)),
         transcripts=shared,
     )
+
+
+def _find(
+    folder: pathlib.Path, features: bool
+) -> tuple[list[pathlib.Path], list[pathlib.Path], dict[pathlib.Path, str]]:
+    """The videos, the transcripts, and why files cannot be used. Raises FileNotFoundError if there is no video."""
+    suffixes = precomputed.SUFFIXES if features else VIDEO_SUFFIXES
+    names = sorted(_names(folder), key=lambda path: (len(path.parts), path))
+    videos = [path for path in names if path.suffix.lower() in suffixes]
+    others = [path for path in names if path.suffix.lower() in TRANSCRIPT_SUFFIXES]
+    flaws = {path: flaw for path in (*videos, *others) if (flaw := _flaw(path, folder))}
+    if features:
+        flaws |= _flaws_of_features([path for path in videos if path not in flaws])
+    usable = [path for path in videos if path not in flaws]
+    if not usable:
+        kind = "features" if features else "videos"
+        refused = "".join(f"; {_name(path, folder)}: {flaws[path]}" for path in videos[:1])
+        raise FileNotFoundError(f"{folder} holds no {kind}; expected files that end in {', '.join(suffixes)}{refused}")
+    return usable, [path for path in others if path not in flaws], flaws
+
+
+def _flaws_of_features(paths: Sequence[pathlib.Path]) -> dict[pathlib.Path, str]:
+    """Why files of features cannot be used, as far as their headers show."""
+    sizes, flaws = {}, {}
+    for path in sorted(paths, key=lambda path: path.stem):
+        try:
+            sizes[path] = precomputed.shape(path).size
+        except OSError as error:
+            flaws[path] = f"cannot be read: {error.strerror}"
+        except ValueError as error:
+            flaws[path] = str(error)
+    most = precomputed.common_size(list(sizes.values()))
+    odd = {path: f"rows of {size} values, and most files have {most}" for path, size in sizes.items() if size != most}
+    return flaws | odd
 
 
 def _transcripts_in(folder: pathlib.Path, videos: Sequence[pathlib.Path]) -> dict[str, pathlib.Path]:

@@ -23,7 +23,17 @@ OPENERS_BEFORE = {"so": OPENERS | SUBJECTS, "well": OPENERS | SUBJECTS, "and": O
 # After these an opener opens nothing: "and then", "right now", "the first", "is next".
 NO_OPENER_AFTER = {"and", "but", "or", "so", "well", "right", "just", "by", "for", "until", "even", "since", "the", "a"}
 NO_OPENER_AFTER |= {"my", "your", "our", "is", "are", "was", "be", "from", "every", "um", "uh"} | OPENERS
-CONJUNCTIONS = {"and", "but", "or", "because", "when", "while", "until", "if", "which"}
+
+# Where a sentence is too long, it is cut before a word that often begins a clause, and not after one that leaves it open.
+STARTERS = frozenset(
+    """and but or so because now if when while until which what why well then once
+    i he she they we you it it's that's there's let's let i'm i'll we'll you'll this here there""".split()
+)
+DANGLING = frozenset(
+    """a an the my your our his their each every some any these those of to in for with by from into at than as
+    and but or so because if when which who i he she they we it's that's let's i'm we're you're they're
+    is are was were be been being has have do does did don't can could will would should must might may just very""".split()
+)
 
 SENTENCE_END = re.compile(r"(?P<mark>[.?!…]+)[\"'”\u2019)\]]*$")
 NEVER_LAST = {"mr", "mrs", "ms", "dr", "prof", "st", "vs", "e.g", "i.e", "approx", "fig"}  # abbreviations
@@ -88,9 +98,9 @@ def _at_most(words: Sequence[Word], max_words: int) -> Iterator[Sequence[Word]]:
 
     def strength(cut: int) -> float:
         before, after = words[cut - 1], words[cut]
-        weak = after.start - before.end + (before.cue != after.cue) + before.text.endswith((",", ";", ":"))
-        weak += _bare(after) in CONJUNCTIONS
-        return weak - 2 * abs(cut - middle) / middle
+        weak = 4 * (after.start - before.end) + 0.5 * (before.cue != after.cue) + before.text.endswith((",", ";", ":"))
+        weak += (_bare(after) in STARTERS) - (_bare(before) in DANGLING)
+        return weak - abs(cut - middle) / middle
 
     cut = max(range(1, len(words)), key=strength)
     yield from _at_most(words[:cut], max_words)
@@ -98,4 +108,4 @@ def _at_most(words: Sequence[Word], max_words: int) -> Iterator[Sequence[Word]]:
 
 
 def _bare(word: Word) -> str:
-    return word.text.lower().strip(".,;:!?\"'")
+    return word.text.lower().replace("’", "'").strip(".,;:!?\"'")

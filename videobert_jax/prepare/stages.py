@@ -1,39 +1,48 @@
-"""The stages of preparing, in order. Each skips what is there and leaves whole files, so it can be called again.
+"""The three rounds of preparing, and the stages between them that need all videos.
 
-A prepared folder is filled stage by stage: features/, sentences.jsonl, tokenizer/, vocabulary/, tokens.json, records/.
+    videos ─► features │ splits, blocks │ blocks ─► sentences │ tokenizer, visual vocabulary │ blocks ─► records
+
+A prepared folder is filled in this order: features/, unreadable.json, sentences/, tokenizer/, vocabulary/, tokens.json,
+records/. `plan.jsonl`, blocks/ and transcripts/ are there only while it is being made. Each stage skips what is there
+and leaves whole files, so it can be called again.
 """
 
 import collections
 import dataclasses
-import json
+import functools
 import pathlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from videobert_jax import tokenizer
 from videobert_jax.backbones import VideoBackbone, get_backbone
 from videobert_jax.config import ConfigError, PrepareConfig
-from videobert_jax.data.records import Record, write_records
+from videobert_jax.data.records import Record, shard_name, write_metadata, write_shard
 from videobert_jax.prepare import alignment
-from videobert_jax.prepare.annotations import Annotation, Caption
+from videobert_jax.prepare.account import Account
+from videobert_jax.prepare.blocks import Block, Planned, list_blocks, read_plan, write_blocks
 from videobert_jax.prepare.features import ClipFeatures, extract, factors
-from videobert_jax.prepare.narration import Narration, read_narrations, write_narrations
+from videobert_jax.prepare.narration import (
+    Narration,
+    deal_out,
+    narrations,
+    read_dealt,
+    read_narrations,
+    write_narrations,
+)
 from videobert_jax.prepare.pictures import nearest_clips, write_pictures
+from videobert_jax.prepare.pool import WorkerDiedError
 from videobert_jax.prepare.quality import SAMPLE, compare_with_flat, quality
 from videobert_jax.prepare.report import Problem
-from videobert_jax.prepare.scan import Source, fingerprint
-from videobert_jax.prepare.splits import TRAIN
-from videobert_jax.prepare.storage import exclusive, link, read_json, reading, whole
+from videobert_jax.prepare.rounds import Round
+from videobert_jax.prepare.scan import fingerprint
+from videobert_jax.prepare.splits import TRAIN, split_videos
+from videobert_jax.prepare.storage import link, read_json, reading, remove, whole, write_json
 from videobert_jax.prepare.streaming import Videos, fit_videos, sample_clips
 from videobert_jax.prepare.vocabulary import Vocabulary, require_finite
-from videobert_jax.progress import progress
 
 VOCABULARY_SEED = 0
 NEAREST = 4  # clips kept of each visual word, for pictures
-CONTENTS = "contents.json"  # in records/: what they hold
 STORED_ID = 200  # bytes of a video's id in the names of stored files
-
-Splits = Mapping[str, Sequence[str]]
 
 
 def check(config: PrepareConfig) -> None:
@@ -45,157 +54,211 @@ def check(config: PrepareConfig) -> None:
         raise ConfigError(f"{config.backbone} brings its own weights: leave config.prepare.backbone_weights empty")
 
 
-def features(
-    config: PrepareConfig, sources: Sequence[Source], store: pathlib.Path, directory: pathlib.Path
-) -> tuple[list[Source], list[Problem]]:
-    """Makes `features/<video id>.npz` for all videos that can be read; returns these, and the problems of the others.
+@dataclasses.dataclass(frozen=True)
+class Work:
+    """What all stages are about.
 
-    The files themselves lie in `store`, under names that tell the state of the video, so that another prepared folder
-    finds them. `unreadable.json` ends the stage; another prepared folder tries again what it names.
+    Attributes:
+      config: how to prepare.
+      shared: one file with transcripts of many videos, if there is one.
+      store: folder of the features, which other prepared folders share.
+      directory: the prepared folder; `plan.jsonl` in it says of what.
     """
-    done = directory / "unreadable.json"
-    if not done.exists():
-        stored = {source.video_id: _stored_name(source) for source in sources}
-        with exclusive(store):
-            failures = extract([(stored[source.video_id], source.video) for source in sources], store, config)
-        reasons = {video_id: failures[name] for video_id, name in stored.items() if name in failures}
-        for video_id in stored.keys() - reasons.keys():
-            link(store / f"{stored[video_id]}.npz", directory / "features" / f"{video_id}.npz")
-        with whole(done) as part:
-            part.write_text(json.dumps(reasons, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    reasons = read_json(done, directory)
-    readable = [source for source in sources if source.video_id not in reasons]
-    unreadable = [source for source in sources if source.video_id in reasons]
-    return readable, [Problem(source.video.name, "features", reasons[source.video_id]) for source in unreadable]
+
+    config: PrepareConfig
+    shared: pathlib.Path | None
+    store: pathlib.Path
+    directory: pathlib.Path
+
+    def rounds(self) -> list[Round]:
+        """All there is to do."""
+        return [
+            Round("features", "video", self._unread, self._read, self._plan_blocks),
+            Round("sentences", "block", self._silent, self._narrate, self._fit),
+            Round("records", "block", self._unwritten, self._write, self._end),
+        ]
+
+    # Round 1: videos to features.
+
+    def _unread(self) -> list[tuple[str, str]]:
+        self.store.mkdir(parents=True, exist_ok=True)
+        if (self.directory / "unreadable.json").exists():
+            return []
+        return [(_stored_name(video), video.video) for video in read_plan(self.directory / "plan.jsonl")]
+
+    def _read(self, video: tuple[str, str]) -> str | None:
+        return extract(self.config, self.store, video)
+
+    def _plan_blocks(self, results: Mapping[tuple[str, str], str | WorkerDiedError | None]) -> None:
+        """Names each video's features by its id, and shares out the videos among splits and blocks.
+
+        `unreadable.json` ends the round; another prepared folder tries again what it names.
+        """
+        videos = {video.video_id: video for video in read_plan(self.directory / "plan.jsonl")}
+        done = self.directory / "unreadable.json"
+        if not done.exists():
+            failures = {name: str(reason) for (name, _), reason in results.items() if reason}
+            stored = {video_id: _stored_name(video) for video_id, video in videos.items()}
+            reasons = {video_id: failures[name] for video_id, name in stored.items() if name in failures}
+            for video_id in stored.keys() - reasons.keys():
+                link(self.store / f"{stored[video_id]}.npz", self.directory / "features" / f"{video_id}.npz")
+            write_json(done, reasons)
+        readable = [video_id for video_id in videos if video_id not in read_json(done, done)]
+        if not readable:
+            return
+        annotations = {video_id: video.annotation for video_id, video in videos.items() if video.annotation}
+        splits = split_videos(readable, annotations, self.config.validation_fraction)
+        write_blocks(self.directory / "blocks", videos, splits, self.config.videos_per_shard)
+        if self.shared and not (self.directory / "transcripts").exists():
+            deal_out(self.shared, {block: self._videos(block) for block in self._blocks()}, self._transcripts)
+
+    # Round 2: transcripts to sentences.
+
+    def _silent(self) -> list[Block]:
+        return [block for block in self._blocks() if not self._sentences(block).exists()]
+
+    def _narrate(self, block: Block) -> None:
+        videos, shared = self._videos(block), self.shared.name if self.shared else ""
+        dealt = read_dealt(self._transcripts / f"{block}.jsonl")
+        write_narrations(
+            self._sentences(block), videos, narrations(videos, dealt, shared, self.config.max_sentence_words)
+        )
+
+    def _fit(self, results: Mapping[Block, WorkerDiedError | None]) -> None:
+        """Makes `tokenizer/`, `vocabulary/` and `tokens.json`, from the training videos."""
+        _require_all(results)
+        training = [block for block in self._blocks() if block.split == TRAIN]
+        if not training:
+            return
+        remove(self._transcripts)
+        if not (self.directory / "tokenizer").exists():
+            with whole(self.directory / "tokenizer") as part:
+                self._tokenizer(training).save(part)
+        if not (self.directory / "vocabulary").exists():
+            video_ids = [video.video_id for block in training for video in self._videos(block)]
+            with whole(self.directory / "vocabulary") as part:
+                part.mkdir()
+                _fit_vocabulary(
+                    self.config, Videos(video_ids, lambda name: self._clips(name).features), self._clips, part
+                )
+        vocabulary = Vocabulary.load(self.directory / "vocabulary" / "tree.npz")
+        words = tokenizer.load(self.directory / "tokenizer")
+        words.token_space(vocabulary.size).save(self.directory / "tokens.json")
+
+    def _tokenizer(self, blocks: Sequence[Block]) -> tokenizer.TextTokenizer:
+        if self.config.tokenizer:
+            return tokenizer.load(pathlib.Path(self.config.tokenizer))
+        spoken = (narration.sentences for block in blocks for _, narration in read_narrations(self._sentences(block)))
+        return tokenizer.train(
+            (sentence.text for sentences in spoken for sentence in sentences), self.config.tokenizer_size
+        )
+
+    # Round 3: all of it to records.
+
+    def _unwritten(self) -> list[Block]:
+        return [block for block in self._blocks() if not self._account(block).exists()]
+
+    def _write(self, block: Block) -> None:
+        """Writes a shard and, when that is whole, the account of it."""
+        account = Account()
+        name = shard_name(block.split, self.config.record_format, block.index, block.count)
+        with whole(self.directory / "records" / name) as part:
+            account.counts["records"] = write_shard(part, self._records(block, account), self.config.record_format)
+        write_json(self._account(block), account.as_dict())
+
+    def _records(self, block: Block, account: Account) -> Iterator[Record]:
+        words, vocabulary = (
+            _words(self.directory / "tokenizer"),
+            _vocabulary(self.directory / "vocabulary" / "tree.npz"),
+        )
+        seconds = self.config.clip_frames / self.config.fps
+        for planned, narration in self._spoken(block):
+            captions = planned.annotation.captions if planned.annotation else ()
+            visual_ids = vocabulary.assign(self._clips(planned.video_id).features)
+            video = alignment.whole_video(
+                planned.video_id, visual_ids, seconds, narration.sentences, captions, words.encode
+            )
+            account.add(video, narration, captions)
+            yield from alignment.cut(video, self.config.chunk_tokens)
+
+    def _spoken(self, block: Block) -> list[tuple[Planned, Narration]]:
+        path, videos = self._sentences(block), self._videos(block)
+        found = dict(read_narrations(path))
+        with reading(path, path):
+            return [(video, found[video.video_id]) for video in videos]
+
+    def _end(self, results: Mapping[Block, WorkerDiedError | None]) -> None:
+        """Makes the shards a data set."""
+        _require_all(results)
+        lengths = collections.defaultdict(list)
+        for block in self._blocks():
+            lengths[block.split].append(self._read_account(block).counts["records"])
+        if lengths:
+            write_metadata(self.directory / "records", lengths)
+
+    # What is where.
+
+    def unreadable(self) -> list[Problem]:
+        """The videos that gave no features. Raises DamagedError."""
+        reasons = read_json(self.directory / "unreadable.json", self.directory / "unreadable.json")
+        videos = (video for video in read_plan(self.directory / "plan.jsonl") if video.video_id in reasons)
+        return [Problem(pathlib.Path(v.video).name, "features", reasons[v.video_id]) for v in videos]
+
+    def accounts(self) -> list[tuple[Block, Account]]:
+        """Of all blocks. Raises DamagedError."""
+        return [(block, self._read_account(block)) for block in self._blocks()]
+
+    def _blocks(self) -> list[Block]:
+        return list_blocks(self.directory / "blocks")
+
+    def _videos(self, block: Block) -> list[Planned]:
+        return list(read_plan(self.directory / "blocks" / f"{block}.jsonl"))
+
+    @property
+    def _transcripts(self) -> pathlib.Path:
+        return self.directory / "transcripts"
+
+    def _sentences(self, block: Block) -> pathlib.Path:
+        return self.directory / "sentences" / f"{block}.jsonl"
+
+    def _clips(self, video_id: str) -> ClipFeatures:
+        return ClipFeatures.load(self.directory / "features" / f"{video_id}.npz")
+
+    def _account(self, block: Block) -> pathlib.Path:
+        return self.directory / "records" / f"{block}.json"
+
+    def _read_account(self, block: Block) -> Account:
+        return Account.from_dict(read_json(self._account(block), self.directory / "records"))
 
 
-def _stored_name(source: Source) -> str:
+def _stored_name(video: Planned) -> str:
     """As much of the video's id as a file name has room for, and a hash of its whole name and its state."""
-    start = source.video_id.encode()[:STORED_ID].decode(errors="ignore")
-    return f"{start}-{fingerprint([source.video])}"
+    start = video.video_id.encode()[:STORED_ID].decode(errors="ignore")
+    return f"{start}-{fingerprint([pathlib.Path(video.video)])}"
 
 
-def narrations(
-    config: PrepareConfig, sources: Sequence[Source], shared: pathlib.Path | None, directory: pathlib.Path
-) -> tuple[Mapping[str, int], list[Problem]]:
-    """Writes `sentences.jsonl`; returns how often transcripts needed each repair, and the unusable transcripts."""
-    path = directory / "sentences.jsonl"
-    if not path.exists():
-        write_narrations(path, sources, config.max_sentence_words, shared)
-    repairs: collections.Counter[str] = collections.Counter()
-    problems = []
-    missing = {source.video_id for source in sources}
-    for video_id, narration in read_narrations(path):
-        missing.discard(video_id)
-        repairs.update(narration.repairs)
-        if narration.problem:
-            problems.append(Problem(video_id, "transcripts", narration.problem))
-    with reading(path, directory):
-        if missing:
-            raise ValueError(f"it lacks {len(missing)} of {len(sources)} videos")
-    return repairs, problems
-
-
-def train_tokenizer(config: PrepareConfig, splits: Splits, directory: pathlib.Path) -> None:
-    """Makes `tokenizer/`: the one that the config names, or one trained on the training videos' sentences."""
-    if (directory / "tokenizer").exists():
-        return
-    if config.tokenizer:
-        chosen = tokenizer.load(pathlib.Path(config.tokenizer))
-    else:
-        spoken = (narration.sentences for _, narration in _narrations_of(splits[TRAIN], directory))
-        chosen = tokenizer.train(
-            (sentence.text for sentences in spoken for sentence in sentences), config.tokenizer_size
-        )
-    with whole(directory / "tokenizer") as part:
-        chosen.save(part)
-
-
-def fit_vocabulary(config: PrepareConfig, splits: Splits, directory: pathlib.Path) -> Mapping[str, Any]:
-    """Makes `vocabulary/`, fitted on the training videos; returns how well its words fit them."""
-    target = directory / "vocabulary"
-    if not target.exists():
-        videos = Videos(splits[TRAIN], lambda video_id: _clips(directory, video_id).features)
-        for video_id, features_of_video in videos.items():
-            require_finite(features_of_video, f"video {video_id}")
-        how = (config.branching, config.depth, VOCABULARY_SEED, factors(config.backbone))
-        with whole(target) as part:
-            part.mkdir()
-            vocabulary = fit_videos(videos, *how, memory=config.vocabulary_memory_mb << 20, scratch=part)
-            vocabulary.save(part / "tree.npz")
-            nearest = nearest_clips(vocabulary, videos.items(), NEAREST)
-            write_pictures(part, nearest, lambda video_id: _clips(directory, video_id).thumbnails)
-            fitness = dataclasses.asdict(quality(vocabulary, videos))
-            fitness["sample"] = dataclasses.asdict(compare_with_flat(sample_clips(videos, SAMPLE), *how))
-            (part / "quality.json").write_text(json.dumps(fitness, indent=2) + "\n")
-    return read_json(target / "quality.json", target)
-
-
-def records(
-    config: PrepareConfig, splits: Splits, annotations: Mapping[str, Annotation], directory: pathlib.Path
-) -> tuple[Mapping[str, int], list[Problem]]:
-    """Makes `tokens.json` and `records/`; returns what they hold, and what no clip shows."""
-    target = directory / "records"
-    if not target.exists():
-        with whole(target) as part:
-            _write_records(config, splits, annotations, directory, part)
-    contents = read_json(target / CONTENTS, target)
-    return contents["counts"], [Problem(**problem) for problem in contents["unseen"]]
-
-
-def _write_records(
-    config: PrepareConfig,
-    splits: Splits,
-    annotations: Mapping[str, Annotation],
-    directory: pathlib.Path,
-    target: pathlib.Path,
+def _fit_vocabulary(
+    config: PrepareConfig, videos: Videos, clips: Callable[[str], ClipFeatures], target: pathlib.Path
 ) -> None:
-    vocabulary = Vocabulary.load(directory / "vocabulary" / "tree.npz")
-    words = tokenizer.load(directory / "tokenizer")
-    words.token_space(vocabulary.size).save(directory / "tokens.json")
-    seconds = config.clip_frames / config.fps
-    counts = collections.Counter({"text vocabulary": words.size, "visual vocabulary": vocabulary.size})
-    counts.update({f"{split} sentences": 0 for split in splits})
-    unseen: list[Problem] = []
-
-    def chunks(split: str) -> Iterator[Record]:
-        narrations = _narrations_of(splits[split], directory)
-        for video_id, narration in progress(narrations, len(splits[split]), f"{split} records", "video"):
-            visual_ids = vocabulary.assign(_clips(directory, video_id).features)
-            captions = annotations[video_id].captions if video_id in annotations else ()
-            video = alignment.whole_video(video_id, visual_ids, seconds, narration.sentences, captions, words.encode)
-            unseen.extend(_unseen(video, seconds, narration, captions))
-            counts["clips"] += len(video.visual_ids)
-            counts[f"{split} sentences"] += len(video.sentence_starts)
-            counts["text tokens"] += len(video.token_ids)
-            counts["captions"] += len(video.captions)
-            yield from alignment.cut(video, config.chunk_tokens)
-
-    for split in splits:
-        counts[f"{split} records"] = write_records(
-            target, split, chunks(split), config.records_per_shard, config.record_format
-        )
-    contents = {"counts": counts, "unseen": [dataclasses.asdict(problem) for problem in dict.fromkeys(unseen)]}
-    (target / CONTENTS).write_text(json.dumps(contents, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    """Writes the vocabulary of the training videos, its pictures, and how well its words fit them."""
+    for video_id, features_of_video in videos.items():
+        require_finite(features_of_video, f"video {video_id}")
+    how = (config.branching, config.depth, VOCABULARY_SEED, factors(config.backbone))
+    vocabulary = fit_videos(videos, *how, memory=config.vocabulary_memory_mb << 20, scratch=target)
+    vocabulary.save(target / "tree.npz")
+    nearest = nearest_clips(vocabulary, videos.items(), NEAREST)
+    write_pictures(target, nearest, lambda video_id: clips(video_id).thumbnails)
+    fitness = dataclasses.asdict(quality(vocabulary, videos))
+    fitness["sample"] = dataclasses.asdict(compare_with_flat(sample_clips(videos, SAMPLE), *how))
+    write_json(target / "quality.json", fitness)
 
 
-def _unseen(video: Record, clip_seconds: float, narration: Narration, captions: Sequence[Caption]) -> Iterator[Problem]:
-    """What the record of a whole video leaves out, since no clip shows it."""
-    for caption in captions[len(video.captions) :]:
-        yield Problem(f"{video.video_id}, {caption.text!r}", "alignment", "begins after the last clip")
-    end = len(video.visual_ids) * clip_seconds
-    late = sum(sentence.start >= end for sentence in narration.sentences)
-    if late:
-        reason = f"{late} of {len(narration.sentences)} sentences begin after the last clip"
-        yield Problem(video.video_id, "alignment", reason)
+# A process that writes many blocks reads these once. The folder's name tells its content.
+_words = functools.cache(tokenizer.load)
+_vocabulary = functools.cache(Vocabulary.load)
 
 
-def _clips(directory: pathlib.Path, video_id: str) -> ClipFeatures:
-    return ClipFeatures.load(directory / "features" / f"{video_id}.npz")
-
-
-def _narrations_of(video_ids: Collection[str], directory: pathlib.Path) -> Iterator[tuple[str, Narration]]:
-    chosen = set(video_ids)
-    return (
-        (video_id, found) for video_id, found in read_narrations(directory / "sentences.jsonl") if video_id in chosen
-    )
+def _require_all(results: Mapping[Block, WorkerDiedError | None]) -> None:
+    for block, died in results.items():
+        if died:
+            raise RuntimeError(f"block {block} was not made: {died}; run again to go on") from died

@@ -8,7 +8,7 @@ import pathlib
 import shutil
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 
@@ -36,6 +36,12 @@ def read_json(path: pathlib.Path, unit: pathlib.Path) -> dict[str, Any]:
         return content
 
 
+def write_json(path: pathlib.Path, content: Mapping[str, Any]) -> None:
+    """Writes a JSON object that is never seen half done."""
+    with whole(path) as part:
+        part.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
 @contextlib.contextmanager
 def whole(target: pathlib.Path) -> Iterator[pathlib.Path]:
     """A path to write a file or a folder at; it becomes `target` if the body ends well, and is on the disk by then."""
@@ -48,6 +54,16 @@ def whole(target: pathlib.Path) -> Iterator[pathlib.Path]:
         _flush(path)
     part.replace(target)
     _flush(target.parent)
+
+
+def remove(target: pathlib.Path) -> None:
+    """Removes the folder that `whole` made, if it is there; if killed, it is gone or can be removed again."""
+    part = target.with_name(f".{target.name}.part")
+    if part.exists():
+        shutil.rmtree(part)
+    if target.exists():
+        target.replace(part)
+        shutil.rmtree(part)
 
 
 def _flush(path: pathlib.Path) -> None:

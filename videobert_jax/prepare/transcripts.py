@@ -157,10 +157,9 @@ def unrolled(cues: list[Cue], repairs: collections.Counter[str]) -> list[Cue]:
 
 def _carried_lines(before: Cue, cue: Cue) -> int:
     """How many of the first lines of `cue` are the last lines of the cue before it; a line with word times is new."""
-    shown = [_speech(line) for line in before.lines]
-    still = [_speech(line) if not WORD_TIME.search(line) else None for line in cue.lines]
-    most = min(len(still), ROLLED_LINES)
-    return max((n for n in range(1, most + 1) if shown[-n:] == still[:n]), default=0)
+    shown = [_speech(line) for line in before.lines[-ROLLED_LINES:]]
+    still = [_speech(line) if not WORD_TIME.search(line) else None for line in cue.lines[:ROLLED_LINES]]
+    return max((n for n in range(1, len(still) + 1) if shown[-n:] == still[:n]), default=0)
 
 
 def _in_order(cues: list[Cue], repairs: collections.Counter[str]) -> list[Cue]:

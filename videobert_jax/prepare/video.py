@@ -1,19 +1,38 @@
-"""Video files to clips of frames on an exact time grid, streaming, with PyAV."""
+"""Video files to clips of frames on an exact time grid, streaming, with PyAV.
+
+A damaged file is mended where the picture on show at an instant remains known, and refused where it does not:
+
+- A packet that does not decode is left out, and so is a picture that is not later than the one before it; that one
+  stays on show. A picture without a time follows the one before it. Of an AVI file, which has no times of
+  presentation, those of decoding count.
+- Refused are files of which more than `DAMAGED_SHARE` is left out, which end before their header says, whose clock
+  jumps by more than `MAX_HOLD` or runs far past the end, and pictures of more than `MAX_PIXELS`.
+
+Turned and mirrored pictures are shown as the file says. Neither the aspect ratio nor transparency is kept, and
+interlaced pictures are read as they are. A cover picture is no video.
+"""
 
 import itertools
 import math
 import pathlib
+import re
 from collections.abc import Iterator
+from fractions import Fraction
 
 import av
 import numpy as np
+from av.stream import Disposition
 from av.video.reformatter import Interpolation, VideoReformatter
 
-TICK = 0.001  # seconds; the coarsest clock in use (Matroska's), so times are only known to this
-MAX_HOLD = 600.0  # seconds; a frame on show for longer means a damaged clock
+TICK = Fraction(1, 1000)  # seconds; the coarsest clock in use (Matroska's), so times are only known to this
+MAX_HOLD = 600  # seconds; a frame on show for longer means a damaged clock
+MAX_PIXELS = 8192 * 4320  # of a picture; more means a damaged header, and memory for it is not there
+DAMAGED_SHARE = 0.05  # of the packets or of the pictures; a file may lose this much
 # A file whose frames end earlier than its header says by more than this is truncated.
 TRUNCATION_SECONDS = 1.0
 TRUNCATION_SHARE = 0.05
+# One whose frames go on for longer than this many times what its header says, and a minute, has a damaged clock.
+OVERRUN = 2
 
 
 class VideoError(Exception):
@@ -68,61 +87,140 @@ def read_frames(path: pathlib.Path, fps: float, image_size: int, threads: int = 
     """
     if path.is_file() and path.stat().st_size == 0:
         raise VideoError(path, "the file is empty")
+    rate = Fraction(fps)
     scaler = VideoReformatter()  # one for all frames: to build it costs as much as to use it
     try:
-        with av.open(path) as container:
-            if not container.streams.video:
-                raise VideoError(path, "no video stream")
-            stream = container.streams.video[0]
+        with _opened(path) as container:
+            stream = _film(container, path)
             stream.thread_type = "AUTO"
             stream.thread_count = threads
             for (begin, frame), (end, _) in itertools.pairwise(_moments(container, stream, path)):
-                repeats = _instants_before(end, fps) - _instants_before(begin, fps)
+                repeats = _instants_before(end, rate) - _instants_before(begin, rate)
                 if frame is not None and repeats:
                     small = scaler.reformat(
                         frame, image_size, image_size, "rgb24", interpolation=Interpolation.AREA, threads=threads
                     )
-                    yield from itertools.repeat(np.rot90(small.to_ndarray(), frame.rotation // 90), repeats)
+                    yield from itertools.repeat(_upright(small.to_ndarray(), frame), repeats)
     except av.error.FFmpegError as error:
         raise VideoError(path, f"not decodable: {error.strerror}") from error
 
 
-def _instants_before(seconds: float, fps: float) -> int:
-    return max(0, math.ceil((seconds - TICK) * fps))
+def _opened(path: pathlib.Path) -> av.container.InputContainer:
+    """Named as a file, and allowed no other: a name with a colon is no address, nor is a playlist followed."""
+    options = {"protocol_whitelist": "file", "max_pixels": str(MAX_PIXELS)}
+    return av.open(f"file:{path}", options=options, metadata_errors="replace")
+
+
+def _film(container: av.container.InputContainer, path: pathlib.Path) -> av.VideoStream:
+    """The stream to read: the first that is marked as the default one, or else the first."""
+    streams = [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
+    if not streams:
+        raise VideoError(path, "no video stream")
+    stream = max(streams, key=lambda stream: bool(stream.disposition & Disposition.default))
+    if stream.codec_context is None:
+        raise VideoError(path, "its kind of video is unknown")
+    if stream.width * stream.height > MAX_PIXELS:
+        raise VideoError(path, f"pictures of {stream.width} x {stream.height}; expected at most {MAX_PIXELS:,} pixels")
+    stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}  # the size may change on the way
+    return stream
+
+
+def _instants_before(seconds: Fraction, rate: Fraction) -> int:
+    return max(0, math.ceil((seconds - TICK) * rate))
+
+
+def _upright(picture: np.ndarray, frame: av.VideoFrame) -> np.ndarray:
+    """[S, S, 3] as it is to be shown: turned by quarters and mirrored as the matrix of the file demands."""
+    try:
+        matrix = frame.side_data.get("DISPLAYMATRIX")
+    except ValueError:  # there is data of a kind that PyAV does not know
+        return np.rot90(picture, round(frame.rotation / 90))
+    if matrix is None:
+        return picture
+    # The pixel at (x, y) is shown at (ax + cy, bx + dy), but for a shift.
+    a, b, _, c, d = np.frombuffer(matrix, np.int32)[:5]
+    if abs(b) > abs(a):
+        picture, a, d = picture.swapaxes(0, 1), c, b
+    return picture[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1]
 
 
 def _moments(
     container: av.container.InputContainer, stream: av.VideoStream, path: pathlib.Path
-) -> Iterator[tuple[float, av.VideoFrame | None]]:
+) -> Iterator[tuple[Fraction, av.VideoFrame | None]]:
     """When each frame begins, in seconds after the first, and last when the last one ends, without a frame."""
+    promised = _promised_lengths(container, stream)
+    longest = OVERRUN * max(promised) + 60 if promised else math.inf
     first = last = None
-    for frame in container.decode(stream):
-        time = frame.time
+    frames = disordered = 0
+    for time, frame in _timed(container, stream, path):
+        frames += 1
         if first is None or last is None:
             first = last = time
-        elif time <= last:
-            continue  # damaged: time does not run backwards
-        elif time - last > MAX_HOLD:
-            raise VideoError(path, f"the clock jumps from {last - first:.1f} s to {time - first:.1f} s")
-        last, duration = time, frame.duration * float(frame.time_base or 0)
+        elif time <= last and frame is not None:
+            disordered += 1
+            continue
+        elif time - last > MAX_HOLD or time - first > longest:
+            raise VideoError(path, f"the clock jumps from {_shown(last - first)} to {_shown(time - first)}")
+        last = time
         yield time - first, frame
-    if first is None or last is None:
+    if last is None:
         raise VideoError(path, "no frames")
-    end = last + (duration or 1 / float(stream.average_rate or math.inf))
-    promised = _promised_end(container, stream)
-    if end < promised * (1 - TRUNCATION_SHARE) - TRUNCATION_SECONDS:
-        raise VideoError(path, f"truncated: {end:.1f} s of {promised:.1f} s can be decoded")
-    yield end - first, None
+    if disordered > frames * DAMAGED_SHARE:
+        raise VideoError(path, f"the clock runs backwards: {disordered} of {frames} pictures are too early")
+    if promised and last < min(promised) * (1 - TRUNCATION_SHARE) - TRUNCATION_SECONDS:
+        raise VideoError(path, f"truncated: {_shown(last)} of {_shown(min(promised))} can be decoded")
 
 
-def _promised_end(container: av.container.InputContainer, stream: av.VideoStream) -> float:
-    """When the file's header says that the video ends, in seconds; 0 if it does not say.
+def _shown(seconds: Fraction) -> str:
+    return f"{float(seconds):.1f} s"
+
+
+def _timed(
+    container: av.container.InputContainer, stream: av.VideoStream, path: pathlib.Path
+) -> Iterator[tuple[Fraction, av.VideoFrame | None]]:
+    """Each frame and when it begins by the clock of the file, in seconds; last when all have ended, without a frame."""
+    usual = 1 / stream.average_rate if stream.average_rate else Fraction(0)
+    end: Fraction | None = None
+    for frame in _decoded(container, stream, path):
+        stamp = frame.dts if container.format.name == "avi" else frame.pts
+        unit = frame.time_base or Fraction(0)
+        begin = (end or Fraction(0)) if stamp is None else stamp * unit
+        yield begin, frame
+        its_end = begin + (frame.duration * unit or usual)
+        end = its_end if end is None else max(end, its_end)
+    if end is not None:
+        yield end, None
+
+
+def _decoded(
+    container: av.container.InputContainer, stream: av.VideoStream, path: pathlib.Path
+) -> Iterator[av.VideoFrame]:
+    """All that can be decoded; a file with too much that cannot is refused, at its end."""
+    packets = damaged = 0
+    reason = ""
+    for packet in container.demux(stream):
+        packets += 1
+        try:
+            frames = packet.decode()
+        except av.error.InvalidDataError as error:
+            damaged, reason = damaged + 1, str(error.strerror)
+            continue
+        yield from frames
+    if damaged > packets * DAMAGED_SHARE:
+        raise VideoError(path, f"damaged: {damaged} of {packets} packets do not decode: {reason}")
+
+
+def _promised_lengths(container: av.container.InputContainer, stream: av.VideoStream) -> list[Fraction]:
+    """How long the header says that the video is, in seconds, as far as it says so.
 
     FFmpeg ends a truncated file without an error, so this is how to notice. The duration of the file includes its
-    sound, that of the stream what an editor has cut away: the less counts.
+    sound, that of the stream what an editor has cut away: the least counts. Matroska tells the stream's in a tag.
     """
-    durations = [
-        (stream.duration or 0) * float(stream.time_base or 0),
-        (container.duration or 0) / av.time_base,
+    lengths = [
+        (stream.duration or 0) * (stream.time_base or Fraction(0)),
+        Fraction(container.duration or 0, av.time_base),
     ]
-    return min(filter(None, durations), default=0.0)
+    if tag := re.fullmatch(r"(\d{1,4}):(\d\d):(\d\d\.\d{1,9})", stream.metadata.get("DURATION", "")):
+        hours, minutes, seconds = map(Fraction, tag.groups())
+        lengths.append((hours * 60 + minutes) * 60 + seconds)
+    return [length for length in lengths if length > 0]

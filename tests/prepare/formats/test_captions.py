@@ -1,4 +1,4 @@
-"""Captions of MSR-VTT and ActivityNet Captions, and telling them from YouCook2's."""
+"""Captions in JSON: YouCook2's, MSR-VTT's and ActivityNet's, and telling them apart."""
 
 import json
 import pathlib
@@ -14,8 +14,68 @@ from videobert_jax.prepare.formats.recognise import read_annotations
 def write(tmp_path: pathlib.Path, content: object, name: str = "annotations.json") -> pathlib.Path:
     path = tmp_path / name
     path.parent.mkdir(exist_ok=True)
-    path.write_text(content if isinstance(content, str) else json.dumps(content))
+    path.write_text(content if isinstance(content, str) else json.dumps(content), errors="surrogateescape")
     return path
+
+
+def youcook2(subset: object, *items: object) -> dict[str, object]:
+    return {"duration": 9.0, "subset": subset, "annotations": list(items)}
+
+
+def step(start: object, end: object, sentence: object = "cut the apple") -> dict[str, object]:
+    return {"id": 0, "segment": [start, end], "sentence": sentence}
+
+
+def test_youcook2_captions_are_read_in_the_order_of_time(tmp_path: pathlib.Path) -> None:
+    videos = {"a": youcook2("training", step(5, 7, " stir "), step(1, 3)), "b": youcook2("validation"), "c": {}}
+    annotations, problems = read_annotations(write(tmp_path, {"database": videos}), ["a", "b", "unnamed"])
+    assert annotations == {
+        "a": Annotation("train", (Caption("cut the apple", 1.0, 3.0), Caption("stir", 5.0, 7.0))),
+        "b": Annotation("validation", ()),
+    }
+    assert problems == []
+
+
+BAD_STEPS = [
+    *(step(*segment) for segment in [(3, 1), (2, 2), (-1, 2), ("x", 2), (0, None), (0, 1e999), (0, 10**400)]),
+    *(step(0, 1, sentence) for sentence in (7, " ", "half a \ud83d")),
+    *(
+        {},
+        3,
+        {"sentence": "no segment"},
+        {"sentence": "none", "segment": None},
+        {"sentence": "3", "segment": [1, 2, 3]},
+    ),
+]
+
+
+@pytest.mark.parametrize("bad", BAD_STEPS)
+def test_a_bad_caption_of_youcook2_costs_no_other(tmp_path: pathlib.Path, bad: object) -> None:
+    content = {"database": {"a": youcook2("training", bad, step(1, 2))}}
+    annotations, (problem,) = read_annotations(write(tmp_path, content), ["a"])
+    assert annotations["a"].captions == (Caption("cut the apple", 1.0, 2.0),)
+    assert (problem.item, problem.reason[:10]) == ("a, caption 0", "unusable: ")
+
+
+@pytest.mark.parametrize("bad", [{}, 3, [], {"subset": "training"}, {"subset": "training", "annotations": {}}])
+def test_a_bad_video_of_youcook2_costs_no_other(tmp_path: pathlib.Path, bad: object) -> None:
+    content = {"database": {"a": bad, "b": youcook2("training", step(1, 2))}}
+    annotations, (problem,) = read_annotations(write(tmp_path, content), ["a", "b"])
+    assert annotations == {"b": Annotation("train", (Caption("cut the apple", 1.0, 2.0),))}
+    assert problem.item == "a"
+    assert problem.reason.endswith('has no list "annotations"')
+
+
+def test_the_testing_subset_of_youcook2_is_not_used(tmp_path: pathlib.Path) -> None:
+    annotations, (problem,) = read_annotations(write(tmp_path, {"database": {"a": youcook2("testing")}}), ["a"])
+    assert annotations == {"a": Annotation(None, ())}
+    assert "split 'testing' is none of train, " in problem.reason
+
+
+def test_a_byte_order_mark_is_accepted(tmp_path: pathlib.Path) -> None:
+    path = write(tmp_path, {"database": {"a": youcook2("training")}})
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert read_annotations(path, ["a"]) == ({"a": Annotation("train", ())}, [])
 
 
 def clip(video_id: object, split: object = "train", **changes: object) -> dict[str, object]:
@@ -73,9 +133,10 @@ def test_a_clip_of_msrvtt_that_lasts_no_time_has_no_captions(tmp_path: pathlib.P
 
 @pytest.mark.parametrize("split", ["test", None, 7, ["train"]])
 def test_other_splits_of_msrvtt_are_not_used(tmp_path: pathlib.Path, split: object) -> None:
-    annotations, (problem,) = read_annotations(write(tmp_path, msrvtt(clip("video0", split))), ["video0"])
-    assert annotations["video0"].split is None
-    assert f"{split!r} is neither train nor validate" in problem.reason
+    content = msrvtt(clip("video0", split), said("video0", "a"))
+    annotations, (problem,) = read_annotations(write(tmp_path, content), ["video0"])
+    assert annotations == {"video0": Annotation(None, ())}
+    assert f"split {split!r} is none of train, " in problem.reason
 
 
 def test_the_first_of_two_entries_of_msrvtt_counts(tmp_path: pathlib.Path) -> None:
@@ -107,7 +168,7 @@ def test_activitynet_has_its_split_in_the_name_of_the_file(
 ) -> None:
     path = write(tmp_path, {"v_a": entry(GOOD), "v_b": entry(GOOD)}, name)
     annotations, problems = read_annotations(path, ["a", "v_b", "v_c"])
-    expected = Annotation(split, (Caption("cut it", 1.0, 3.5),))
+    expected = Annotation(split, (Caption("cut it", 1.0, 3.5),) if split else ())
     assert annotations == {"a": expected, "v_b": expected}
     assert [problem.item for problem in problems] == ([] if split else ["a", "v_b"])
 
@@ -141,7 +202,7 @@ def test_activitynet_captions_are_in_the_order_of_time_and_end_with_the_video(tm
 def test_a_bad_caption_of_activitynet_costs_no_other(tmp_path: pathlib.Path, bad: tuple[object, object]) -> None:
     annotations, (problem,) = read_annotations(write(tmp_path, {"v_a": entry(bad, GOOD)}), ["a"])
     assert annotations["a"].captions == (Caption("cut it", 1.0, 3.5),)
-    assert (problem.item, problem.reason[:23]) == ("annotations.json, v_a", "caption 0 is unusable: ")
+    assert (problem.item, problem.reason[:10]) == ("annotations.json, v_a, caption 0", "unusable: ")
 
 
 @pytest.mark.parametrize("bad", [7, {}, {"timestamps": 7, "sentences": []}])
@@ -177,15 +238,10 @@ def test_a_folder_of_files_is_read_as_one(tmp_path: pathlib.Path) -> None:
 
 
 def test_an_empty_folder_of_annotations_is_an_error(tmp_path: pathlib.Path) -> None:
-    with pytest.raises(FormatError, match=r"holds no \.json file; name another with --config\.data\.annotations"):
+    with pytest.raises(
+        FormatError, match=r"holds no \.json or \.csv file; name another with --config\.data\.annotations"
+    ):
         read_annotations(tmp_path, ["a"])
-
-
-def test_youcook2_is_recognised(tmp_path: pathlib.Path) -> None:
-    item = {"id": 0, "segment": [1, 2], "sentence": "cut"}
-    content = {"database": {"a": {"subset": "training", "annotations": [item]}}}
-    expected = Annotation("train", (Caption("cut", 1.0, 2.0),))
-    assert read_annotations(write(tmp_path, content), ["a"]) == ({"a": expected}, [])
 
 
 @pytest.mark.parametrize(
@@ -197,7 +253,9 @@ def test_youcook2_is_recognised(tmp_path: pathlib.Path) -> None:
         ("{}", "has the schema of none of"),
         ('{"v_a": 7}', "has the schema of none of"),
         ('{"videos": [], "sentences": 7}', "has the schema of none of"),
-        ('{"database": {"a": []}}', r"annotations\.json is not of YouCook2's schema"),
+        ('{"database": []}', "has the schema of none of"),
+        ('{"a": ' + "9" * 5000, r"annotations\.json is no JSON \(ValueError"),
+        ("\udcff", r"annotations\.json is no JSON \(UnicodeDecodeError"),
     ],
 )
 def test_annotations_of_no_known_schema_are_an_error(tmp_path: pathlib.Path, content: str, reason: str) -> None:

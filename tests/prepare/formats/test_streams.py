@@ -22,20 +22,20 @@ def write(tmp_path: pathlib.Path, content: object, name: str = "raw_caption.json
 
 def said(path: pathlib.Path, *video_ids: str) -> dict[str, str]:
     return {
-        video_id: " ".join(word.text for word in parse().words)
-        for video_id, parse in streams.transcripts(path, video_ids)
+        video_id: " ".join(word.text for word in streams.parse(content).words)
+        for video_id, content in streams.transcripts(path, video_ids)
     }
 
 
 def test_howto100m_gives_the_videos_wanted_in_the_order_of_the_file(tmp_path: pathlib.Path) -> None:
     path = write(tmp_path, {"b": GOOD, "unwanted": {"start": 3}, "a": {**GOOD, "text": ["peel", "cut"]}})
     assert list(said(path, "a", "b", "absent").items()) == [("b", "chop the onion stir it"), ("a", "peel cut")]
-    ((_, parse),) = streams.transcripts(path, ["b"])
-    assert [(word.text, word.start) for word in parse().words if word.text in ("chop", "stir")] == [
+    ((_, content),) = streams.transcripts(path, ["b"])
+    assert [(word.text, word.start) for word in streams.parse(content).words if word.text in ("chop", "stir")] == [
         ("chop", 0.5),
         ("stir", 3.0),
     ]
-    assert parse().repairs == {}
+    assert streams.parse(content).repairs == {}
 
 
 def test_howto100m_rows_are_mended_by_the_rules_of_transcripts(tmp_path: pathlib.Path) -> None:
@@ -56,10 +56,10 @@ def test_howto100m_rows_are_mended_by_the_rules_of_transcripts(tmp_path: pathlib
     ]
     starts, ends, words = zip(*rows, strict=True)
     path = write(tmp_path, {"a": {"start": starts, "end": ends, "text": words}})
-    ((_, parse),) = streams.transcripts(path, ["a"])
-    spans = [(word.text, word.start, word.end) for word in parse().words]
+    ((_, content),) = streams.transcripts(path, ["a"])
+    spans = [(word.text, word.start, word.end) for word in streams.parse(content).words]
     assert spans == [("long", 1.0, 3.0), ("over", 3.0, 4.0), ("written", 6.0, 7.0), ("reversed", 8.0, 9.0)]
-    assert parse().repairs == {
+    assert streams.parse(content).repairs == {
         "unreadable or empty cues": 8,
         "reversed times": 1,
         "repeated cues": 1,
@@ -86,8 +86,8 @@ def test_lines_that_roll_through_howto100m_are_said_once(tmp_path: pathlib.Path)
 def test_a_bad_video_of_howto100m_costs_no_other(tmp_path: pathlib.Path, columns: object, reason: str) -> None:
     found = dict(streams.transcripts(write(tmp_path, {"a": columns, "b": GOOD}), ["a", "b"]))
     with pytest.raises(TranscriptError, match=reason):
-        found["a"]()
-    assert len(found["b"]().words) == 5
+        streams.parse(found["a"])
+    assert len(streams.parse(found["b"]).words) == 5
 
 
 def test_of_a_video_that_is_there_twice_the_first_counts(tmp_path: pathlib.Path) -> None:
@@ -123,9 +123,9 @@ def test_hero_has_a_line_for_each_video(tmp_path: pathlib.Path) -> None:
     path = write(tmp_path, "\ufeff" + "\n".join(map(json.dumps, lines)), "tv_subtitles.jsonl")
     assert said(path, "a", "c") == dict.fromkeys("ac", "chop the onion now")
     found = dict(streams.transcripts(path, ["a", "b"]))
-    assert found["a"]().repairs == {"unreadable or empty cues": 3}
-    with pytest.raises(TranscriptError, match='"sub" is dict, expected a list'):
-        found["b"]()
+    assert streams.parse(found["a"]).repairs == {"unreadable or empty cues": 3}
+    with pytest.raises(TranscriptError, match="lacks a list of each of start, end, text"):
+        streams.parse(found["b"])
 
 
 NOT_STANDARD = r'{"NaN": [NaN, -Infinity,Infinity, 1], "a\\": "NaN \" NaN \\\\", "b": NaN, "c\\\"NaN": "-Infinity"}'

@@ -1,27 +1,28 @@
-"""Captions as MSR-VTT and ActivityNet Captions publish them, to annotations.
+"""Captions as YouCook2, MSR-VTT and ActivityNet Captions publish them in JSON.
 
 A caption without words, or whose times are not 0 <= start < end, is left out with a `Problem`. Of a video that a file
 names twice, what it says first about the split counts.
 
+* YouCook2: ``{"database": {video id: {"subset", "annotations": [{"segment": [start, end], "sentence"}]}}}``.
 * MSR-VTT: ``{"videos": [{"video_id", "start time", "end time", "split"}], "sentences": [{"video_id", "caption"}]}``.
-  The times cut the clip out of a longer video; a caption is about the whole clip. Videos of its split "test" are not
-  used.
+  The times cut the clip out of a longer video; a caption is about the whole clip.
 * ActivityNet Captions: ``{"v_<id>": {"duration", "timestamps": [[start, end]], "sentences": [str]}}``, a file for each
   split. The file's name tells which: one with "test" in it is not used, one with "val" is held out, any other is
   trained on. A segment that goes on after the video ends there. The video may be called ``v_<id>`` or ``<id>``.
 """
 
-import collections
+import functools
 import math
 import re
-from collections.abc import Collection
+from collections.abc import Set
 from typing import Any
 
-from videobert_jax.prepare.annotations import Annotation, Caption, caption
-from videobert_jax.prepare.report import Problem
+from videobert_jax.prepare.annotations import Caption, Gathering, caption
 
-Read = tuple[dict[str, Annotation], list[Problem]]
-MSRVTT_SPLITS = {"train": "train", "validate": "validation"}
+
+def is_youcook2(content: Any) -> bool:
+    """Whether the content of a file of JSON has YouCook2's schema."""
+    return isinstance(content, dict) and isinstance(content.get("database"), dict)
 
 
 def is_msrvtt(content: Any) -> bool:
@@ -35,92 +36,80 @@ def is_activitynet(content: Any) -> bool:
     return isinstance(first, dict) and {"timestamps", "sentences"} <= first.keys()
 
 
-def from_msrvtt(content: dict[str, Any], video_ids: Collection[str]) -> Read:
-    """The annotations of those of `video_ids` that the content of the file names."""
-    wanted, problems = set(video_ids), []
+def from_youcook2(content: dict[str, Any], video_ids: Set[str]) -> Gathering:
+    """What the content of the file says about those of `video_ids` that it names."""
+    found = Gathering()
+    for video_id in sorted(video_ids & content["database"].keys()):
+        entry = content["database"][video_id]
+        items = entry.get("annotations") if isinstance(entry, dict) else None
+        if not isinstance(items, list):
+            found.refuse(video_id, f'unusable: its entry {str(entry)[:40]!r} has no list "annotations"')
+            continue
+        found.place(video_id, entry.get("subset"))
+        for index, item in enumerate(items):
+            found.add(video_id, f"{video_id}, caption {index}", functools.partial(_youcook2_caption, item))
+    return found
+
+
+def _youcook2_caption(item: dict[str, Any]) -> Caption:
+    start, end = item["segment"]
+    return caption(item["sentence"], (start, end))
+
+
+def from_msrvtt(content: dict[str, Any], video_ids: Set[str]) -> Gathering:
+    """What the content of the file says about those of `video_ids` that it names."""
+    found = Gathering()
     videos: dict[str, dict[str, Any]] = {}
+
+    def known_id(name: str, index: int, entry: Any) -> str | None:
+        video_id = entry.get("video_id") if isinstance(entry, dict) else None
+        if not isinstance(video_id, str):
+            found.refuse(f"{name}, entry {index}", 'unusable: it lacks a "video_id"')
+            return None
+        return video_id if video_id in video_ids else None
+
     for index, video in enumerate(content["videos"]):
-        video_id = video.get("video_id") if isinstance(video, dict) else None
-        if not isinstance(video_id, str):
-            problems.append(Problem(f"videos, entry {index}", "annotations", 'no video: it lacks a "video_id"'))
-        elif video_id in wanted:
+        if video_id := known_id("videos", index, video):
             videos.setdefault(video_id, video)
-    captions: dict[str, list[Caption]] = collections.defaultdict(list)
+            found.place(video_id, video.get("split"))
     for index, sentence in enumerate(content["sentences"]):
-        video_id = sentence.get("video_id") if isinstance(sentence, dict) else None
-        if not isinstance(video_id, str):
-            problems.append(Problem(f"sentences, entry {index}", "annotations", 'no caption: it lacks a "video_id"'))
-        elif video_id in videos:
-            try:
-                length = float(videos[video_id]["end time"]) - float(videos[video_id]["start time"])
-                captions[video_id].append(caption(sentence["caption"], 0.0, length))
-            except (KeyError, TypeError, ValueError, OverflowError) as error:
-                problems.append(Problem(f"{video_id}, sentence {index}", "annotations", f"unusable: {error!r}"))
-    annotations = {}
-    for video_id, video in videos.items():
-        named = video.get("split")
-        split = MSRVTT_SPLITS.get(named) if isinstance(named, str) else None
-        annotations[video_id] = Annotation(split, tuple(captions[video_id]))
-        if split is None:
-            reason = f"split {named!r} is neither {' nor '.join(MSRVTT_SPLITS)}: the video is not used"
-            problems.append(Problem(video_id, "annotations", reason))
-    return annotations, problems
+        if (video_id := known_id("sentences", index, sentence)) in videos:
+            read = functools.partial(_msrvtt_caption, sentence, videos[video_id])
+            found.add(video_id, f"{video_id}, sentence {index}", read)
+    return found
 
 
-def from_activitynet(content: dict[str, Any], file_name: str, video_ids: Collection[str]) -> Read:
-    """The annotations of those of `video_ids` that the content of the file names."""
+def _msrvtt_caption(sentence: dict[str, Any], video: dict[str, Any]) -> Caption:
+    return caption(sentence["caption"], (0.0, float(video["end time"]) - float(video["start time"])))
+
+
+def from_activitynet(content: dict[str, Any], file_name: str, video_ids: Set[str]) -> Gathering:
+    """What the content of the file says about those of `video_ids` that it names."""
+    found = Gathering()
     named = re.search(r"(?<![a-z])(test|val)", file_name.lower())
-    split = {None: "train", "val": "validation", "test": None}[named and named[1]]
-    annotations: dict[str, Annotation] = {}
-    problems: list[Problem] = []
     for video_id in sorted(video_ids):
         name = video_id if video_id in content else f"v_{video_id}"
-        if name not in content:
-            continue
-        captions, flaws = _activitynet_captions(content[name])
-        problems += [Problem(f"{file_name}, {name}", "annotations", flaw) for flaw in flaws]
-        annotations[video_id] = Annotation(split, tuple(sorted(captions, key=lambda item: (item.start, item.end))))
-        if split is None:
-            reason = f"{file_name} is of the test split: the video is not used"
-            problems.append(Problem(video_id, "annotations", reason))
-    return annotations, problems
+        if name in content:
+            found.place(video_id, named[1] if named else "train")
+            _add_activitynet(found, video_id, f"{file_name}, {name}", content[name])
+    return found
 
 
-def _activitynet_captions(entry: Any) -> tuple[list[Caption], list[str]]:
-    """The captions of a video, and what is wrong with the others."""
+def _add_activitynet(found: Gathering, video_id: str, place: str, entry: Any) -> None:
     try:
-        segments, sentences = list(entry["timestamps"]), list(entry["sentences"])
+        segments, sentences, duration = list(entry["timestamps"]), list(entry["sentences"]), entry.get("duration")
     except (KeyError, TypeError) as error:
-        return [], [f"unusable: {error!r}"]
-    captions, flaws = [], []
+        found.refuse(place, f"unusable: {error!r}")
+        return
     if len(segments) != len(sentences):
-        flaws.append(f"{len(segments)} timestamps of {len(sentences)} sentences: what lacks the other is left out")
+        reason = f"{len(segments)} timestamps of {len(sentences)} sentences: what lacks the other is left out"
+        found.refuse(place, reason)
+    ends = float(duration) if isinstance(duration, int | float) and duration > 0 else math.inf
     for index, (segment, sentence) in enumerate(zip(segments, sentences, strict=False)):
-        try:
-            start, end = map(float, segment)
-            captions.append(caption(sentence, start, min(end, _duration(entry))))
-        except (TypeError, ValueError, OverflowError) as error:
-            flaws.append(f"caption {index} is unusable: {error!r}")
-    return captions, flaws
+        read = functools.partial(_activitynet_caption, sentence, segment, ends)
+        found.add(video_id, f"{place}, caption {index}", read)
 
 
-def _duration(entry: dict[str, Any]) -> float:
-    """Where the video ends."""
-    value = entry.get("duration", math.inf)
-    return float(value) if isinstance(value, int | float) and value > 0 else math.inf
-
-
-def merged(parts: Collection[Read]) -> Read:
-    """The annotations of several files as one. A video that two files put on different sides is not used."""
-    annotations: dict[str, Annotation] = {}
-    problems = [problem for _, found in parts for problem in found]
-    for part, _ in parts:
-        for video_id, new in part.items():
-            old = annotations.get(video_id, new)
-            extra = () if old is new else new.captions
-            captions = sorted((*old.captions, *extra), key=lambda item: (item.start, item.end))
-            annotations[video_id] = Annotation(old.split if old.split == new.split else None, tuple(captions))
-            if old.split != new.split:
-                reason = f"one file has it as {old.split}, another as {new.split}: the video is not used"
-                problems.append(Problem(video_id, "annotations", reason))
-    return annotations, problems
+def _activitynet_caption(sentence: Any, segment: Any, ends: float) -> Caption:
+    start, end = map(float, segment)
+    return caption(sentence, (start, min(end, ends)))

@@ -19,9 +19,8 @@ def parse_json3(text: str) -> Transcript:
     """The contents of a file. Raises TranscriptError."""
     try:
         content = json.loads(text)
-    except json.JSONDecodeError as error:
-        reason = f"line {error.lineno}, column {error.colno}: {error.msg}"
-        raise TranscriptError(f"the transcript is broken JSON, {reason}") from error
+    except (ValueError, RecursionError) as error:
+        raise TranscriptError(f"the transcript is broken JSON ({type(error).__name__}: {error})") from error
     events = content.get("events") if isinstance(content, dict) else None
     if not isinstance(events, list):
         raise TranscriptError('the transcript is JSON, but no json3: it has no list "events"')

@@ -8,12 +8,12 @@ A question that lacks a text or its video is left out with a `Problem`, and so i
 """
 
 import dataclasses
-import json
 import pathlib
 from collections.abc import Callable
 from typing import Any
 
 from videobert_jax.prepare.formats import FormatError
+from videobert_jax.prepare.formats.files import read_json
 from videobert_jax.prepare.report import Problem
 
 
@@ -63,10 +63,7 @@ def read_activitynet_qa(questions: pathlib.Path, answers: pathlib.Path | None) -
 
 
 def _each(path: pathlib.Path, read: Callable[[dict[str, Any]], Any]) -> tuple[list[Any], list[Problem]]:
-    try:
-        entries = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (ValueError, RecursionError) as error:
-        raise FormatError(f"{path} is no JSON ({type(error).__name__}: {error}); mend it") from error
+    entries = read_json(path)
     if not isinstance(entries, list):
         raise FormatError(f"{path} holds {type(entries).__name__}, expected a list of questions or answers")
     found, problems = [], []

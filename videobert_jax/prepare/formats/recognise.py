@@ -1,11 +1,13 @@
 """Which format a file is of, by its content."""
 
-import json
 import pathlib
-from collections.abc import Collection
+from collections.abc import Collection, Set
 
-from videobert_jax.prepare import annotations as youcook2
+from videobert_jax.prepare.annotations import Annotation, Gathering, merged
 from videobert_jax.prepare.formats import FormatError, captions, intervals, json3
+from videobert_jax.prepare.formats.files import read_json
+from videobert_jax.prepare.formats.tables import from_table
+from videobert_jax.prepare.report import Problem
 from videobert_jax.prepare.transcripts import Transcript, parse_subtitles, read_text
 
 
@@ -23,12 +25,14 @@ def read_transcript(path: pathlib.Path) -> Transcript:
 
 
 def annotation_files(path: pathlib.Path) -> list[pathlib.Path]:
-    """The file, or the .json files directly in the folder."""
-    return sorted(path.glob("*.json")) if path.is_dir() else [path]
+    """The file, or the .json and .csv files directly in the folder, sorted."""
+    if not path.is_dir():
+        return [path]
+    return sorted(file for file in path.iterdir() if file.suffix.lower() in (".json", ".csv") and file.name[0] != ".")
 
 
-def read_annotations(path: pathlib.Path, video_ids: Collection[str]) -> captions.Read:
-    """Reads annotations as YouCook2, MSR-VTT or ActivityNet Captions have them, a file or a folder of files.
+def read_annotations(path: pathlib.Path, video_ids: Collection[str]) -> tuple[dict[str, Annotation], list[Problem]]:
+    """Reads annotations, a file or a folder of files, in any format of `captions` (JSON) and `tables` (.csv).
 
     Args:
       path: the file or the folder.
@@ -39,24 +43,21 @@ def read_annotations(path: pathlib.Path, video_ids: Collection[str]) -> captions
     """
     files = annotation_files(path)
     if not files:
-        raise FormatError(f"{path} holds no .json file; name another with --config.data.annotations")
-    return captions.merged([_read_annotations(file, video_ids) for file in files])
+        raise FormatError(f"{path} holds no .json or .csv file; name another with --config.data.annotations")
+    wanted = frozenset(video_ids)
+    return merged([_gathered(file, wanted) for file in files])
 
 
-def _read_annotations(path: pathlib.Path, video_ids: Collection[str]) -> captions.Read:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (ValueError, RecursionError) as error:
-        raise FormatError(f"{path} is no JSON ({type(error).__name__}: {error}); mend it") from error
+def _gathered(path: pathlib.Path, video_ids: Set[str]) -> Gathering:
+    if path.suffix.lower() == ".csv":
+        return from_table(path, video_ids)
+    content = read_json(path)
+    if captions.is_youcook2(content):
+        return captions.from_youcook2(content, video_ids)
     if captions.is_msrvtt(content):
         return captions.from_msrvtt(content, video_ids)
     if captions.is_activitynet(content):
         return captions.from_activitynet(content, path.name, video_ids)
-    if isinstance(content, dict) and "database" in content:
-        try:
-            return youcook2.read_annotations(path, video_ids)
-        except ValueError as error:
-            raise FormatError(str(error)) from error
     raise FormatError(
         f"{path} has the schema of none of YouCook2, MSR-VTT and ActivityNet Captions; name another file with "
         "--config.data.annotations"

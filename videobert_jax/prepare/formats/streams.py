@@ -8,7 +8,6 @@ Of a video that is there twice the first counts. A file that breaks off is refus
 for a smaller one.
 """
 
-import functools
 import json
 import pathlib
 import re
@@ -19,27 +18,35 @@ import ijson
 
 from videobert_jax.prepare.formats import FormatError
 from videobert_jax.prepare.formats.intervals import from_columns, from_rows
-from videobert_jax.prepare.transcripts import Transcript, TranscriptError
+from videobert_jax.prepare.transcripts import Transcript
 
 CHUNK = 1 << 16  # bytes
 LONGEST_LINE = 1 << 26  # bytes; a video's subtitles are thousands of times shorter
 
-Parse = Callable[[], Transcript]  # raises TranscriptError
+Entries = Iterator[tuple[str, Any]]  # video id, content of JSON
 
 
-def transcripts(path: pathlib.Path, video_ids: Collection[str]) -> Iterator[tuple[str, Parse]]:
-    """(video id, what parses its transcript), for those of `video_ids` that the file has, in the order of the file.
+def transcripts(path: pathlib.Path, video_ids: Collection[str]) -> Entries:
+    """(video id, what `parse` takes), for those of `video_ids` that the file has, in the order of the file.
 
     Raises FormatError for a file of neither format, or one that breaks off.
     """
     missing = set(video_ids)
-    for video_id, parse in reader(path)(path):
+    for video_id, content in reader(path)(path):
         if video_id in missing:
             missing.discard(video_id)
-            yield video_id, parse
+            yield video_id, content
 
 
-def reader(path: pathlib.Path) -> Callable[[pathlib.Path], Iterator[tuple[str, Parse]]]:
+def parse(content: Any) -> Transcript:
+    """The transcript of a video's entry: columns, as HowTo100M has them, or a list of HERO. Raises TranscriptError."""
+    if not isinstance(content, list):
+        return from_columns(content)
+    rows = [row if isinstance(row, dict) else {} for row in content]
+    return from_rows((row.get("start"), row.get("end"), row.get("text")) for row in rows)
+
+
+def reader(path: pathlib.Path) -> Callable[[pathlib.Path], Entries]:
     """What reads such a file, by how it begins. Raises FormatError for a file of neither format."""
     with path.open("rb") as file:
         start = file.read(CHUNK).removeprefix(b"\xef\xbb\xbf").lstrip()
@@ -52,18 +59,18 @@ def reader(path: pathlib.Path) -> Callable[[pathlib.Path], Iterator[tuple[str, P
     return _hero if by_line else _howto100m
 
 
-def _howto100m(path: pathlib.Path) -> Iterator[tuple[str, Parse]]:
+def _howto100m(path: pathlib.Path) -> Entries:
     videos = 0
     with path.open("rb") as file:
         try:
             for video_id, columns in ijson.kvitems(StandardJson(file), "", use_float=True):
-                yield video_id, functools.partial(from_columns, columns)
+                yield video_id, columns
                 videos += 1
         except (ijson.JSONError, ValueError, OverflowError, RecursionError) as error:
             raise _broken(path, f"after {videos:,} videos, near byte {file.tell():,}", error) from error
 
 
-def _hero(path: pathlib.Path) -> Iterator[tuple[str, Parse]]:
+def _hero(path: pathlib.Path) -> Entries:
     with path.open("rb") as file:
         for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE), b""), 1):
             if not line.strip():
@@ -73,19 +80,12 @@ def _hero(path: pathlib.Path) -> Iterator[tuple[str, Parse]]:
                 video_id, subtitles = entry["vid_name"], entry["sub"]
             except (KeyError, TypeError, ValueError, RecursionError) as error:
                 raise _broken(path, f"in line {number:,}", error) from error
-            yield str(video_id), functools.partial(_subtitles, subtitles)
+            yield str(video_id), subtitles
 
 
 def _broken(path: pathlib.Path, place: str, error: Exception) -> FormatError:
     reason = " ".join(str(error).split())[:200]
     return FormatError(f"{path} is broken {place} ({type(error).__name__}: {reason}); get it whole and run again")
-
-
-def _subtitles(subtitles: Any) -> Transcript:
-    if not isinstance(subtitles, list):
-        raise TranscriptError(f'"sub" is {type(subtitles).__name__}, expected a list')
-    rows = [row if isinstance(row, dict) else {} for row in subtitles]
-    return from_rows((row.get("start"), row.get("end"), row.get("text")) for row in rows)
 
 
 class StandardJson:

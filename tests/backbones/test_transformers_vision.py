@@ -1,0 +1,234 @@
+"""Models of transformers: what is done around them, on fakes; and where torch is installed, on tiny random ones."""
+
+import importlib.util
+import json
+import types
+
+import numpy as np
+import pytest
+import transformers
+
+from videobert_jax.backbones import get_backbone, transformers_vision
+from videobert_jax.backbones.transformers_vision import Embedder, check, load, moments, pool
+from videobert_jax.config import ConfigError
+
+SIZE = 32
+# Clips of 8 frames of one shade each, so that a shade tells clip and frame.
+SHADES = np.arange(16, dtype=np.uint8).reshape(2, 8) * 10
+CLIPS = np.ascontiguousarray(np.broadcast_to(SHADES[..., None, None, None], (2, 8, SIZE, SIZE, 3)))
+
+
+def test_moments_are_the_middles_of_equal_parts():
+    assert moments(30, 3).tolist() == [5, 15, 25]
+    assert moments(30, 16).tolist() == [0, 2, 4, 6, 8, 10, 12, 14, 15, 17, 19, 21, 23, 25, 27, 29]
+    assert moments(16, 16).tolist() == list(range(16))
+    assert moments(3, 3).tolist() == [0, 1, 2]
+
+
+def fake(seen, num_frames=None):
+    """An embedder whose model's only feature is the mean pixel."""
+
+    def process(frames):
+        assert frames.dtype == np.uint8
+        return frames.transpose(0, 3, 1, 2).astype(np.float32)
+
+    def network(pixels):
+        seen.append(pixels.shape)
+        return {"pooler_output": pixels.mean(axis=tuple(range(1, pixels.ndim)))[:, None]}
+
+    return Embedder(process, network, num_frames)
+
+
+def test_a_model_of_images_sees_three_frames_of_each_clip():
+    seen = []
+    features = fake(seen)(CLIPS)
+    assert seen == [(6, 3, SIZE, SIZE)]
+    np.testing.assert_allclose(features, SHADES[:, [1, 4, 6]].mean(axis=1, keepdims=True))
+    assert features.dtype == np.float32
+
+
+def test_a_model_of_videos_sees_as_many_frames_as_its_config_says():
+    seen = []
+    features = fake(seen, num_frames=2)(CLIPS)
+    assert seen == [(2, 2, 3, SIZE, SIZE)]
+    np.testing.assert_allclose(features, SHADES[:, [2, 6]].mean(axis=1, keepdims=True))
+
+
+def test_the_feature_is_the_pooled_output_or_the_mean_of_the_last_states():
+    states = np.arange(24.0).reshape(2, 3, 4)
+    np.testing.assert_array_equal(pool({"last_hidden_state": states}), states.mean(axis=1))
+    maps = np.arange(48.0).reshape(2, 3, 2, 4)
+    np.testing.assert_array_equal(pool({"last_hidden_state": maps}), maps.mean(axis=(2, 3)))
+    pooled = {"last_hidden_state": maps, "pooler_output": np.arange(6.0).reshape(2, 3, 1, 1)}
+    np.testing.assert_array_equal(pool(pooled), [[0, 1, 2], [3, 4, 5]])
+
+
+@pytest.fixture
+def with_torch(monkeypatch):
+    """Torch seems to be installed."""
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: types.SimpleNamespace())
+
+
+def test_without_torch_it_is_said_how_to_get_it(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ConfigError, match=r"needs torch, which is not installed: pip install torch$"):
+        get_backbone("transformers").check(30, 224, "folder")
+
+
+def folder_of(path, config):
+    """A folder as `save_pretrained` would write it, but for the weights."""
+    path.mkdir()
+    config.save_pretrained(path)
+    for name in ("preprocessor_config.json", "model.safetensors"):
+        (path / name).write_text("{}")
+    return path
+
+
+@pytest.mark.usefixtures("with_torch")
+def test_a_folder_that_lacks_a_file_is_refused(tmp_path):
+    message = r"backbone_weights is '.*', not a folder; backbone transformers needs one that save_pretrained"
+    for wrong in ("", str(tmp_path / "none")):
+        with pytest.raises(ConfigError, match=message):
+            check(30, 224, wrong)
+    folder = folder_of(tmp_path / "model", transformers.ViTConfig())
+    check(30, 224, str(folder))
+    for name in ("config.json", "preprocessor_config.json", "model.safetensors"):
+        (folder / name).rename(tmp_path / name)
+        missing = name.replace("model", r"\*").replace(".", r"\.")
+        with pytest.raises(ConfigError, match=rf"model', which has no {missing}; expected a folder that save_pretr"):
+            check(30, 224, str(folder))
+        (tmp_path / name).rename(folder / name)
+    (folder / "config.json").write_text('{"model_type": "vit", "hidden_size": "wide"}')
+    with pytest.raises(ConfigError, match=r"config\.json is no config of transformers: .*hidden_size"):
+        check(30, 224, str(folder))
+
+
+@pytest.mark.usefixtures("with_torch")
+@pytest.mark.parametrize(
+    ("config", "least"), [(transformers.ViTConfig(), 3), (transformers.VideoMAEConfig(num_frames=8), 8)]
+)
+def test_a_clip_has_the_frames_that_the_model_sees(tmp_path, config, least):
+    folder = str(folder_of(tmp_path / "model", config))
+    check(least, 224, folder)
+    with pytest.raises(ConfigError, match=rf"clip_frames is {least - 1}; backbone transformers needs at least {least}$"):
+        check(least - 1, 224, folder)
+
+
+# From here on with torch.
+
+SHAPE = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "image_size": SIZE, "patch_size": 16}
+CROPPED = {"size": {"shortest_edge": 48}, "crop_size": {"height": SIZE, "width": SIZE}}
+MEAN, DEVIATION = [0.1, 0.2, 0.3], [0.4, 0.5, 0.6]
+
+
+@pytest.fixture(scope="module")
+def torch():
+    return pytest.importorskip("torch")
+
+
+def saved(path, torch, kind, processor, **config):
+    """A folder with a random model of that kind."""
+    torch.manual_seed(0)
+    model = getattr(transformers, kind)
+    model(model.config_class(**config)).eval().save_pretrained(path)
+    processor(image_mean=MEAN, image_std=DEVIATION).save_pretrained(path)
+    change = CROPPED if processor is not transformers.ViTImageProcessor else {"size": CROPPED["crop_size"]}
+    settings = json.loads((path / "preprocessor_config.json").read_text())
+    (path / "preprocessor_config.json").write_text(json.dumps(settings | change))
+    return str(path)
+
+
+def normalised(torch, frames):
+    """What the processors have to make of frames that need no resizing, [n, 3, H, W]."""
+    pixels = (frames / 255 - np.array(MEAN)) / np.array(DEVIATION)
+    return torch.from_numpy(pixels.transpose(0, 3, 1, 2).astype(np.float32))
+
+
+def random_clips(frames, side=SIZE):
+    return np.random.default_rng(0).integers(0, 256, (2, frames, side, side, 3), dtype=np.uint8)
+
+
+def test_features_of_a_model_of_images_are_its_pooled_outputs(tmp_path, torch):
+    folder = saved(tmp_path, torch, "ViTModel", transformers.ViTImageProcessor, intermediate_size=16, **SHAPE)
+    check(8, SIZE, folder)
+    clips = random_clips(8)
+    with torch.inference_mode():
+        model = transformers.ViTModel.from_pretrained(folder).eval()
+        expected = model(normalised(torch, clips[:, [1, 4, 6]].reshape(6, SIZE, SIZE, 3))).pooler_output
+    features = load(folder)(clips)
+    np.testing.assert_allclose(features, expected.reshape(2, 3, 16).mean(dim=1), rtol=0, atol=1e-5)
+    assert np.abs(features[0] - features[1]).max() > 1e-3
+    np.testing.assert_array_equal(load(folder)(clips), features)
+
+
+def test_features_of_a_model_of_videos_are_the_mean_of_its_states(tmp_path, torch):
+    config = {**SHAPE, "num_frames": 4, "tubelet_size": 2, "intermediate_size": 16}
+    folder = saved(tmp_path, torch, "VideoMAEModel", transformers.VideoMAEImageProcessor, **config)
+    check(8, SIZE, folder)
+    clips = random_clips(8, side=48)
+    seen = clips[:, [1, 3, 5, 7], 8:40, 8:40].reshape(8, SIZE, SIZE, 3)
+    with torch.inference_mode():
+        model = transformers.VideoMAEModel.from_pretrained(folder).eval()
+        expected = model(normalised(torch, seen).reshape(2, 4, 3, SIZE, SIZE)).last_hidden_state.mean(dim=1)
+    features = load(folder)(clips)
+    np.testing.assert_allclose(features, expected, rtol=0, atol=1e-5)
+    assert np.abs(features[0] - features[1]).max() > 1e-3
+
+
+def test_of_clip_the_half_that_sees_is_used(tmp_path, torch):
+    text = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "vocab_size": 60}
+    text |= {"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0}
+    config = {"text_config": text, "vision_config": {**SHAPE, "intermediate_size": 16}}
+    folder = saved(tmp_path, torch, "CLIPModel", transformers.CLIPImageProcessor, **config)
+    check(3, SIZE, folder)
+    clips = random_clips(3, side=48)
+    with torch.inference_mode():
+        model = transformers.CLIPModel.from_pretrained(folder).eval().vision_model
+        expected = model(normalised(torch, clips[:, :, 8:40, 8:40].reshape(6, SIZE, SIZE, 3))).pooler_output
+    np.testing.assert_allclose(load(folder)(clips), expected.reshape(2, 3, 16).mean(dim=1), rtol=0, atol=1e-5)
+
+
+def test_a_pooler_without_weights_is_not_used(tmp_path, torch):
+    """It would be random, and other in each process."""
+    config = {**SHAPE, "intermediate_size": 16}
+    folder = saved(tmp_path, torch, "ViTForImageClassification", transformers.ViTImageProcessor, **config)
+    clips = random_clips(3)
+    with torch.inference_mode():
+        model = transformers.ViTModel.from_pretrained(folder, add_pooling_layer=False).eval()
+        expected = model(normalised(torch, clips.reshape(6, SIZE, SIZE, 3))).last_hidden_state.mean(dim=1)
+    np.testing.assert_allclose(load(folder)(clips), expected.reshape(2, 3, 16).mean(dim=1), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "reason"),
+    [
+        ("config.json", {"num_hidden_layers": 2}, "the weights lack layers"),
+        ("config.json", {"hidden_size": 32}, "ignore_mismatched_sizes"),
+        ("preprocessor_config.json", {"size": {"height": 16, "width": 16}}, "doesn't match model"),
+        ("preprocessor_config.json", {"image_processor_type": "Foo", "image_mean": 1}, "that works: "),
+        ("model.safetensors", None, "that works: "),
+    ],
+)
+def test_a_folder_that_does_not_fit_together_is_refused_at_once(tmp_path, torch, file, change, reason):
+    folder = saved(tmp_path, torch, "ViTModel", transformers.ViTImageProcessor, intermediate_size=16, **SHAPE)
+    path = tmp_path / file
+    if change:
+        path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    else:
+        path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(ValueError, match=rf"is no vision model of transformers that works: (.|\n)*{reason[-20:]}"):
+        load(folder)
+
+
+def test_a_model_of_text_is_refused(tmp_path, torch):
+    saved(tmp_path, torch, "ViTModel", transformers.ViTImageProcessor, intermediate_size=16, **SHAPE)
+    bert = transformers.BertConfig(
+        hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8, vocab_size=60
+    )
+    transformers.BertModel(bert).save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match="it takes input_ids, not pixel_values"):
+        load(str(tmp_path))
+
+
+def test_it_is_in_the_registry():
+    assert get_backbone("transformers").load is transformers_vision.load

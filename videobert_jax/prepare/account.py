@@ -1,0 +1,48 @@
+"""What the shards of records hold, and what they leave out."""
+
+import collections
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from videobert_jax.data.records import Record
+from videobert_jax.prepare.annotations import Caption
+from videobert_jax.prepare.narration import Narration
+from videobert_jax.prepare.report import Problem
+
+
+@dataclasses.dataclass
+class Account:
+    """What is in a shard, how often transcripts needed each repair, and what could not be used."""
+
+    counts: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
+    repairs: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
+    problems: list[Problem] = dataclasses.field(default_factory=list)
+
+    def add(self, video: Record, narration: Narration, captions: Sequence[Caption]) -> None:
+        """Takes up the record of a whole video, and what that leaves out since no clip shows it."""
+        self.counts["clips"] += len(video.visual_ids)
+        self.counts["sentences"] += len(video.sentence_starts)
+        self.counts["text tokens"] += len(video.token_ids)
+        self.counts["captions"] += len(video.captions)
+        self.repairs.update(narration.repairs)
+        if narration.problem:
+            self.problems.append(Problem(video.video_id, "transcripts", narration.problem))
+        for caption in captions[len(video.captions) :]:
+            item = f"{video.video_id}, {caption.text!r}"
+            self.problems.append(Problem(item, "alignment", "begins after the last clip"))
+        end = len(video.visual_ids) * video.clip_seconds
+        if late := sum(sentence.start >= end for sentence in narration.sentences):
+            reason = f"{late} of {len(narration.sentences)} sentences begin after the last clip"
+            self.problems.append(Problem(video.video_id, "alignment", reason))
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON has it."""
+        problems = [dataclasses.asdict(problem) for problem in self.problems]
+        return {"counts": self.counts, "repairs": self.repairs, "problems": problems}
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> "Account":
+        """The inverse of `as_dict`."""
+        problems = [Problem(**problem) for problem in fields["problems"]]
+        return cls(collections.Counter(fields["counts"]), collections.Counter(fields["repairs"]), problems)

@@ -1,0 +1,95 @@
+"""Captions as the field publishes them in comma-separated values; the first line names the columns.
+
+A row whose caption cannot be used is left out with a `Problem`.
+
+* YouCook2 for retrieval, ``end,start,task,text,video_id``: all of it is held out.
+* MSR-VTT for retrieval, split 1k-A, ``key,vid_key,video_id,sentence``: all of it is held out. A sentence is about the
+  whole clip, whose length is not told.
+* Kinetics, ``label,youtube_id,time_start,time_end,split[,is_cc]``. The clips have been cut out of the videos and are
+  called ``<youtube_id>_<start:06d>_<end:06d>``; the label is a caption of the whole clip. Of the test split, which is
+  not used, the label may be missing.
+"""
+
+import dataclasses
+import functools
+import pathlib
+from collections.abc import Callable, Mapping, Set
+
+from videobert_jax.prepare.annotations import Caption, Gathering, caption
+from videobert_jax.prepare.formats import FormatError
+from videobert_jax.prepare.formats.files import read_table
+
+Row = Mapping[str, str]
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """A kind of table: the columns that tell it from others, and what a row of it says."""
+
+    name: str
+    columns: frozenset[str]
+    video_id: Callable[[Row], str]  # raises ValueError
+    split: Callable[[Row], str]
+    caption: Callable[[Row], Caption]  # raises ValueError
+
+
+def _held_out(row: Row) -> str:
+    return "validation"
+
+
+def _kinetics_clip(row: Row) -> str:
+    start, end = float(row["time_start"]), float(row["time_end"])
+    return f"{row['youtube_id']}_{start:06.0f}_{end:06.0f}"
+
+
+def _kinetics_caption(row: Row) -> Caption:
+    return caption(row["label"], (0.0, float(row["time_end"]) - float(row["time_start"])))
+
+
+TABLES = (
+    Table(
+        "YouCook2's for retrieval",
+        frozenset({"end", "start", "text", "video_id"}),
+        video_id=lambda row: row["video_id"],
+        split=_held_out,
+        caption=lambda row: caption(row["text"], (row["start"], row["end"])),
+    ),
+    Table(
+        "MSR-VTT's 1k-A",
+        frozenset({"vid_key", "video_id", "sentence"}),
+        video_id=lambda row: row["video_id"],
+        split=_held_out,
+        caption=lambda row: caption(row["sentence"], None),
+    ),
+    Table(
+        "Kinetics'",
+        frozenset({"youtube_id", "time_start", "time_end", "split"}),
+        video_id=_kinetics_clip,
+        split=lambda row: row["split"],
+        caption=_kinetics_caption,
+    ),
+)
+
+
+def from_table(path: pathlib.Path, video_ids: Set[str]) -> Gathering:
+    """What the file says about those of `video_ids` that it names. Raises FormatError for a table of no known kind."""
+    found = Gathering()
+    columns, rows = read_table(path)
+    kind = next((table for table in TABLES if table.columns <= columns), None)
+    if kind is None:
+        raise FormatError(
+            f"{path} is no table of {', '.join(table.name for table in TABLES)}: its columns are "
+            f"{', '.join(sorted(columns))[:200]}; name another file with --config.data.annotations"
+        )
+    for line, row in rows:
+        place = f"{path.name}, line {line:,}"
+        try:
+            video_id = kind.video_id(row)
+        except (ValueError, OverflowError) as error:
+            found.refuse(place, f"unusable: {error!r}")
+            continue
+        if video_id in video_ids:
+            found.place(video_id, kind.split(row))
+            if found.splits[video_id]:
+                found.add(video_id, place, functools.partial(kind.caption, row))
+    return found
