@@ -5,9 +5,10 @@ WORKDIR ?= runs/demo
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+BEAM := .venv-beam
 export JAX_PLATFORMS ?= cpu
 
-.PHONY: demo test lint format clean
+.PHONY: demo test test-beam lint format clean
 
 ## The main job: render a corpus, prepare it, pretrain a VideoBERT on it, judge it, draw the report.
 demo: $(STAMP)
@@ -17,6 +18,11 @@ demo: $(STAMP)
 ## Everything a change has to pass.
 test: lint
 	$(BIN)/python -m pytest
+	$(MAKE) test-beam
+
+## Preparing with Apache Beam, which needs older packages and so an environment of its own.
+test-beam: $(BEAM)/.installed
+	$(BEAM)/bin/python -m pytest tests/prepare/test_beam.py
 
 lint: $(STAMP)
 	$(BIN)/ruff check
@@ -28,11 +34,13 @@ format: $(STAMP)
 	$(BIN)/ruff format
 
 # The lock holds every package of a tested set; the project itself is installed on top without touching it.
-$(STAMP): requirements.txt setup.cfg
+$(STAMP): requirements.txt
+$(BEAM)/.installed: requirements-beam.txt
+$(STAMP) $(BEAM)/.installed: setup.cfg
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one: make PYTHON=python3.12")'
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --requirement requirements.txt
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/pip install --quiet --requirement $(filter requirements%,$^)
 	touch $@
 
 clean:
-	rm -rf $(VENV) runs cache
+	rm -rf $(VENV) $(BEAM) runs cache

@@ -3,20 +3,44 @@
     python launch/prepare.py --config=configs/base.py --config.data.videos=DIR
 
 `launch/main.py` with the same config finds it done. A run that was stopped goes on with the same command.
+
+With --beam the work is an Apache Beam pipeline (`pip install -e '.[beam]'` in an environment of its own, since Beam
+needs an older protobuf), on this machine or, with the options of any runner of Beam, on many, which all have to see the
+folders of the videos and of the cache under the same path:
+
+    python launch/prepare.py --config=configs/base.py --config.data.videos=DIR --beam=
+    python launch/prepare.py --config=configs/base.py --config.data.videos=DIR --config.data.cache=SHARED \\
+        --beam='--runner=FlinkRunner --flink_master=HOST:8081 --environment_type=EXTERNAL ...'
 """
+
+import functools
+import shlex
 
 from absl import flags
 from ml_collections import config_flags
 
 from videobert_jax import door
+from videobert_jax.config import ConfigError
 from videobert_jax.prepare import pipeline as prepare
+from videobert_jax.prepare.rounds import Run
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "What the run is: a file of configs/, with its argument.")
+_BEAM = flags.DEFINE_string("beam", None, "Prepare with Apache Beam and these options; none: on this machine.")
 
 
 def main(_: list[str]) -> None:
     """Prints the folder of prepared data. Raises on the first thing that is wrong, and so ends non-zero."""
-    print(prepare.prepare(door.config_of(_CONFIG)))
+    config = door.config_of(_CONFIG)
+    run = None if _BEAM.value is None else _beam(_BEAM.value, config.prepare.workers)
+    print(prepare.prepare(config, run))
+
+
+def _beam(options: str, workers: int) -> Run:
+    try:
+        from videobert_jax.prepare.beam import run_with_beam
+    except ImportError as error:
+        raise ConfigError(f"--beam needs Apache Beam ({error}): pip install -e '.[beam]'") from error
+    return functools.partial(run_with_beam, options=shlex.split(options), workers=workers)
 
 
 if __name__ == "__main__":

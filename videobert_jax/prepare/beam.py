@@ -1,9 +1,7 @@
-"""The whole of preparing as one Apache Beam pipeline, for more than one machine.
+"""Rounds as one Apache Beam pipeline, on this machine or on many.
 
-    python launch/prepare.py --config=configs/base.py --config.data.videos=DIR --beam=--runner=FlinkRunner ...
-
-The pipeline carries names; videos, features and records lie in folders that all machines see under the same path.
-Apache Beam is an extra of this package: it holds protobuf and NumPy below the versions of the tested lock.
+The pipeline carries names alone; videos, features and records lie in folders that all workers see under the same path,
+and each worker has this package installed. Apache Beam is an extra of it (``videobert_jax[beam]``).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,29 +11,39 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from videobert_jax.prepare.pool import Workers, available_cores
-from videobert_jax.prepare.rounds import Round
+from videobert_jax.prepare.rounds import Round, RoundsError
 
 
 def run_with_beam(rounds: Sequence[Round], options: Sequence[str], workers: int) -> None:
-    """Runs `rounds` one after the other and returns when all is done.
+    """Runs `rounds` one after the other, and returns when all is done.
 
     Args:
       rounds: what to do.
-      options: of Apache Beam, such as "--runner=FlinkRunner". Without a runner it is the direct one, on this machine.
+      options: of Apache Beam, such as ``--runner=FlinkRunner``. Without a runner it is the direct one.
       workers: of the direct runner; 0: one per core.
+
+    Raises:
+      RoundsError: with the reason that the pipeline gave; what is finished is kept.
     """
     local = ["--direct_running_mode=multi_threading", f"--direct_num_workers={workers or available_cores()}"]
-    with beam.Pipeline(options=PipelineOptions([*local, *options])) as pipeline:
-        done = pipeline | beam.Create([{}])
-        for current in rounds:
-            done = (
-                done
-                | f"{current.name}: what is left" >> beam.FlatMap(_items, current)
-                | f"{current.name}: to all workers" >> beam.Reshuffle()
-                | current.name >> beam.ParDo(_Work(current))
-                | f"{current.name}: all results" >> beam.combiners.ToDict()
-                | f"{current.name}: finish" >> beam.Map(_finish, current)
-            )
+    try:
+        with beam.Pipeline(options=PipelineOptions([*local, *options])) as pipeline:
+            done = pipeline | "begin" >> beam.Create([{}])
+            for current in rounds:
+                items = done | f"{current.name}: what is left" >> beam.FlatMap(_items, current)
+                spread = items | f"{current.name}: spread out" >> beam.Reshuffle()
+                results = spread | current.name >> beam.ParDo(_Work(current))
+                together = results | f"{current.name}: all results" >> beam.combiners.ToDict()
+                done = together | f"{current.name}: finish" >> beam.Map(_finish, current)
+    except Exception as error:  # of whatever kind the runner makes of it
+        raise RoundsError(f"the Beam pipeline stopped: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    """The line that says what went wrong, without the tracebacks that come with it."""
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    telling = [line for line in lines if "[while running" in line]
+    return (telling or lines or [type(error).__name__])[-1].strip()
 
 
 def _items(_: Any, current: Round) -> Sequence[Any]:

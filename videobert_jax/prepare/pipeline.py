@@ -28,7 +28,7 @@ from videobert_jax.prepare.blocks import Block, Planned, write_plan
 from videobert_jax.prepare.formats import FormatError, streams
 from videobert_jax.prepare.formats.recognise import annotation_files, read_annotations
 from videobert_jax.prepare.report import Problem, summary
-from videobert_jax.prepare.rounds import Run, run_in_processes
+from videobert_jax.prepare.rounds import RoundsError, Run, run_in_processes
 from videobert_jax.prepare.scan import Corpus, digest, fingerprint, scan
 from videobert_jax.prepare.splits import TRAIN, VALIDATION
 from videobert_jax.prepare.storage import DamagedError, exclusive, read_json, remove, write_json
@@ -239,7 +239,7 @@ def _explained(cache: pathlib.Path) -> Iterator[None]:
         yield
     except (FileNotFoundError, DamagedError, FormatError) as error:
         raise PrepareError(str(error)) from error
-    except (OSError, RuntimeError) as error:  # ArrayRecord raises RuntimeError
+    except (OSError, RuntimeError, RoundsError) as error:  # ArrayRecord raises RuntimeError
         reason = getattr(error, "errno", None)
         if reason in (errno.ENOSPC, errno.EDQUOT) or os.strerror(errno.ENOSPC) in str(error):
             raise PrepareError(
@@ -248,4 +248,6 @@ def _explained(cache: pathlib.Path) -> Iterator[None]:
             ) from error
         if reason in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
             raise PrepareError(f"{error}; the cache is set by --config.data.cache") from error
+        if isinstance(error, RoundsError):
+            raise PrepareError(str(error)) from error
         raise

@@ -31,6 +31,10 @@ class Round:
     finish: Callable[[Mapping[Any, Any]], None]
 
 
+class RoundsError(Exception):
+    """The rounds stopped; the message says why."""
+
+
 Run = Callable[[Sequence[Round]], None]
 
 
