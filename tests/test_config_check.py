@@ -12,7 +12,7 @@ from videobert_jax.data.records import FORMATS
 from videobert_jax.data.sampling import SHORTEST_JOINT
 
 WITHOUT_RULE = {
-    *("prepare.backbone", "prepare.backbone_weights", "prepare.tokenizer"),
+    *("prepare.backbone", "prepare.backbone_weights", "prepare.tokenizer", "prepare.sentence_splitter"),
     *("data.videos", "data.transcripts", "data.annotations", "data.cache", "evaluation.template"),
 }
 
@@ -63,7 +63,8 @@ def test_a_choice_is_one_of_its_choices(key: str) -> None:
         ({"kitchen.num_videos": 1}, r"expected a number in \[2, 100000\]"),
         ({"kitchen.width": 65}, r"kitchen\.width is 65, expected an even number"),
         ({"kitchen.height": 65}, r"kitchen\.height is 65, expected an even number"),
-        ({"prepare.clip_frames": 2}, r"prepare\.clip_frames is 2"),
+        ({"prepare.clip_frames": 0}, r"prepare\.clip_frames is 0"),
+        ({"prepare.backbone": "precomputed"}, r"data\.videos is '', expected the folder of the precomputed features"),
         ({"prepare.image_size": 100_000}, r"expected a number in \[32, 4096\]"),
         ({"data.batch_size": 0}, r"data\.batch_size is 0"),
         ({"data.sequence_length": 1024}, r"expected at most model\.max_positions, which is 512"),

@@ -41,7 +41,7 @@ class PrepareConfig:
     fps: float = 20.0  # frames sampled per second of video (paper: 20)
     clip_frames: int = 30  # frames per clip; one clip becomes one visual token (paper: 30, 1.5 s)
     backbone: str = "efficientnet_lite0"
-    backbone_weights: str = ""  # checkpoint file of a video backbone ("s3d", "s3dg"); the others bring their weights
+    backbone_weights: str = ""  # file of "s3d" and "s3dg", folder of "transformers"; the others bring their weights
     image_size: int = 128  # pixels; frames are resized to a square of this side
     branching: int = 12  # k of the hierarchical k-means (paper: 12)
     depth: int = 4  # d of the hierarchical k-means (paper: 4)
@@ -49,6 +49,7 @@ class PrepareConfig:
     tokenizer: str = ""  # folder of a Hugging Face tokenizer; empty: train WordPiece on the corpus
     tokenizer_size: int = 4096  # largest size of a trained WordPiece vocabulary
     max_sentence_words: int = 24  # unpunctuated speech is cut at the latest here
+    sentence_splitter: str = ""  # package.module:function that tells where unpunctuated sentences end; empty: our rules
     chunk_tokens: int = 256  # a record holds about this many text + visual tokens
     videos_per_shard: int = 256  # that are worked on together, and end in one file of records
     record_format: str = "array_record"  # or "tfrecord"
@@ -60,7 +61,7 @@ class PrepareConfig:
 class DataConfig:
     """Records to batches, every step."""
 
-    videos: str = ""  # folder of videos with .vtt/.srt beside them; empty: the kitchen corpus
+    videos: str = ""  # folder of videos, or of precomputed features, .vtt/.srt beside them; empty: the kitchen corpus
     transcripts: str = ""  # folder of transcripts that lie elsewhere, or one file of many, as HowTo100M's captions
     annotations: str = ""  # file or folder of split and captions; empty: annotations.json in `videos`, if it is there
     cache: str = "cache"  # folder for the corpus and everything prepared

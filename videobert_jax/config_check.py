@@ -55,7 +55,7 @@ RULES: dict[str, Interval | Choice] = {
     "kitchen.fps": Interval(1, 240),
     "kitchen.validation_fraction": PART,
     "prepare.fps": Interval(0.01, 1000),
-    "prepare.clip_frames": Interval(3, 10_000),  # a clip is looked at in three moments
+    "prepare.clip_frames": Interval(1, 10_000),  # most backbones need more
     "prepare.image_size": SIDE,
     "prepare.branching": Interval(2, 65_536),
     "prepare.depth": Interval(1, 16),
@@ -138,6 +138,8 @@ def _contradictions(config: Config) -> Iterator[tuple[str, str]]:
     data, model, micro_batches = config.data, config.model, config.optimizer.accumulation
     if (data.transcripts or data.annotations) and not data.videos:
         yield "data.videos", "the folder of the videos that data.transcripts and data.annotations are about"
+    if config.prepare.backbone == "precomputed" and not data.videos:
+        yield "data.videos", "the folder of the precomputed features"
     if data.sequence_length > model.max_positions:
         yield "data.sequence_length", f"at most model.max_positions, which is {model.max_positions}"
     if model.hidden_size % model.num_heads:

@@ -42,6 +42,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     for name, videos in {"train": "abc", "val_1": "d", "val_2": "d"}.items():
         entry = {"duration": 3.0, "timestamps": [[0, 2]], "sentences": [f"cook of {name}"]}
         (folder / "truth" / f"{name}.json").write_text(json.dumps({f"v_{video}": entry for video in videos}))
+    (folder / "truth" / "1k-A.csv").write_text("key,vid_key,video_id,sentence\nret0,msre,e,cook of 1k-A\n")
     return folder
 
 
@@ -100,8 +101,15 @@ def test_all_formats_are_said(prepared: pathlib.Path) -> None:
 
 
 def test_annotations_from_elsewhere_decide(prepared: pathlib.Path) -> None:
-    assert captions_of(prepared, "validation") == {"d": {"cook of val_1", "cook of val_2"}}
-    assert captions_of(prepared, "train") == {name: {"cook of train"} for name in "abc"} | {"e": set()}
+    held_out = {"d": {"cook of val_1", "cook of val_2"}, "e": {"cook of 1k-A"}}
+    assert captions_of(prepared, "validation") == held_out
+    assert captions_of(prepared, "train") == {name: {"cook of train"} for name in "abc"}
+
+
+def test_a_caption_of_a_whole_video_ends_with_it(prepared: pathlib.Path) -> None:
+    source = RecordSource(prepared / "records", "validation")
+    (record,) = (source[index] for index in range(len(source)) if source[index].video_id == "e")
+    assert (record.caption_starts.tolist(), record.caption_ends.tolist()) == ([0.0], [3.0])
 
 
 def test_what_is_named_enters_the_key(folder: pathlib.Path, tmp_path: pathlib.Path) -> None:

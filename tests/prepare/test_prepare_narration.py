@@ -1,5 +1,6 @@
 """One transcript that nobody could have meant costs the others nothing."""
 
+import functools
 import json
 import pathlib
 from collections.abc import Sequence
@@ -16,10 +17,12 @@ from videobert_jax.prepare.narration import (
     read_narrations,
     write_narrations,
 )
+from videobert_jax.prepare.sentences import split
 from videobert_jax.prepare.storage import DamagedError
 
 GOOD = "WEBVTT\n\n00:00.000 --> 00:02.000\nchop the onion\n"
 COLUMNS = {"start": [0, 2], "end": [2, 4], "text": ["now peel it", "then fry it"]}
+SPLIT = functools.partial(split, max_words=24, splitter=None)
 FIRST, SECOND = Block("train", 0, 2), Block("train", 1, 2)
 
 
@@ -36,7 +39,7 @@ def test_absurd_numbers_are_a_problem_of_their_video(tmp_path: pathlib.Path) -> 
     for name, text in {"bad": GOOD.replace("the", f"&#{'9' * 5000};"), "good": GOOD}.items():
         (tmp_path / f"{name}.vtt").write_text(text)
         videos.append(video(name, tmp_path / f"{name}.vtt"))
-    write_narrations(tmp_path / "sentences.jsonl", videos, narrations(videos, {}, "", 24))
+    write_narrations(tmp_path / "sentences.jsonl", videos, narrations(videos, {}, "", SPLIT))
     found = dict(read_narrations(tmp_path / "sentences.jsonl"))
     assert found["bad"].problem.startswith("the transcript cannot be understood (")
     assert said(found["good"]) == ["chop the onion"]
@@ -51,7 +54,7 @@ def test_a_shared_file_is_dealt_out_to_the_blocks(tmp_path: pathlib.Path) -> Non
     blocks = {FIRST: [video("a"), video("own", tmp_path / "own.vtt")], SECOND: [video("a"), video("b"), video("c")]}
     deal_out(tmp_path / "caption.json", blocks, tmp_path / "dealt")
     found = {
-        block: list(narrations(videos, read_dealt(tmp_path / "dealt" / f"{block}.jsonl"), "caption.json", 24))
+        block: list(narrations(videos, read_dealt(tmp_path / "dealt" / f"{block}.jsonl"), "caption.json", SPLIT))
         for block, videos in blocks.items()
     }
     sentences = ["now peel it", "then fry it"]
@@ -73,7 +76,7 @@ def test_a_broken_shared_file_leaves_nothing(tmp_path: pathlib.Path) -> None:
 
 
 def test_a_video_without_transcript_has_no_problem() -> None:
-    assert list(narrations([video("a")], {}, "", 24)) == [Narration()]
+    assert list(narrations([video("a")], {}, "", SPLIT)) == [Narration()]
 
 
 @pytest.mark.parametrize("content", ["{", "[]", "{}", '{"video_id": "a", "sentences": [3]}'])

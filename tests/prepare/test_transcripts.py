@@ -57,6 +57,12 @@ def test_rolling_captions_are_said_once_at_their_word_times(tmp_path: pathlib.Pa
     assert transcript.repairs["rolled lines"] == 4
 
 
+def test_a_line_with_word_times_is_new(tmp_path: pathlib.Path) -> None:
+    cue = "yes<00:00:0{0}.500><c> yes</c>"
+    cues = [f"00:0{start}.000 --> 00:0{start + 1}.000\n{cue.format(start)}" for start in range(2)]
+    assert texts(read(tmp_path, vtt(*cues))) == ["yes"] * 4
+
+
 def test_a_pause_shows_between_words_with_times(tmp_path: pathlib.Path) -> None:
     transcript = read(tmp_path, ROLLING)
     said = transcript.words[5]
@@ -152,7 +158,7 @@ def test_bad_times_are_repaired_or_dropped(tmp_path: pathlib.Path) -> None:
 
 def test_words_never_overlap_nor_run_backwards(tmp_path: pathlib.Path) -> None:
     cue = "00:02.000 --> 00:04.000\na<00:00:03.500> b<00:00:03.000> c<00:00:09.000> d"
-    words = read(tmp_path, vtt(cue, "00:03.000 --> 00:05.000\ne f")).words
+    words = read(tmp_path, vtt(cue, "00:03.800 --> 00:05.000\ne f")).words
     moments = [moment for word in words for moment in (word.start, word.end)]
     assert moments == sorted(moments)
     assert (moments[0], moments[-1]) == (2.0, 5.0)
@@ -161,6 +167,8 @@ def test_words_never_overlap_nor_run_backwards(tmp_path: pathlib.Path) -> None:
 def test_simultaneous_speakers_become_one_cue(tmp_path: pathlib.Path) -> None:
     words = read(tmp_path, vtt("00:01.000 --> 00:02.000\nleft", "00:01.000 --> 00:03.000\nright")).words
     assert [(word.text, word.cue) for word in words] == [("left", 0), ("right", 0)]
+    assert words[-1].end == 3.0
+    words = read(tmp_path, vtt("00:01.000 --> 00:03.000\nleft", "00:01.000 --> 00:02.000\nright")).words
     assert words[-1].end == 3.0
 
 

@@ -7,13 +7,12 @@ import json
 import pathlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from videobert_jax.prepare import sentences as sentences_lib
 from videobert_jax.prepare.blocks import Block, Planned
 from videobert_jax.prepare.formats import streams
 from videobert_jax.prepare.formats.recognise import read_transcript
 from videobert_jax.prepare.sentences import Sentence
 from videobert_jax.prepare.storage import reading, whole
-from videobert_jax.prepare.transcripts import Transcript, TranscriptError
+from videobert_jax.prepare.transcripts import Transcript, TranscriptError, Word
 from videobert_jax.progress import progress
 
 
@@ -32,11 +31,14 @@ class Narration:
     problem: str = ""
 
 
-def narrate(parse: Callable[[], Transcript], max_words: int) -> Narration:
-    """Splits what `parse` returns into sentences of at most `max_words` words."""
+Split = Callable[[Sequence[Word]], Sequence[Sentence]]
+
+
+def narrate(parse: Callable[[], Transcript], split: Split) -> Narration:
+    """What `split` makes of the transcript that `parse` returns; either may raise TranscriptError."""
     try:
         transcript = parse()
-        return Narration(tuple(sentences_lib.split(transcript.words, max_words)), transcript.repairs)
+        return Narration(tuple(split(transcript.words)), transcript.repairs)
     except TranscriptError as error:
         reason = str(error)
     except (ValueError, OverflowError, RecursionError) as error:  # numbers and nestings that nobody means
@@ -72,14 +74,14 @@ def read_dealt(path: pathlib.Path) -> dict[str, Callable[[], Transcript]]:
 
 
 def narrations(
-    videos: Iterable[Planned], dealt: Mapping[str, Callable[[], Transcript]], shared: str, max_words: int
+    videos: Iterable[Planned], dealt: Mapping[str, Callable[[], Transcript]], shared: str, split: Split
 ) -> Iterator[Narration]:
     """Of each video by its own transcript, else by that of the file `shared`, if there is one, which `dealt` is of."""
     for video in videos:
         if video.transcript:
-            yield narrate(functools.partial(read_transcript, pathlib.Path(video.transcript)), max_words)
+            yield narrate(functools.partial(read_transcript, pathlib.Path(video.transcript)), split)
         elif video.video_id in dealt:
-            yield narrate(dealt[video.video_id], max_words)
+            yield narrate(dealt[video.video_id], split)
         elif shared:
             yield Narration(problem=f"{shared} has no transcript of it: used for video-only examples")
         else:

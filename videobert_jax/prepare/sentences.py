@@ -1,19 +1,28 @@
 """Words with times to sentences with times, without a model.
 
 Punctuated text is split after its full stops, question and exclamation marks. Speech recognition gives none, so there a
-sentence ends at a pause, for which less will do where a cue ends too, and before the words that open a step ("okay so",
-"and then", "next", ...). Either way a sentence longer than allowed is halved at its best weak point: a pause, the end
-of a cue, a comma, a conjunction.
+sentence ends at a pause, for which less will do before a word that often begins a clause or where a cue ends too, and
+before the words that open a step ("okay so", "and then", "next", ...); a function of the user's may tell better. Either
+way a sentence longer than allowed is parted at its best weak point: a pause, the end of a cue, a comma, a word that
+begins a clause. `benchmarks/sentences.py` measures how good the rules are.
 """
 
 import dataclasses
+import importlib
+import itertools
+import operator
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from videobert_jax.prepare.transcripts import Word
+from videobert_jax.config import ConfigError, PrepareConfig
+from videobert_jax.prepare.transcripts import TranscriptError, Word
+
+# Words of one video -> the index of each word that ends a sentence; the last word's may be left out.
+Splitter = Callable[[Sequence[Word]], Iterable[int]]
 
 PUNCTUATED_SHARE = 0.02  # of the words end a sentence in punctuated text: one in fifty
 PAUSE_SECONDS = 0.5
+PAUSE_BEFORE_CLAUSE_SECONDS = 0.3
 PAUSE_AT_CUE_END_SECONDS = 0.2
 
 OPENERS = {"now", "then", "next", "okay", "ok", "alright", "finally", "first", "lastly", "afterwards", "anyway"}
@@ -24,16 +33,14 @@ OPENERS_BEFORE = {"so": OPENERS | SUBJECTS, "well": OPENERS | SUBJECTS, "and": O
 NO_OPENER_AFTER = {"and", "but", "or", "so", "well", "right", "just", "by", "for", "until", "even", "since", "the", "a"}
 NO_OPENER_AFTER |= {"my", "your", "our", "is", "are", "was", "be", "from", "every", "um", "uh"} | OPENERS
 
-# Where a sentence is too long, it is cut before a word that often begins a clause, and not after one that leaves it open.
-STARTERS = frozenset(
-    """and but or so because now if when while until which what why well then once
-    i he she they we you it it's that's there's let's let i'm i'll we'll you'll this here there""".split()
-)
-DANGLING = frozenset(
-    """a an the my your our his their each every some any these those of to in for with by from into at than as
-    and but or so because if when which who i he she they we it's that's let's i'm we're you're they're
-    is are was were be been being has have do does did don't can could will would should must might may just very""".split()
-)
+# Words that often begin a clause, and words that leave one open: a weak point lies before the one, not after the other.
+STARTERS = {"and", "but", "or", "so", "because", "now", "if", "when", "while", "until", "which", "what", "then", "once"}
+STARTERS |= {"he", "she", "they", "it", "there", "here", "why", "well"} | SUBJECTS
+DANGLING = {"a", "an", "the", "my", "your", "our", "his", "their", "every", "some", "any", "each", "these", "those"}
+DANGLING |= {"of", "to", "in", "for", "with", "by", "from", "into", "at", "as", "than", "and", "but", "or", "so", "if"}
+DANGLING |= {"because", "when", "which", "who", "is", "are", "was", "were", "be", "been", "has", "have", "do", "does"}
+DANGLING |= {"don't", "can", "will", "would", "should", "must", "might", "i", "he", "she", "they", "we", "just", "very"}
+DANGLING |= {"it's", "that's", "let's", "i'm", "we're", "you're", "they're"}
 
 SENTENCE_END = re.compile(r"(?P<mark>[.?!…]+)[\"'”\u2019)\]]*$")
 NEVER_LAST = {"mr", "mrs", "ms", "dr", "prof", "st", "vs", "e.g", "i.e", "approx", "fig"}  # abbreviations
@@ -49,21 +56,60 @@ class Sentence:
     end: float
 
 
-def split(words: Sequence[Word], max_words: int) -> list[Sentence]:
-    """Cuts `words`, in the order of time, into sentences of at most `max_words` words."""
+def find_splitter(config: PrepareConfig) -> Splitter | None:
+    """The function that the config names, if it names one. Raises ConfigError if that cannot be imported."""
+    name = config.sentence_splitter
+    if not name:
+        return None
+    module, _, function = name.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError, TypeError, ValueError) as error:
+        raise ConfigError(
+            f"config.prepare.sentence_splitter is {name!r}, expected package.module:function of a module on Python's "
+            f"path ({error}); set --config.prepare.sentence_splitter"
+        ) from error
+    if not callable(found):
+        raise ConfigError(f"config.prepare.sentence_splitter is {name!r}, expected a function, not {found!r}")
+    return found
+
+
+def split(words: Sequence[Word], max_words: int, splitter: Splitter | None = None) -> list[Sentence]:
+    """Cuts `words`, in the order of time, into sentences of at most `max_words` words.
+
+    Args:
+      words: what is said in one video.
+      max_words: that a sentence may have, at least 1.
+      splitter: tells instead of the rules where sentences end, if the words are not punctuated.
+
+    Raises:
+      TranscriptError: if `splitter` fails or returns something other than indices of words.
+    """
     punctuated = sum(bool(SENTENCE_END.search(word.text)) for word in words) >= PUNCTUATED_SHARE * len(words)
-    ends_after = _ends_by_punctuation if punctuated else _ends_by_speech
-    groups: list[list[Word]] = [[]]
-    for index, word in enumerate(words):
-        groups[-1].append(word)
-        if index + 1 < len(words) and ends_after(words, index):
-            groups.append([])
+    if splitter and not punctuated:
+        ends = _ends_by_splitter(words, splitter)
+    else:
+        ends_after = _ends_by_punctuation if punctuated else _ends_by_speech
+        ends = [index for index in range(len(words) - 1) if ends_after(words, index)]
+    borders = [0, *(end + 1 for end in ends), len(words)]
     return [
         Sentence(" ".join(word.text for word in part), part[0].start, part[-1].end)
-        for group in groups
-        for part in _at_most(group, max_words)
+        for start, stop in itertools.pairwise(borders)
+        for part in _at_most(words[start:stop], max_words)
         if part
     ]
+
+
+def _ends_by_splitter(words: Sequence[Word], splitter: Splitter) -> list[int]:
+    try:
+        ends = sorted(map(operator.index, splitter(words)))
+    except Exception as error:
+        raise TranscriptError(f"the sentence splitter failed ({type(error).__name__}: {error})") from error
+    if ends and not (ends[0] >= 0 and ends[-1] < len(words)):
+        raise TranscriptError(
+            f"the sentence splitter returned {ends[0]} to {ends[-1]}, expected indices of {len(words)} words"
+        )
+    return ends
 
 
 def _ends_by_punctuation(words: Sequence[Word], index: int) -> bool:
@@ -81,7 +127,9 @@ def _ends_by_punctuation(words: Sequence[Word], index: int) -> bool:
 def _ends_by_speech(words: Sequence[Word], index: int) -> bool:
     before, word = words[index], words[index + 1]
     pause = word.start - before.end
-    if pause >= PAUSE_SECONDS or (pause >= PAUSE_AT_CUE_END_SECONDS and before.cue != word.cue):
+    begins_clause = _bare(word) in STARTERS and _bare(before) not in DANGLING
+    enough = PAUSE_BEFORE_CLAUSE_SECONDS if begins_clause else PAUSE_SECONDS
+    if pause >= enough or (pause >= PAUSE_AT_CUE_END_SECONDS and before.cue != word.cue):
         return True
     if _bare(before) in NO_OPENER_AFTER:
         return False
@@ -90,7 +138,7 @@ def _ends_by_speech(words: Sequence[Word], index: int) -> bool:
 
 
 def _at_most(words: Sequence[Word], max_words: int) -> Iterator[Sequence[Word]]:
-    """Halves `words` at the best weak point near the middle until no part is too long."""
+    """Parts `words` at the best weak point, not too near an end, until no part is too long."""
     if len(words) <= max_words:
         yield words
         return
@@ -102,10 +150,11 @@ def _at_most(words: Sequence[Word], max_words: int) -> Iterator[Sequence[Word]]:
         weak += (_bare(after) in STARTERS) - (_bare(before) in DANGLING)
         return weak - abs(cut - middle) / middle
 
-    cut = max(range(1, len(words)), key=strength)
+    least = max(1, len(words) // 8)
+    cut = max(range(least, len(words) - least + 1), key=strength)
     yield from _at_most(words[:cut], max_words)
     yield from _at_most(words[cut:], max_words)
 
 
 def _bare(word: Word) -> str:
-    return word.text.lower().replace("’", "'").strip(".,;:!?\"'")
+    return word.text.lower().replace("\u2019", "'").strip(".,;:!?\"'")

@@ -17,7 +17,7 @@ from videobert_jax import tokenizer
 from videobert_jax.backbones import VideoBackbone, get_backbone
 from videobert_jax.config import ConfigError, PrepareConfig
 from videobert_jax.data.records import Record, shard_name, write_metadata, write_shard
-from videobert_jax.prepare import alignment
+from videobert_jax.prepare import alignment, sentences
 from videobert_jax.prepare.account import Account
 from videobert_jax.prepare.blocks import Block, Planned, list_blocks, read_plan, write_blocks
 from videobert_jax.prepare.features import ClipFeatures, extract, factors
@@ -46,12 +46,16 @@ STORED_ID = 200  # bytes of a video's id in the names of stored files
 
 
 def check(config: PrepareConfig) -> None:
-    """Raises ConfigError for a backbone that is not known or cannot work so; `config_check` judges the rest."""
+    """Raises ConfigError for a backbone or a splitter that is not known or cannot work so.
+
+    `config_check` judges the rest.
+    """
     backbone = get_backbone(config.backbone)
     if isinstance(backbone, VideoBackbone):
         backbone.check(config.clip_frames, config.image_size, config.backbone_weights)
     elif config.backbone_weights:
         raise ConfigError(f"{config.backbone} brings its own weights: leave config.prepare.backbone_weights empty")
+    sentences.find_splitter(config)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,9 +124,9 @@ class Work:
     def _narrate(self, block: Block) -> None:
         videos, shared = self._videos(block), self.shared.name if self.shared else ""
         dealt = read_dealt(self._transcripts / f"{block}.jsonl")
-        write_narrations(
-            self._sentences(block), videos, narrations(videos, dealt, shared, self.config.max_sentence_words)
-        )
+        splitter, longest = sentences.find_splitter(self.config), self.config.max_sentence_words
+        split = functools.partial(sentences.split, max_words=longest, splitter=splitter)
+        write_narrations(self._sentences(block), videos, narrations(videos, dealt, shared, split))
 
     def _fit(self, results: Mapping[Block, WorkerDiedError | None]) -> None:
         """Makes `tokenizer/`, `vocabulary/` and `tokens.json`, from the training videos."""

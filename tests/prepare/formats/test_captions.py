@@ -140,8 +140,9 @@ def test_other_splits_of_msrvtt_are_not_used(tmp_path: pathlib.Path, split: obje
 
 
 def test_the_first_of_two_entries_of_msrvtt_counts(tmp_path: pathlib.Path) -> None:
-    content = msrvtt(clip("video0", "validate"), clip("video0", "train"))
-    assert read_annotations(write(tmp_path, content), ["video0"])[0]["video0"].split == "validation"
+    content = msrvtt(clip("video0", "validate"), clip("video0", "train", **{"end time": 99}), said("video0", "a"))
+    expected = Annotation("validation", (Caption("a", 0.0, 12.5),))
+    assert read_annotations(write(tmp_path, content), ["video0"]) == ({"video0": expected}, [])
 
 
 def entry(*captions: tuple[object, object], **changes: object) -> dict[str, object]:
@@ -178,8 +179,9 @@ def test_activitynet_captions_are_in_the_order_of_time_and_end_with_the_video(tm
     annotations, problems = read_annotations(write(tmp_path, content), ["a"])
     assert annotations["a"].captions == (Caption("cut it", 1.0, 3.5), Caption("stir", 15.0, 20.0))
     assert problems == []
-    content = {"v_a": entry(([15, 21], "stir"), duration=None)}
-    assert read_annotations(write(tmp_path, content), ["a"])[0]["a"].captions == (Caption("stir", 15.0, 21.0),)
+    for unknown in (None, 0, -1.0, "20"):
+        content = {"v_a": entry(([15, 21], "stir"), duration=unknown)}
+        assert read_annotations(write(tmp_path, content), ["a"])[0]["a"].captions == (Caption("stir", 15.0, 21.0),)
 
 
 @pytest.mark.parametrize(
@@ -252,6 +254,7 @@ def test_an_empty_folder_of_annotations_is_an_error(tmp_path: pathlib.Path) -> N
         ("[]", r"annotations\.json has the schema of none of YouCook2, MSR-VTT and ActivityNet"),
         ("{}", "has the schema of none of"),
         ('{"v_a": 7}', "has the schema of none of"),
+        ('{"v_a": {"start": [1], "end": [2], "text": ["captions of HowTo100M"]}}', "has the schema of none of"),
         ('{"videos": [], "sentences": 7}', "has the schema of none of"),
         ('{"database": []}', "has the schema of none of"),
         ('{"a": ' + "9" * 5000, r"annotations\.json is no JSON \(ValueError"),

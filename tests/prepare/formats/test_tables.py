@@ -22,9 +22,8 @@ def write(tmp_path: pathlib.Path, table: str | bytes, name: str = "table.csv") -
 
 def test_youcook2_for_retrieval_is_held_out(tmp_path: pathlib.Path) -> None:
     rows = '9.5,7,113,"stir, well",a\r\n3,1,113,cut it,a\r\n1,0,226,peel,b\r\n1,0,226,fry,c\r\n'
-    annotations, problems = read_annotations(
-        write(tmp_path, "end,start,task,text,video_id\r\n" + rows), ["a", "b", "d"]
-    )
+    path = write(tmp_path, "End,start, task,text ,video_id\r\n" + rows, "VALIDATION.CSV")
+    annotations, problems = read_annotations(path, ["a", "b", "d"])
     assert annotations == {
         "a": Annotation("validation", (Caption("cut it", 1.0, 3.0), Caption("stir, well", 7.0, 9.5))),
         "b": Annotation("validation", (Caption("peel", 0.0, 1.0),)),

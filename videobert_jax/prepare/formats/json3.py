@@ -41,7 +41,6 @@ def _cue(event: dict[str, Any], repairs: collections.Counter[str]) -> Cue:
     line = "".join(_marked(segment, event, repairs) for segment in event.get("segs", ()))
     if not line.strip():
         return Cue(0, 0, ("",))
-    line.encode()  # half of a surrogate pair, which JSON can write, cannot be stored
     start = moment(event["tStartMs"]) / 1000
     length = float(event["dDurationMs"]) / 1000
     return Cue(start, moment(start + length), (line,))
@@ -49,8 +48,9 @@ def _cue(event: dict[str, Any], repairs: collections.Counter[str]) -> Cue:
 
 def _marked(segment: dict[str, Any], event: dict[str, Any], repairs: collections.Counter[str]) -> str:
     """The text of a segment, after its time as WebVTT writes it."""
-    text = segment["utf8"].replace("\n", " ")
-    if "tOffsetMs" not in segment or not text.strip():
+    text: str = segment["utf8"]
+    text.encode()  # half of a surrogate pair, which JSON can write, cannot be stored
+    if "tOffsetMs" not in segment:
         return text
     try:
         milliseconds = round(moment(event["tStartMs"]) + moment(segment["tOffsetMs"]))

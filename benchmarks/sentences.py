@@ -1,0 +1,169 @@
+"""How well unpunctuated speech is split into sentences, beside what else could be done without a trained model.
+
+    python benchmarks/sentences.py CORPUS [CORPUS ...]
+
+A corpus is a file or a folder of punctuated transcripts: of any format that `prepare` reads, or lists of JSON
+``[[word, start, end], ...]`` in seconds. Its sentences end where its punctuation says; then that and capitals are
+removed, and each method says where sentences end. Borders between sentences are counted, over all files of a corpus.
+The narration of the kitchen corpus, which is our own, comes last.
+
+Words of such lists keep when they start and last as long as YouTube's do in `prepare`; eight make a cue, whatever the
+sentences. "Without word times" leaves of them the times of cues, as the captions of HowTo100M do.
+
+The peers: a cut every N words, N being the corpus's mean; one at each end of a cue; one at the longest pauses, as many
+as there are sentences, which no method knows; `pysbd` and `sentencex`, where they are installed.
+"""
+
+import contextlib
+import dataclasses
+import functools
+import importlib
+import itertools
+import json
+import pathlib
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from absl import app, logging
+
+from videobert_jax.config import KitchenConfig, PrepareConfig
+from videobert_jax.prepare import sentences
+from videobert_jax.prepare.formats.recognise import read_transcript
+from videobert_jax.prepare.kitchen.narration import narrate, to_vtt
+from videobert_jax.prepare.kitchen.plan import Stream, plan_videos
+from videobert_jax.prepare.transcripts import (
+    LONGEST_LETTER_SECONDS,
+    LONGEST_WORD_SECONDS,
+    TranscriptError,
+    Word,
+    parse_subtitles,
+)
+
+WORDS_PER_CUE = 8
+MAX_WORDS = PrepareConfig().max_sentence_words
+
+Spoken = tuple[list[Word], set[int]]  # bare words, and after how many of them a sentence ends, without the last
+Method = Callable[[list[Word], int], set[int]]  # (words, how many borders there are) -> borders
+
+
+def borders(texts: Sequence[str]) -> set[int]:
+    """After how many words sentences end, without the last."""
+    return set(itertools.accumulate(len(text.split()) for text in texts[:-1]))
+
+
+def bare(words: Sequence[Word]) -> Spoken | None:
+    """Words without punctuation and capitals, and where the sentences were; None if they had no punctuation."""
+    ends = sum(bool(sentences.SENTENCE_END.search(word.text)) for word in words)
+    if ends < sentences.PUNCTUATED_SHARE * len(words):
+        return None
+    after = borders([sentence.text for sentence in sentences.split(words, len(words))])
+    texts = [re.sub(r"^\W+|\W+$", "", word.text).lower() for word in words]
+    kept = list(itertools.accumulate(map(bool, texts), initial=0))
+    stripped = [dataclasses.replace(word, text=text) for word, text in zip(words, texts, strict=True) if text]
+    return stripped, {kept[end] for end in after} - {0, len(stripped)}
+
+
+def read(path: pathlib.Path) -> list[Word]:
+    """The words of a transcript, or of a list of words with times."""
+    if path.suffix != ".json":
+        return list(read_transcript(path).words)
+    timed = [(part, start) for text, start, _ in json.loads(path.read_text()) for part in text.split()]
+    words = []
+    for index, (text, start) in enumerate(timed):
+        longest = start + LONGEST_WORD_SECONDS + LONGEST_LETTER_SECONDS * len(text)
+        following = timed[index + 1][1] if index + 1 < len(timed) else longest
+        words.append(Word(text, start, min(max(start, following), longest), index // WORDS_PER_CUE))
+    return words
+
+
+def without_word_times(words: Sequence[Word]) -> Iterator[Word]:
+    """The words of each cue share its time by their letters."""
+    for _, group in itertools.groupby(words, lambda word: word.cue):
+        cue = list(group)
+        letters = list(itertools.accumulate((len(word.text) for word in cue), initial=0))
+        start, seconds = cue[0].start, cue[-1].end - cue[0].start
+        moments = [start + seconds * passed / letters[-1] for passed in letters]
+        for word, (begins, stops) in zip(cue, itertools.pairwise(moments), strict=True):
+            yield Word(word.text, begins, stops, word.cue)
+
+
+def kitchen() -> list[Spoken]:
+    """Our own narration, with cues and word times as its transcripts have them."""
+    corpus = []
+    for video in plan_videos(KitchenConfig()):
+        said = narrate(video)
+        words = parse_subtitles(to_vtt(said, video.random(Stream.CAPTIONS))).words
+        stripped = [dataclasses.replace(word, text=re.sub(r"[.!?,]", "", word.text).lower()) for word in words]
+        corpus.append((stripped, borders([sentence.text for sentence in said])))
+    return corpus
+
+
+def rules(max_words: int) -> Method:
+    """The method of `prepare`."""
+    return lambda words, _: borders([sentence.text for sentence in sentences.split(words, max_words)])
+
+
+def longest_pauses(words: list[Word], count: int) -> set[int]:
+    """Borders at the longest pauses."""
+    pauses = {index: words[index].start - words[index - 1].end for index in range(1, len(words))}
+    return set(sorted(pauses, key=pauses.__getitem__)[len(pauses) - count :])
+
+
+def cue_ends(words: list[Word], _: int) -> set[int]:
+    """Borders where another cue begins."""
+    return {index for index in range(1, len(words)) if words[index].cue != words[index - 1].cue}
+
+
+def of_text(split: Callable[[str], Iterable[str]]) -> Method:
+    """The method of a library that knows no times."""
+    return lambda words, _: borders(list(split(" ".join(word.text for word in words))))
+
+
+def methods(mean: int) -> Iterator[tuple[str, Method]]:
+    """All of them, with their names."""
+    yield f"ours, at most {MAX_WORDS} words", rules(MAX_WORDS)
+    yield "ours, of any length", rules(1_000_000)
+    yield f"every {mean} words", lambda words, _: set(range(mean, len(words), mean))
+    yield "ends of cues", cue_ends
+    yield "longest pauses", longest_pauses
+    with contextlib.suppress(ImportError):
+        pysbd = importlib.import_module("pysbd")
+        yield "pysbd", of_text(pysbd.Segmenter(language="en").segment)
+    with contextlib.suppress(ImportError):
+        sentencex = importlib.import_module("sentencex")
+        yield "sentencex", of_text(functools.partial(sentencex.segment, "en"))
+
+
+def judge(name: str, corpus: Sequence[Spoken]) -> None:
+    """Prints a row for each method."""
+    words, count = sum(len(spoken) for spoken, _ in corpus), sum(len(expected) for _, expected in corpus)
+    mean = round(words / (count + len(corpus)))
+    print(f"\n{name}: {len(corpus)} transcripts, {words:,} words, {count:,} borders between sentences\n")
+    print("| method | precision | recall | F1 |\n|---|---|---|---|")
+    for method, find in methods(mean):
+        found = [(find(spoken, len(expected)), expected) for spoken, expected in corpus]
+        right, total = sum(len(ours & theirs) for ours, theirs in found), sum(len(ours) for ours, _ in found)
+        shares = (right / max(1, total), right / count, 2 * right / (total + count))
+        print(f"| {method} | {' | '.join(f'{share:.1%}' for share in shares)} |")
+
+
+def main(arguments: list[str]) -> None:
+    """Judges each corpus that is named, and the kitchen's."""
+    for argument in arguments[1:]:
+        place = pathlib.Path(argument)
+        corpus = []
+        for path in sorted(place.iterdir()) if place.is_dir() else [place]:
+            try:
+                spoken = bare(read(path))
+            except (TranscriptError, ValueError) as error:
+                logging.warning("%s: %s", path, error)
+                continue
+            corpus += [spoken] if spoken else []
+        judge(place.name, corpus)
+        if any(path.suffix == ".json" for path in place.glob("*")):
+            judge(f"{place.name} without word times", [(list(without_word_times(w)), ends) for w, ends in corpus])
+    judge("kitchen", kitchen())
+
+
+if __name__ == "__main__":
+    app.run(main)
