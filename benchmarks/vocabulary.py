@@ -2,12 +2,13 @@
 
     python benchmarks/vocabulary.py --points=40000 --width=256 --depth=3
 
-Both cluster the same made-up features, float32 in one file: a tree of Gaussians with as many children a level as the
-vocabulary gets, unequally frequent, and noise. Ours reads the rows from disk as it needs them, within --memory. The
-peer is what is usually written: the file loaded, and `sklearn.cluster.KMeans(n_init=1)` for each node with the
-library's own limits. Time is that of fitting and of reading the file. Each runs in a process of its own, one after the
-other, so that the peak of resident memory is its own. The error is the mean squared distance of a feature to the leaf
-that it reaches by descent.
+Both cluster the same made-up features, float32 in one file, either `clustered`: a tree of Gaussians with as many
+children a level as the vocabulary gets, unequally frequent, and noise; or `smooth`: what a random network with ReLUs
+makes of 48 hidden causes, which has no clusters to be found, so that Lloyd's algorithm takes long. Ours reads the rows
+from disk as it needs them, within --memory. The peer is what is usually written: the file loaded, and
+`sklearn.cluster.KMeans(n_init=1)` for each node with the library's own limits. Time is that of fitting and of reading
+the file. Each runs in a process of its own, one after the other, so that the peak of resident memory is its own. The
+error is the mean squared distance of a feature to the leaf that it reaches by descent.
 """
 
 import concurrent.futures
@@ -29,6 +30,8 @@ POINTS = flags.DEFINE_integer("points", 200_000, "features")
 WIDTH = flags.DEFINE_integer("width", 1024, "numbers of a feature")
 BRANCHING = flags.DEFINE_integer("branching", 12, "children of a node, k")
 DEPTH = flags.DEFINE_integer("depth", 4, "levels, d")
+KIND = flags.DEFINE_enum("features", "clustered", ["clustered", "smooth"], "what the features are like")
+NOISE = flags.DEFINE_float("noise", 0.5, "standard deviation of that of clustered features")
 MEMORY = flags.DEFINE_integer("memory", 512, "mebibytes that ours may use for points")
 BLOCK = 8192  # rows made or judged at once
 Fit = Callable[
@@ -43,12 +46,14 @@ def main(argv: list[str]) -> None:
         import sklearn
     except ImportError:
         raise SystemExit("the peer is missing: pip install scikit-learn") from None
-    print(f"{POINTS.value:,} x {WIDTH.value} features, k = {BRANCHING.value}, d = {DEPTH.value}\n")
+    print(f"{POINTS.value:,} x {WIDTH.value} {KIND.value} features, k = {BRANCHING.value}, d = {DEPTH.value}\n")
     print("| clustering | seconds | processor seconds | leaves | error | peak memory, MiB |")
     print("|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder) / "features"
-        write_rows(path, features(POINTS.value, WIDTH.value, BRANCHING.value, DEPTH.value), WIDTH.value)
+        width, tree = WIDTH.value, (BRANCHING.value, DEPTH.value)
+        make = smooth(width) if KIND.value == "smooth" else clustered(width, *tree, NOISE.value)
+        write_rows(path, (make(min(BLOCK, POINTS.value - done)) for done in range(0, POINTS.value, BLOCK)), WIDTH.value)
         names = {"ours": ours, f"scikit-learn {sklearn.__version__}": peer}
         results = [measure(name, fit, path) for name, fit in names.items()]
     (seconds, processor, error), (its_seconds, its_processor, its_error) = results
@@ -56,17 +61,34 @@ def main(argv: list[str]) -> None:
     print(f"ours / it: error {error / its_error:.3f}")
 
 
-def features(points: int, width: int, branching: int, depth: int) -> Iterator[np.ndarray]:
-    """Blocks of float32 [m, width]: each is the sum of one offset a level, ever smaller, and noise."""
+def clustered(width: int, branching: int, depth: int, noise: float) -> Callable[[int], np.ndarray]:
+    """Makes float32 [n, width]: each is the sum of one offset a level, ever smaller, and noise."""
     rng = np.random.default_rng(0)
     offsets = [rng.standard_normal((branching**level, width), np.float32) * 0.7**level for level in range(1, depth + 1)]
-    for start in range(0, points, BLOCK):
-        count = min(BLOCK, points - start)
+
+    def make(count: int) -> np.ndarray:
         leaves = (branching**depth * rng.random(count) ** 1.5).astype(int)  # the first ones are more frequent
-        block = rng.standard_normal((count, width), np.float32) * 0.5
+        block = rng.standard_normal((count, width), np.float32) * np.float32(noise)
         for level, offset in enumerate(offsets, 1):
             block += offset[leaves // branching ** (depth - level)]
-        yield block
+        return block
+
+    return make
+
+
+def smooth(width: int, causes: int = 48, hidden: int = 512, modes: int = 400) -> Callable[[int], np.ndarray]:
+    """Makes float32 [n, width], none negative: two layers of a random network over causes of ever smaller scale."""
+    rng = np.random.default_rng(0)
+    scales = np.arange(1, causes + 1) ** -0.5
+    means, shares = rng.standard_normal((modes, causes)), rng.dirichlet(np.full(modes, 0.7))
+    first = rng.standard_normal((causes, hidden)) / np.linalg.norm(scales)
+    second = rng.standard_normal((hidden, width)) / np.sqrt(hidden / 2)
+
+    def make(count: int) -> np.ndarray:
+        own = (means[rng.choice(modes, count, p=shares)] + 0.6 * rng.standard_normal((count, causes))) * scales
+        return np.maximum(np.maximum(own @ first, 0) @ second - 0.5, 0)
+
+    return make
 
 
 def measure(name: str, fit: Fit, path: pathlib.Path) -> tuple[float, float, float]:

@@ -105,7 +105,7 @@ def test_larger_frames_are_cropped_as_torchvision_crops(monkeypatch):
     monkeypatch.setattr(s3d, "S3D", Seen)
     ramp = np.broadcast_to(np.arange(256, dtype=np.uint8)[None, :, None], (1, 256, 256, 3))
     frames = np.stack([ramp, ramp.swapaxes(1, 2)])
-    pixels = s3d.apply({}, frames) * np.float32(s3d.STANDARD_DEVIATION) + np.float32(s3d.MEAN)
+    pixels = np.asarray(s3d.apply({}, frames)) * np.float32(s3d.STANDARD_DEVIATION) + np.float32(s3d.MEAN)
     np.testing.assert_allclose(pixels * 255, frames[:, :, 16:240, 16:240], atol=1e-3)
     assert s3d.apply({}, frames[:, :, :225, :224]).shape == (2, 1, 224, 224, 3)
     assert s3d.apply({}, frames[:, :, :223, :96]).shape == (2, 1, 223, 96, 3)

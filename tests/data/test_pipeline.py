@@ -185,7 +185,7 @@ def test_two_processes_draw_the_batches_of_one(tmp_path: pathlib.Path, source: R
     processes = [
         subprocess.Popen(
             [sys.executable, "-c", HOST, str(tmp_path), index, str(tmp_path / index)],
-            env={**os.environ, "PYTHONPATH": f"{here}:{here.parents[1]}"},
+            env={**os.environ, "PYTHONPATH": f"{here}:{here.parent}:{here.parents[1]}"},
         )
         for index in "01"
     ]

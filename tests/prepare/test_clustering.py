@@ -1,10 +1,13 @@
 """Hierarchical k-means."""
 
+import hypothesis
 import numpy as np
 import pytest
+import scipy.sparse
+from hypothesis import strategies as st
 
 from videobert_jax.prepare import clustering
-from videobert_jax.prepare.clustering import fit_tree, k_means, squared_distances
+from videobert_jax.prepare.clustering import FAST, THOROUGH, Effort, fit_tree, k_means, nearest, squared_distances
 
 
 def blobs(clusters: int, each: int, width: int = 16, spread: float = 0.05, seed: int = 0) -> np.ndarray:
@@ -77,16 +80,17 @@ def test_k_means_finds_well_separated_clusters_of_very_unequal_sizes() -> None:
     assert sorted(np.bincount(labels)) == sorted(sizes)
 
 
-def test_an_emptied_cluster_is_seeded_again() -> None:
-    points = np.float32([[100], [101], [110], [111]])
-    centres, labels, error = clustering._lloyd(points, points[:, 0] ** 2, np.float32([[100], [199], [198]]), 0)
+@pytest.mark.parametrize("space", [clustering._Space, clustering._Pairs])
+def test_an_emptied_cluster_is_seeded_again(space) -> None:
+    points = np.float32([[0], [1], [10], [11]])
+    clusters, labels, error = clustering._lloyd(space(points), np.array([0, 0, 0]), 0)
     assert len(set(labels)) == 3
     assert error == pytest.approx(0.5)
-    assert sorted(centres[:, 0]) in ([100, 101, 110.5], [100.5, 110, 111])
+    assert sorted(clusters.means(points)[:, 0]) == [0.5, 10, 11]
 
 
 def seeds_of(points: np.ndarray, k: int, seed: int) -> np.ndarray:
-    return clustering._seeds(points, np.sum(points**2, axis=1), k, np.random.default_rng(seed))
+    return points[clustering._seeds(clustering._Space(points), len(points), k, np.random.default_rng(seed))]
 
 
 def test_seeds_are_distinct_points_and_better_than_random_ones() -> None:
@@ -108,3 +112,110 @@ def test_a_large_common_offset_does_not_blur_the_clusters() -> None:
     _, labels = k_means(points + np.float32(3000), 4, np.random.default_rng(0))
     assert all(len(set(labels[start : start + 10])) == 1 for start in range(0, 40, 10))
     assert len(set(labels)) == 4
+
+
+def test_points_far_from_zero_reach_the_leaves_that_were_fitted_on_them() -> None:
+    points = blobs(12, 10, spread=0.5) + np.float32(1e6)
+    tree = fit_tree(points, branching=3, depth=3, seed=0)
+    leaves = tree.assign(points)
+    assert set(leaves) == set(range(tree.size))
+    assert tree.size == 27
+    error = np.mean(np.sum((points - tree.centroids[leaves]) ** 2, axis=1))
+    assert error < 0.1 * points.var(axis=0).sum()
+
+
+@hypothesis.settings(max_examples=80, deadline=None, derandomize=True)
+@hypothesis.given(
+    seed=st.integers(0, 99),
+    shape=st.tuples(st.integers(1, 40), st.integers(1, 50)),
+    distinct=st.integers(1, 40),
+    scale=st.sampled_from([1e-42, 1e-20, 1e-3, 1.0, 1e3, 1e14]),
+    offset=st.sampled_from([0.0, 1e6]),
+    branching=st.sampled_from([2, 3, 12, 65_536]),
+    depth=st.sampled_from([1, 2, 16]),
+    memory=st.sampled_from([1, 4096, 1 << 30]),
+)
+def test_whatever_the_points_every_leaf_has_one(seed, shape, distinct, scale, offset, branching, depth, memory) -> None:
+    rng = np.random.default_rng(seed)
+    values = (rng.standard_normal((distinct, shape[1])) * scale + offset).astype(np.float32)
+    points = values[rng.integers(distinct, size=shape[0])]
+    tree = fit_tree(points, branching, depth, seed, memory=memory)
+    leaves = tree.assign(points)
+    assert 1 <= tree.size <= min(len(np.unique(points, axis=0)), branching**depth)
+    assert set(leaves) == set(range(tree.size))
+    assert np.isfinite(tree.nodes).all()
+    assert tree.nodes.tobytes() == fit_tree(points, branching, depth, seed, memory=memory).nodes.tobytes()
+
+
+def test_squares_too_small_for_single_precision_do_no_harm() -> None:
+    points = blobs(60, 1) * np.float32(1e-21)
+    tree = fit_tree(points, branching=12, depth=3, seed=0)
+    assert set(tree.assign(points)) == set(range(tree.size))
+
+
+@pytest.mark.parametrize(("total", "width"), [(60, 80), (60, 8)])
+def test_clusters_are_the_same_however_they_are_computed(monkeypatch, total, width) -> None:
+    points = blobs(15, total // 15, width, spread=2.0)
+    expected = k_means(points, 5, np.random.default_rng(0))
+    for block in (1, 70, 4000):  # sparse memberships and a row at a time; more rows; distances among all
+        monkeypatch.setattr(clustering, "BLOCK", block)
+        centres, labels = k_means(points, 5, np.random.default_rng(0))
+        np.testing.assert_array_equal(labels, expected[1])
+        np.testing.assert_allclose(centres, expected[0], atol=1e-4)
+        marks = clustering.Clusters(np.arange(60), labels).marks(60)
+        assert scipy.sparse.issparse(marks) == (block < 60 * 5)
+
+
+def test_distances_are_computed_a_block_at_a_time(monkeypatch) -> None:
+    points, centres = blobs(50, 4, spread=1.0), blobs(30, 1, seed=1)
+    expected = squared_distances(points, centres)
+    asked = []
+
+    def watched(*arguments: np.ndarray) -> np.ndarray:
+        asked.append(squared_distances(*arguments))
+        return asked[-1]
+
+    monkeypatch.setattr(clustering, "squared_distances", watched)
+    for block, calls in ((100, 67), (1, 200), (1 << 22, 1)):
+        monkeypatch.setattr(clustering, "BLOCK", block)
+        asked.clear()
+        labels, least = nearest(points, centres)
+        assert (len(asked), max(found.size for found in asked) <= max(block, 30)) == (calls, True)
+        np.testing.assert_array_equal(labels, expected.argmin(axis=1))
+        np.testing.assert_allclose(least, expected.min(axis=1), rtol=1e-5)
+
+
+def test_a_large_tree_samples_large_nodes_and_takes_trouble_over_small_ones(monkeypatch) -> None:
+    points = blobs(64, 60, spread=1.0)
+    thorough = fit_tree(points, branching=4, depth=5, seed=0)
+    calls = []
+
+    def watched(points: np.ndarray, k: int, rng: np.random.Generator, effort: Effort) -> tuple[np.ndarray, np.ndarray]:
+        calls.append((len(points), effort))
+        return k_means(points, k, rng, effort)
+
+    monkeypatch.setattr(clustering, "k_means", watched)
+    fit_tree(points, branching=4, depth=2, seed=0)
+    assert {effort for _, effort in calls} == {THOROUGH}
+    assert calls[0][0] == len(points)
+    calls.clear()
+    monkeypatch.setattr(clustering, "THOROUGH_NUMBERS", points.size - 1)
+    fast = fit_tree(points, branching=4, depth=5, seed=0)
+    assert calls[0] == (4 * FAST.sample, FAST)
+    assert {effort for total, effort in calls if total <= 16} == {THOROUGH}
+    assert {effort for total, effort in calls if total > 16} == {FAST}
+    errors = [np.sum((points - tree.centroids[tree.assign(points)]) ** 2) for tree in (fast, thorough)]
+    assert errors[0] < 1.1 * errors[1]  # one run where the other has three
+
+
+def test_a_run_ends_when_few_points_still_move() -> None:
+    points = np.random.default_rng(0).standard_normal((4000, 2)).astype(np.float32)
+    rounds = {}
+    for unsettled in (0.0, 0.01, 0.5):
+        space = clustering._Space(points)
+        watched, reach = [], space.nearest
+        space.nearest = lambda clusters, watched=watched, reach=reach: watched.append(1) or reach(clusters)
+        clustering._lloyd(space, np.arange(8), unsettled)
+        rounds[unsettled] = len(watched)
+    assert rounds[0.0] > rounds[0.01] > rounds[0.5] == 2
+    assert rounds[0.0] <= clustering.ITERATIONS + 1

@@ -38,3 +38,15 @@ def test_the_accelerator_is_used_where_there_is_one(monkeypatch) -> None:
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
     assert descent.descent(tree) != tree.assign
     np.testing.assert_array_equal(descent.descent(tree)(points), tree.assign(points))
+
+
+def test_no_more_children_are_gathered_at_once_than_memory_allows(monkeypatch) -> None:
+    tree, points = lopsided()
+    shapes = []
+    descend = descent._descend
+    monkeypatch.setattr(descent, "_descend", lambda *inputs: shapes.append(inputs[3].shape) or descend(*inputs))
+    for numbers, rows in ((5 * 8 * 100, 100), (1, 1)):
+        monkeypatch.setattr(descent, "NUMBERS", numbers)
+        shapes.clear()
+        np.testing.assert_array_equal(descent.descent_by_xla(tree)(points[:301]), tree.assign(points[:301]))
+        assert set(shapes) == {(rows, 8)}

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from videobert_jax.prepare import clustering
+from videobert_jax.prepare import clustering, streaming
 from videobert_jax.prepare.clustering import fit_tree
 from videobert_jax.prepare.quality import quality
 from videobert_jax.prepare.rows import write_rows
@@ -25,7 +25,7 @@ def videos() -> list[np.ndarray]:
 
 @pytest.mark.parametrize("factors", [(), FACTORS])
 def test_what_fits_into_memory_is_fitted_bitwise_as_ever(tmp_path, factors) -> None:
-    streamed = fit_videos(videos(), 4, 3, 0, factors, 1 << 20, tmp_path)
+    streamed = fit_videos(videos(), 4, 3, 0, factors, 1 << 21, tmp_path)
     assert streamed.centroids.tobytes() == fit(clips(), 4, 3, 0, factors).centroids.tobytes()
 
 
@@ -38,6 +38,16 @@ def test_what_does_not_fit_is_fitted_nearly_as_well_and_again_the_same(tmp_path,
     assert first.centroids.tobytes() != whole.centroids.tobytes()
     assert quality(first, videos()).error < 1.15 * quality(whole, videos()).error
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("width", "bytes_each"), [(16, 4 * (2 * 16 + 64)), (100, 4 * 4 * 100)])
+def test_clips_are_loaded_together_only_where_they_fit(tmp_path, monkeypatch, width, bytes_each) -> None:
+    own, loaded = np.ones((40, width), np.float32), []
+    monkeypatch.setattr(streaming, "fit", lambda features, *_: loaded.append(features.shape))
+    fit_videos([own, own], 2, 1, 0, (), 80 * bytes_each - 1, tmp_path)
+    assert loaded == []
+    fit_videos([own, own], 2, 1, 0, (), 80 * bytes_each, tmp_path)
+    assert loaded == [(80, width)]
 
 
 def test_no_more_rows_are_read_at_once_than_fit(tmp_path, monkeypatch) -> None:
@@ -53,7 +63,7 @@ def test_no_more_rows_are_read_at_once_than_fit(tmp_path, monkeypatch) -> None:
             return stored[rows]
 
     tree = fit_tree(Watched(), 4, 3, 0, memory=memory)
-    assert max(asked) * clustering._bytes_per_point(16, 4) <= memory
+    assert max(asked) * clustering.bytes_per_point(16) <= memory
     assert sum(asked) < 6 * len(points)  # about once or twice a level
     assert sorted(set(tree.assign(points))) == list(range(tree.size))
 
@@ -70,6 +80,14 @@ def test_hardly_any_memory_still_gives_a_tree(tmp_path) -> None:
     vocabulary = fit_videos(videos(), 4, 3, 0, (), 1, tmp_path)
     assert 48 < vocabulary.size <= 64
     assert set(vocabulary.assign(clips())) == set(range(vocabulary.size))
+
+
+def test_means_and_residuals_of_blocks_are_those_of_the_whole() -> None:
+    groups = np.random.default_rng(2).integers(5, size=3000)
+    means = np.stack([clips()[groups == group].mean(axis=0) for group in range(5)])
+    np.testing.assert_allclose(streaming._means(videos(), groups, (5, 16)), means, atol=1e-5)
+    residuals = np.concatenate(list(streaming._residuals(videos(), groups, means)))
+    np.testing.assert_array_equal(residuals, clips() - means[groups])
 
 
 def test_sample_is_evenly_spaced_over_all_videos() -> None:

@@ -79,6 +79,15 @@ def test_a_small_corpus_keeps_its_words(branching: int, depth: int, digest: str)
     assert content.hexdigest().startswith(digest)
 
 
+def test_words_do_not_depend_on_how_many_clips_are_assigned_at_once(monkeypatch) -> None:
+    features = blobs(30, 10, spread=2.0)
+    vocabulary = fit(features, 4, 3, 0, [[Part(8, 4)], [Part(8, 4)]])
+    words = vocabulary.assign(features)
+    for rows in (1, 7, 300):
+        monkeypatch.setattr(vocabularies, "ASSIGN_ROWS", rows)
+        np.testing.assert_array_equal(vocabulary.assign(features), words)
+
+
 def test_projection_whitens_each_part_and_gives_it_its_weight() -> None:
     rng = np.random.default_rng(0)
     features = rng.standard_normal((500, 12)) @ np.diag(np.geomspace(100, 0.1, 12)) + 7
@@ -142,11 +151,34 @@ def test_bad_features_are_errors() -> None:
     features[4, 2] = np.nan
     with pytest.raises(ValueError, match="clip 4 has a NaN"):
         fit(features, 2, 1, seed=0)
-    with pytest.raises(ValueError, match="clip 4 has a NaN"):
+    with pytest.raises(ValueError, match=r"clip 4 has a NaN, .* \(1 of 6 clips do\)"):
         tree.assign(features)
+    features[:, 2] = -1e16  # finite, but its square is more than float32 holds
+    with pytest.raises(ValueError, match=r"clip 0 .* huge .*\(6 of 6 clips do\); expected numbers below 1e\+15"):
+        fit(features, 2, 1, seed=0)
+    features[:, 2] = 0
     with pytest.raises(ValueError, match=r"shape \(6, 15\)"):
         tree.assign(features[:, :15])
     with pytest.raises(ValueError, match="add up"):
         fit_projection(features, (Part(5, 2),))
     with pytest.raises(ValueError, match="at least one clip"):
         fit(features[:0], 2, 1, seed=0)
+
+
+@pytest.mark.filterwarnings("error")
+def test_half_precision_is_taken_for_what_it_says() -> None:
+    features = blobs(6, 5, spread=1.0).astype(np.float16)
+    features[3, 3] = 65_504  # its largest number, whose square it does not hold
+    half, single = (fit(features.astype(kind), 3, 2, 0, [[Part(16, 9)]]) for kind in (np.float16, np.float32))
+    assert half.centroids.tobytes() == single.centroids.tobytes()
+    assert half.assign(features).tobytes() == single.assign(features.astype(np.float32)).tobytes()
+
+
+def test_more_words_than_a_model_can_have_are_an_error_that_says_what_to_do(monkeypatch) -> None:
+    features = np.concatenate([blobs(30, 2, width=12, spread=1.0), blobs(60, 1, seed=1, spread=1.0)], axis=1)
+    monkeypatch.setattr(vocabularies, "MOST_WORDS", 16)
+    assert fit(features, 4, 2, 0, FACTORS).size == 16
+    with pytest.raises(
+        ValueError, match=r"4 x 16 are 64 visual words, expected at most 16; lower .*branching or .*depth"
+    ):
+        fit(features, 4, 3, 0, FACTORS)

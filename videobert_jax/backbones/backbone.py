@@ -84,7 +84,7 @@ class ForeignBackbone:
     Attributes:
       name: its key in the registry.
       check: (frames of a clip, image size, weights) as in the config; raises ConfigError for what it cannot work with.
-      load: from the config's weights, to what makes float32 features [N, D] of N clips; may raise OSError or ValueError.
+      load: from the config's weights to what makes float32 features [N, D] of N clips; may raise OSError or ValueError.
     """
 
     name: str
@@ -96,9 +96,7 @@ def require_frames(name: str, frames: int, least: int, multiple: int = 1) -> Non
     """Raises ConfigError if clips have fewer frames than `least`, or no multiple of `multiple`."""
     if frames < least or frames % multiple:
         multiples = f", a multiple of {multiple}" if multiple > 1 else ""
-        raise ConfigError(
-            f"config.prepare.clip_frames is {frames}; backbone {name} needs at least {least}{multiples}"
-        )
+        raise ConfigError(f"config.prepare.clip_frames is {frames}; backbone {name} needs at least {least}{multiples}")
 
 
 def refuse_weights(name: str, weights: str) -> None:

@@ -1,12 +1,13 @@
-"""Any vision model of `transformers`, from a folder that `save_pretrained` wrote; torch, which runs it, is not required.
+"""Any vision model of `transformers`, from a folder that `save_pretrained` wrote; torch runs it, where it is installed.
 
-The folder holds `config.json`, `preprocessor_config.json` and the weights as `safetensors`; a processor of `transformers`
-does the preprocessing that the folder names. A model with `num_frames` in its config (VideoMAE, TimeSformer, ViViT) sees
-a clip as so many frames, evenly spaced. One of images (ViT, DINOv2, ResNet, the vision half of CLIP) sees three, and
-their features are averaged; what moves is not told then. The feature is the pooled output, or the mean of the last
-hidden states where a model has none or the folder has no weights for it.
+The folder holds `config.json`, `preprocessor_config.json` and the weights as `safetensors`. Its preprocessing is bound
+to it: frames go through the image processor of `transformers` that it names.
 
-The frames come as squares of `prepare.image_size`, which should be the size that the processor resizes to.
+A model with `num_frames` in its config (VideoMAE, TimeSformer, ViViT) sees a clip as so many frames, evenly spaced. One
+of images (ViT, DINOv2, ResNet, the vision half of CLIP) sees three, whose features are averaged, and so not what moves.
+The feature is the pooled output, or the mean of the last hidden states where there is none or no weights for it.
+
+Frames come as squares of `prepare.image_size`, which had best be the size that the processor resizes to.
 """
 
 import dataclasses
@@ -57,7 +58,7 @@ def moments(frames: int, count: int) -> np.ndarray:
 def pool(outputs: Mapping[str, np.ndarray]) -> np.ndarray:
     """Features [N, D] of a model's outputs.
 
-    They are `pooler_output`, [N, D] or [N, D, 1, 1], or the mean of `last_hidden_state`, [N, places, D] or [N, D, H, W].
+    These are `pooler_output`, [N, D] or [N, D, 1, 1], or the mean of `last_hidden_state`, [N, L, D] or [N, D, H, W].
     """
     if "pooler_output" in outputs:
         return outputs["pooler_output"].reshape(len(outputs["pooler_output"]), -1)

@@ -6,8 +6,7 @@ may change in the last bit.
 
 Points may lie on disk (`rows.py`). A node that does not fit into memory, and in a large tree one with many points for
 each child, is clustered on a uniform sample of its points, one large mini-batch; all its points then go to the nearest
-centre, block by block. Most of a large tree's error is decided at its last level, whose nodes are small: there the effort
-goes.
+centre, block by block. Small nodes, on the last level of a large tree, get the more effort: they decide its error.
 """
 
 import dataclasses
@@ -112,7 +111,7 @@ def fit_tree(
     """
     total, width = points.shape
     effort = THOROUGH if total * width <= THOROUGH_NUMBERS else FAST
-    fitting = max(memory // _bytes_per_point(width), FEWEST * branching)  # points at once
+    fitting = max(memory // bytes_per_point(width), FEWEST * branching)  # points at once
     centroids, first_child, child_count = [_mean(points, fitting)], [0], [0]
     level = [(0, np.arange(total))]
     for number in range(depth):
@@ -130,7 +129,7 @@ def fit_tree(
     return Tree(np.stack(centroids), first, count, _number_leaves(first_child, child_count))
 
 
-def _bytes_per_point(width: int) -> int:
+def bytes_per_point(width: int) -> int:
     """Of a node in memory: the point, the point about its origin, and what is a number or a few for each point."""
     return 4 * (2 * width + 64)
 
@@ -199,14 +198,15 @@ def k_means(
     shifted = points - origin
     few = len(points) <= points.shape[1] and len(points) ** 2 <= BLOCK
     space = _Pairs(shifted) if few else _Space(shifted)
-    seeds = (_seeds(space, len(points), k, rng) for _ in range(effort.restarts))
+    restarts = effort.restarts if k < len(points) else 1  # to give each point a cluster, one is enough
+    seeds = (_seeds(space, len(points), k, rng) for _ in range(restarts))
     clusters, labels, _ = min((_lloyd(space, start, effort.unsettled) for start in seeds), key=lambda run: run[2])
     used, labels = np.unique(labels, return_inverse=True)
     return clusters.means(shifted)[used] + origin, labels
 
 
 @dataclasses.dataclass(frozen=True)
-class _Clusters:
+class Clusters:
     """Which of n points are averaged for which of k centres: pairs of a point and a centre."""
 
     rows: np.ndarray  # int [pairs], in [0, n)
@@ -237,7 +237,7 @@ class _Space:
         """Float32 [n, rows]."""
         return squared_distances(self.points, self.points[rows], self.norms)
 
-    def nearest(self, clusters: _Clusters) -> tuple[np.ndarray, np.ndarray]:
+    def nearest(self, clusters: Clusters) -> tuple[np.ndarray, np.ndarray]:
         """The centre nearest to each point, int [n], and its squared distance, float32 [n]."""
         return nearest(self.points, clusters.means(self.points), self.norms)
 
@@ -255,7 +255,7 @@ class _Pairs:
         """As `_Space.to_points`."""
         return self.between[:, rows]
 
-    def nearest(self, clusters: _Clusters) -> tuple[np.ndarray, np.ndarray]:
+    def nearest(self, clusters: Clusters) -> tuple[np.ndarray, np.ndarray]:
         """As `_Space.nearest`."""
         marks = clusters.marks(len(self.between))
         share = marks / marks.sum(axis=0)
@@ -269,7 +269,7 @@ def _seeds(space: _Space | _Pairs, total: int, k: int, rng: np.random.Generator)
     candidates = 2 + int(np.log(k))
     chosen = [int(rng.integers(total))]
     least = space.to_points(np.array(chosen))[:, 0]
-    while len(chosen) < k and least.any():
+    while len(chosen) < min(k, total) and least.any():
         cumulative = np.cumsum(least, dtype=np.float64)
         drawn = np.searchsorted(cumulative, rng.random(candidates) * cumulative[-1], side="right")
         drawn = np.minimum(drawn, total - 1)
@@ -280,18 +280,18 @@ def _seeds(space: _Space | _Pairs, total: int, k: int, rng: np.random.Generator)
     return np.array(chosen)
 
 
-def _lloyd(space: _Space | _Pairs, seeds: np.ndarray, unsettled: float) -> tuple[_Clusters, np.ndarray, float]:
+def _lloyd(space: _Space | _Pairs, seeds: np.ndarray, unsettled: float) -> tuple[Clusters, np.ndarray, float]:
     """What the centres are means of, labels [n], and the summed squared error.
 
     An emptied cluster is moved to the point farthest from its centre.
     """
-    clusters = _Clusters(seeds, np.arange(len(seeds)))
+    clusters = Clusters(seeds, np.arange(len(seeds)))
     labels, least = space.nearest(clusters)
     points = np.arange(len(labels))
     for _ in range(ITERATIONS):
         empty = np.flatnonzero(np.bincount(labels, minlength=len(seeds)) == 0)
         farthest = np.argsort(-least, kind="stable")[: len(empty)] if len(empty) else empty
-        clusters, previous = _Clusters(np.append(points, farthest), np.append(labels, empty)), labels
+        clusters, previous = Clusters(np.append(points, farthest), np.append(labels, empty)), labels
         labels, least = space.nearest(clusters)
         if np.count_nonzero(labels != previous) <= unsettled * len(labels):
             break

@@ -9,7 +9,8 @@ import numpy as np
 
 from videobert_jax.prepare.clustering import Tree
 
-ROWS = 1024  # points of a block; the last one is filled up, so that one program serves all
+ROWS = 1024  # points of a block, at most; the last one is filled up, so that one program serves all
+NUMBERS = 1 << 25  # of the children that a block's points are compared with, at once
 
 
 def descent(tree: Tree) -> Callable[[np.ndarray], np.ndarray]:
@@ -21,18 +22,19 @@ def descent(tree: Tree) -> Callable[[np.ndarray], np.ndarray]:
 
 
 def descent_by_xla(tree: Tree) -> Callable[[np.ndarray], np.ndarray]:
-    """`tree.assign` as a function of float32 [n, P] on JAX's default device, which keeps the tree."""
+    """`tree.assign` as a function of float32 [n, P] on JAX's default device, which keeps the tree and one block."""
     levels = _levels(tree)
     width = max(int(tree.child_count.max()), 1)
+    rows = min(max(NUMBERS // (width * tree.nodes.shape[1]), 1), ROWS)
     arrays = jax.device_put((tree.nodes, tree.first_child, tree.child_count))
 
     def assign(points: np.ndarray) -> np.ndarray:
         leaves = np.zeros(len(points), np.int32)
-        for start in range(0, len(points), ROWS):
-            block = points[start : start + ROWS]
-            padded = np.pad(block, ((0, ROWS - len(block)), (0, 0)))
+        for start in range(0, len(points), rows):
+            block = points[start : start + rows]
+            padded = np.pad(block, ((0, rows - len(block)), (0, 0)))
             reached = np.asarray(_descend(*arrays, padded, width, levels))[: len(block)]
-            leaves[start : start + ROWS] = tree.leaf_ids[reached]
+            leaves[start : start + rows] = tree.leaf_ids[reached]
         return leaves
 
     return assign
@@ -55,8 +57,8 @@ def _descend(
     node = jnp.zeros(len(points), jnp.int32)
     for _ in range(levels):
         first, count = first_child[node][:, None], child_count[node][:, None]
-        children = nodes[first + jnp.minimum(place, jnp.maximum(count - 1, 0))]  # [n, width, P]
+        children = nodes[first + jnp.minimum(place, jnp.maximum(count - 1, 0))]  # [n, width, P], the last one repeated
         distances = jnp.sum((points[:, None] - children) ** 2, axis=-1)
-        nearest = jnp.argmin(jnp.where(place < count, distances, jnp.inf), axis=1).astype(jnp.int32)
+        nearest = jnp.argmin(distances, axis=1).astype(jnp.int32)
         node = jnp.where(count[:, 0] > 0, first[:, 0] + nearest, node)
     return node

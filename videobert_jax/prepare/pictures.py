@@ -1,6 +1,7 @@
 """What visual words look like: the frame nearest each centroid, and a contact sheet for people (VideoBERT figure 3)."""
 
 import collections
+import dataclasses
 import io
 import pathlib
 from collections.abc import Callable, Iterable, Sequence
@@ -8,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 from PIL import Image, ImageDraw
 
-from videobert_jax.prepare.clustering import squared_distances
+from videobert_jax.prepare.clustering import nearest
 from videobert_jax.prepare.vocabulary import Vocabulary
 
 Clip = tuple[str, int]  # video id, index of the clip in the video
@@ -17,87 +18,129 @@ SHEET_COLUMNS = 6  # words side by side
 SHEET_FRAMES = 4  # frames of each word, nearest first
 CELL = 64  # pixels, side of a frame on the sheet
 GAP = 16  # pixels around a word; holds its number
-BLOCK = 1024  # words without clips whose nearest word is looked for at once
+TEXT = 12  # pixels, size of the letters
+HELD = 1 << 16  # clips that are held beside those kept of each word
+FOUND = np.dtype([("word", np.int32), ("distance", np.float32), ("video", np.int32), ("clip", np.int32)])
 
 
-def nearest_clips(vocabulary: Vocabulary, videos: Iterable[tuple[str, np.ndarray]], count: int) -> list[list[Clip]]:
-    """For each visual word, at most `count` of the clips that have it, nearest to its centroid first.
+@dataclasses.dataclass(frozen=True)
+class Examples:
+    """What shows a visual word.
+
+    Attributes:
+      count: clips that have the word.
+      clips: of these the nearest to its centroid, nearest first; if none has it, those of the nearest word in use.
+    """
+
+    count: int
+    clips: tuple[Clip, ...]
+
+
+def nearest_clips(vocabulary: Vocabulary, videos: Iterable[tuple[str, np.ndarray]], count: int) -> list[Examples]:
+    """For each visual word, `count` examples or as many as there are. Memory grows with words and videos, not clips.
 
     Args:
-      vocabulary: fitted on these videos; a word that none of them has gets the clips of the nearest one that some have.
-      videos: (video id, float features [clips, D]), read once.
-      count: clips of each word.
+      vocabulary: fitted on these videos.
+      videos: (video id, float features [clips, D]), read once; at least one clip in all.
+      count: clips of each word. Of equally near ones the first counts.
     """
-    clips: list[Clip] = []
-    words, distances = [np.zeros(0, np.int32)], [np.zeros(0, np.float32)]
     centroids = vocabulary.centroids
+    counts = np.zeros(vocabulary.size, int)
+    video_ids: list[str] = []
+    found, held = [np.zeros(0, FOUND)], 0
     for video_id, features in videos:
-        clips += [(video_id, index) for index in range(len(features))]
-        words.append(vocabulary.assign(features))
-        distances.append(np.sum((vocabulary.projection(features) - centroids[words[-1]]) ** 2, axis=1))
-    all_words = np.concatenate(words)
-    order = np.lexsort((np.concatenate(distances), all_words))  # by word, then by distance
-    groups = np.split(order, np.searchsorted(all_words[order], np.arange(1, vocabulary.size)))
-    used = np.array([word for word, group in enumerate(groups) if len(group)])
+        clips = np.zeros(len(features), FOUND)
+        clips["word"] = words = vocabulary.assign(features)
+        clips["distance"] = np.sum((vocabulary.projection(features) - centroids[words]) ** 2, axis=1)
+        clips["video"], clips["clip"] = len(video_ids), np.arange(len(features))
+        video_ids.append(video_id)
+        counts += np.bincount(words, minlength=vocabulary.size)
+        found, held = [*found, clips], held + len(clips)
+        if held > HELD:
+            found, held = [_nearest_of_each(np.concatenate(found), count)], 0
+    kept = _nearest_of_each(np.concatenate(found), count)
+    used, starts = np.unique(kept["word"], return_index=True)
+    groups = [
+        tuple((video_ids[clip["video"]], int(clip["clip"])) for clip in group) for group in np.split(kept, starts[1:])
+    ]
     shown = np.arange(vocabulary.size)
     unused = np.setdiff1d(shown, used)
-    for block in np.split(unused, range(BLOCK, len(unused), BLOCK)):
-        shown[block] = used[squared_distances(centroids[block], centroids[used]).argmin(axis=1)]
-    return [[clips[index] for index in groups[word][:count]] for word in shown]
+    shown[unused] = used[nearest(centroids[unused], centroids[used])[0]]
+    of_word = dict(zip(used.tolist(), groups, strict=True))
+    return [Examples(int(counts[word]), of_word[other]) for word, other in enumerate(shown.tolist())]
+
+
+def _nearest_of_each(clips: np.ndarray, count: int) -> np.ndarray:
+    """Of `FOUND` clips, at most `count` of each word, by word and then by distance."""
+    clips = clips[np.lexsort((clips["distance"], clips["word"]))]
+    rank = np.arange(len(clips)) - np.searchsorted(clips["word"], clips["word"])
+    return clips[rank < count]
 
 
 def write_pictures(
-    directory: pathlib.Path, nearest: Sequence[Sequence[Clip]], thumbnails: Callable[[str], Sequence[bytes]]
+    directory: pathlib.Path, examples: Sequence[Examples], thumbnails: Callable[[str], Sequence[bytes]]
 ) -> None:
-    """Writes ``frames/<word, five digits>.jpg`` for every word that has a clip, and contact sheets.
+    """Writes ``frames/<word, five digits>.jpg`` for every word, and contact sheets of those that clips have.
 
-    ``contact_sheet.jpg`` shows `SHEET_WORDS` words evenly spaced over the vocabulary, all of a small one. A larger one
-    has all its words in ``contact_sheets/<first word, five digits>.jpg`` too.
+    ``contact_sheet.jpg`` shows the `SHEET_WORDS` most frequent words, in the order of their numbers, so that neighbours
+    look alike. Of a vocabulary with more words, ``contact_sheets/<first number, five digits>.jpg`` show all: each page
+    is of `SHEET_WORDS` numbers and 1 to 2 KB for a frame.
 
     Args:
       directory: the vocabulary's folder.
-      nearest: clips of each word from `nearest_clips`, of the training videos alone.
+      examples: those of each word from `nearest_clips`, of the training videos alone.
       thumbnails: gives a video's JPEGs, one for each clip; called once a sheet for each video that is needed.
     """
     (directory / "frames").mkdir(parents=True, exist_ok=True)
-    words = list(range(len(nearest)))
-    pages = [words[start : start + SHEET_WORDS] for start in range(0, len(words), SHEET_WORDS)]
+    total = len(examples)
+    used = sum(example.count > 0 for example in examples)
+    pages = [range(start, min(start + SHEET_WORDS, total)) for start in range(0, total, SHEET_WORDS)]
     for page in pages:
-        rows = _pictures(page, nearest, thumbnails)
+        rows = _pictures(page, examples, thumbnails)
         for word, frames in rows:
-            if frames:
-                (directory / "frames" / f"{word:05d}.jpg").write_bytes(frames[0])
+            (directory / "frames" / f"{word:05d}.jpg").write_bytes(frames[0])
         if len(pages) > 1:
             (directory / "contact_sheets").mkdir(exist_ok=True)
-            _contact_sheet(rows).save(directory / "contact_sheets" / f"{page[0]:05d}.jpg", quality=85)
-    if len(pages) > 1:
-        rows = _pictures(np.linspace(0, len(nearest) - 1, SHEET_WORDS).astype(int).tolist(), nearest, thumbnails)
-    _contact_sheet(rows).save(directory / "contact_sheet.jpg", quality=85)
+            title = f"visual words {page[0]:,} to {page[-1]:,} of {total:,}; {used:,} have clips"
+            _contact_sheet(title, rows, examples).save(directory / "contact_sheets" / f"{page[0]:05d}.jpg", quality=85)
+    frequent = sorted(sorted(range(total), key=lambda word: -examples[word].count)[:SHEET_WORDS])
+    title = f"the {min(used, SHEET_WORDS):,} most frequent of {total:,} visual words; {used:,} have clips"
+    rows = _pictures(frequent, examples, thumbnails)
+    _contact_sheet(title, rows, examples).save(directory / "contact_sheet.jpg", quality=85)
 
 
 def _pictures(
-    words: Sequence[int], nearest: Sequence[Sequence[Clip]], thumbnails: Callable[[str], Sequence[bytes]]
+    words: Sequence[int], examples: Sequence[Examples], thumbnails: Callable[[str], Sequence[bytes]]
 ) -> list[tuple[int, list[bytes]]]:
     """Each of `words` with the JPEGs of its nearest clips; a video is opened once."""
     needed = collections.defaultdict(set)
-    for video_id, index in (clip for word in words for clip in nearest[word][:SHEET_FRAMES]):
+    for video_id, index in (clip for word in words for clip in examples[word].clips[:SHEET_FRAMES]):
         needed[video_id].add(index)
     pictures: dict[Clip, bytes] = {}
     for video_id in sorted(needed):
         frames = thumbnails(video_id)
         pictures |= {(video_id, index): frames[index] for index in needed[video_id]}
-    return [(word, [pictures[clip] for clip in nearest[word][:SHEET_FRAMES]]) for word in words]
+    return [(word, [pictures[clip] for clip in examples[word].clips[:SHEET_FRAMES]]) for word in words]
 
 
-def _contact_sheet(words: Sequence[tuple[int, Sequence[bytes]]]) -> Image.Image:
-    """A grid of words, each its number over a strip of its nearest frames."""
+def _contact_sheet(
+    title: str, words: Sequence[tuple[int, Sequence[bytes]]], examples: Sequence[Examples]
+) -> Image.Image:
+    """A grid of the words that have clips: number and clips over a strip of the nearest frames."""
     width, height = SHEET_FRAMES * CELL + GAP, CELL + GAP
-    columns = min(SHEET_COLUMNS, len(words))
-    sheet = Image.new("RGB", (columns * width + GAP, -(-len(words) // columns) * height + GAP), "white")
+    words = [(word, frames) for word, frames in words if examples[word].count]
+    rows = -(-len(words) // SHEET_COLUMNS)
+    sheet = Image.new("RGB", (SHEET_COLUMNS * width + GAP, rows * height + 2 * GAP), "white")
     draw = ImageDraw.Draw(sheet)
+    draw.text(
+        (GAP, 2), f"{title}. Each: number, clips that have it, the nearest of them first.", fill="black", font_size=TEXT
+    )
     for place, (word, frames) in enumerate(words):
-        left, top = GAP + place % columns * width, place // columns * height + GAP
-        draw.text((left, top - 13), f"{word}", fill="#555555")
+        left, top = GAP + place % SHEET_COLUMNS * width, place // SHEET_COLUMNS * height + 2 * GAP
+        count = examples[word].count
+        draw.text(
+            (left, top - 15), f"{word}: {count:,} {'clip' if count == 1 else 'clips'}", fill="#555555", font_size=TEXT
+        )
         for index, jpeg in enumerate(frames):
             frame = Image.open(io.BytesIO(jpeg)).convert("RGB").resize((CELL, CELL), Image.Resampling.LANCZOS)
             sheet.paste(frame, (left + index * CELL, top))

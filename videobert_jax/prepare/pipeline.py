@@ -19,9 +19,10 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from videobert_jax.config import Config, DataConfig, PrepareConfig
+from videobert_jax.config import Config, PrepareConfig
 from videobert_jax.config_check import check
 from videobert_jax.data.records import SCHEMA_VERSION, RecordError, RecordSource
+from videobert_jax.prepare import precomputed
 from videobert_jax.prepare.account import Account
 from videobert_jax.prepare.annotations import Annotation
 from videobert_jax.prepare.blocks import Block, Planned, write_plan
@@ -59,7 +60,7 @@ def prepare(config: Config, run: Run | None = None) -> pathlib.Path:
     check(config)
     cache = pathlib.Path(config.data.cache)
     with _explained(cache):
-        corpus = _named_corpus(config.data) if config.data.videos else scan(_kitchen(config, cache))
+        corpus = _named_corpus(config) if config.data.videos else scan(_kitchen(config, cache))
         directory = cache / f"prepared-{_key(config.prepare, corpus)}"
         if not _is_finished(directory):
             with exclusive(directory):
@@ -69,11 +70,12 @@ def prepare(config: Config, run: Run | None = None) -> pathlib.Path:
     return directory
 
 
-def _named_corpus(config: DataConfig) -> Corpus:
+def _named_corpus(config: Config) -> Corpus:
     transcripts, annotations = (
-        pathlib.Path(name) if name else None for name in (config.transcripts, config.annotations)
+        pathlib.Path(name) if name else None for name in (config.data.transcripts, config.data.annotations)
     )
-    corpus = scan(pathlib.Path(config.videos), transcripts, annotations)
+    features = config.prepare.backbone == precomputed.BACKBONE
+    corpus = scan(pathlib.Path(config.data.videos), transcripts, annotations, features)
     if corpus.transcripts:
         streams.reader(corpus.transcripts)  # a file of another format shows now, not after the features
     return corpus
@@ -134,8 +136,10 @@ def _features_key(config: PrepareConfig) -> str:
 
 
 def _weights(config: PrepareConfig) -> list[pathlib.Path]:
-    """The backbone's file of weights, if it has one; whether it should, `stages.check` knows."""
+    """The files of the backbone's weights, if it has any; whether it should, its `check` knows."""
     path = pathlib.Path(config.backbone_weights)
+    if config.backbone_weights and path.is_dir():
+        return sorted(file for file in path.iterdir() if file.is_file())
     return [path] if path.is_file() else []
 
 

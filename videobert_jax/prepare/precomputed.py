@@ -1,9 +1,9 @@
 """Features that somebody has computed already, `<video id>.npy` or `<video id>.npz`, read in place of videos.
 
-A file holds one array of float16, float32 or float64, [rows, size]: row i is about the seconds ``[i / fps, (i + 1) /
-fps)`` of the video, so for one vector per second `prepare.fps` is 1. Of an .npz it is the array named `features`, or the
-only one. All files of a corpus have rows of one size: that which most of them have, and of equally many that of the
-first by id; the others are refused. Nothing is unpickled.
+The array, of an .npz the one named `features` or the only one, is float16, float32 or float64 [rows, size]. Row i is
+about the seconds ``[i / fps, (i + 1) / fps)`` of the video: for one vector per second `prepare.fps` is 1. All files of
+a corpus have rows of one size, that which most of them have, of equally many that of the first by id; the others are
+refused. Nothing is unpickled.
 """
 
 import collections

@@ -147,7 +147,7 @@ def _flaws_of_features(paths: Sequence[pathlib.Path]) -> dict[pathlib.Path, str]
         try:
             sizes[path] = precomputed.shape(path).size
         except OSError as error:
-            flaws[path] = f"cannot be read: {error.strerror}"
+            flaws[path] = f"cannot be read: {error.strerror or error}"
         except ValueError as error:
             flaws[path] = str(error)
     most = precomputed.common_size(list(sizes.values()))

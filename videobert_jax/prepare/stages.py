@@ -14,8 +14,8 @@ import pathlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from videobert_jax import tokenizer
-from videobert_jax.backbones import VideoBackbone, get_backbone
-from videobert_jax.config import ConfigError, PrepareConfig
+from videobert_jax.backbones import get_backbone
+from videobert_jax.config import PrepareConfig
 from videobert_jax.data.records import Record, shard_name, write_metadata, write_shard
 from videobert_jax.prepare import alignment, sentences
 from videobert_jax.prepare.account import Account
@@ -50,11 +50,7 @@ def check(config: PrepareConfig) -> None:
 
     `config_check` judges the rest.
     """
-    backbone = get_backbone(config.backbone)
-    if isinstance(backbone, VideoBackbone):
-        backbone.check(config.clip_frames, config.image_size, config.backbone_weights)
-    elif config.backbone_weights:
-        raise ConfigError(f"{config.backbone} brings its own weights: leave config.prepare.backbone_weights empty")
+    get_backbone(config.backbone).check(config.clip_frames, config.image_size, config.backbone_weights)
     sentences.find_splitter(config)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
-from videobert_jax.prepare.clustering import Tree, fit_tree
+from videobert_jax.prepare.clustering import Tree, bytes_per_point, fit_tree
 from videobert_jax.prepare.rows import RowFile, write_rows
 from videobert_jax.prepare.vocabulary import (
     PROJECTION_SAMPLE,
@@ -55,7 +55,7 @@ def fit_videos(
     """
     shapes = [video.shape for video in videos]
     clips, width = sum(shape[0] for shape in shapes), shapes[0][1]
-    if COPIES * 4 * width * clips <= memory:
+    if clips * max(COPIES * 4 * width, bytes_per_point(width)) <= memory:
         return fit(np.concatenate(list(videos)), branching, depth, seed, factors, memory)
     parts = [part for factor in factors for part in factor]
     projection = fit_projection(sample_clips(videos, PROJECTION_SAMPLE), parts)

@@ -20,12 +20,14 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import scipy.linalg
 
-from videobert_jax.prepare.clustering import MEMORY, Tree, fit_tree
+from videobert_jax.prepare.clustering import MEMORY, Clusters, Tree, fit_tree
 from videobert_jax.prepare.descent import descent
 from videobert_jax.prepare.storage import reading
 
 VERSION = 1
 PROJECTION_SAMPLE = 16_384  # rows, evenly spaced, that the projection is fitted on
+LARGEST = np.float32(1e15)  # of a feature; squares of larger ones add up to more than float32 holds
+MOST_WORDS = 1 << 22  # a model has an embedding of each
 ASSIGN_ROWS = 65_536  # points that descend the trees at once, which bounds memory
 
 
@@ -103,6 +105,14 @@ class Vocabulary:
     projection: Projection
     trees: tuple[Tree, ...]
     offsets: tuple[np.ndarray, ...]
+
+    def __post_init__(self) -> None:
+        if self.size > MOST_WORDS:
+            sizes = " x ".join(f"{tree.size:,}" for tree in self.trees)
+            raise ValueError(
+                f"{sizes} are {self.size:,} visual words, expected at most {MOST_WORDS:,}; "
+                "lower config.prepare.branching or config.prepare.depth"
+            )
 
     @property
     def size(self) -> int:
@@ -198,7 +208,7 @@ def fit(
     shares = tree_shares(projection, factors, depth)
     for number, (columns, levels) in enumerate(shares, 1):
         own = points[:, columns]
-        offset = _means(own, leaf) if trees else np.zeros((1, own.shape[1]), np.float32)
+        offset = Clusters(np.arange(len(own)), leaf).means(own) if trees else np.zeros((1, own.shape[1]), np.float32)
         residual = own - offset[leaf]
         trees.append(fit_tree(residual, branching, levels, seed, tree_name(number, len(shares)), memory))
         offsets.append(offset)
@@ -221,16 +231,11 @@ def tree_name(number: int, count: int) -> str:
     return f"k-means, tree {number} of {count}" if count > 1 else "k-means"
 
 
-def _means(points: np.ndarray, groups: np.ndarray) -> np.ndarray:
-    """Float32 [groups, P]: the mean of each group of float32 `points` [n, P]; no group is empty."""
-    members = (groups[:, None] == np.arange(groups.max() + 1)).astype(np.float32)
-    return members.T @ points / members.sum(axis=0)[:, None]
-
-
 def require_finite(features: np.ndarray, name: str) -> None:
-    """Raises ValueError that says where if a value of [n, D] `features` is not finite; `name` says whose they are."""
-    bad = np.flatnonzero(~np.isfinite(features).all(axis=1))
+    """Raises ValueError that says where if a value of [n, D] `features` is not below `LARGEST`; `name` says whose."""
+    bad = np.flatnonzero(~(np.abs(features) < LARGEST).all(axis=1))
     if len(bad):
         raise ValueError(
-            f"{name}: clip {bad[0]} has a NaN or infinite feature ({len(bad)} of {len(features)} clips do)"
+            f"{name}: clip {bad[0]} has a NaN, infinite or huge feature ({len(bad)} of {len(features)} clips do); "
+            f"expected numbers below {LARGEST:g}"
         )
