@@ -12,7 +12,7 @@ The size is the config's argument, `--config=configs/base.py:small`:
 | large | 24 x 1024 | BERT-large, as in the paper, on a pod slice |
 
 With no videos named, the kitchen corpus is rendered, cached and trained on; `--config.data.videos=DIR` takes a folder
-of your own videos with `.vtt` or `.srt` files beside them.
+of your own videos with transcripts beside them; docs/datasets tells which formats, and where else these may lie.
 """
 
 from ml_collections import ConfigDict
