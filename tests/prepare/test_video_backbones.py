@@ -60,3 +60,15 @@ def test_other_weights_under_the_same_name_are_prepared_anew(config, tmp_path):
     np.save(tmp_path / "three.npy", np.array([1, 2, 3, 4], np.float32))
     assert pipeline._key(config, corpus) != keys[0]
     assert pipeline._features_key(config) != keys[1]
+
+
+@pytest.mark.parametrize("error", [ValueError("no checkpoint"), OSError("no disk")])
+def test_weights_that_cannot_be_read_are_an_error_of_the_config(config, monkeypatch, error):
+    def load(_):
+        raise error
+
+    broken = dataclasses.replace(backbones.REGISTRY[NAME], load=load)
+    for backbone in (broken, backbones.ForeignBackbone(NAME, check=broken.check, load=load)):
+        monkeypatch.setitem(backbones.REGISTRY, NAME, backbone)
+        with pytest.raises(ConfigError, match=f"the weights of backbone mean_colour cannot be read: {error}"):
+            features._embedder(NAME, f"{type(backbone)} {error}")

@@ -36,7 +36,7 @@ from videobert_jax.prepare.storage import DamagedError, exclusive, read_json, re
 from videobert_jax.tokens import TokenSpace
 
 VERSION = 2  # of the result; raised when a stage comes to compute something else
-FEATURES_VERSION = 1  # the same, of the features alone
+FEATURES_VERSION = 2  # the same, of the features alone
 MANIFEST, REPORT, RECORDS = "manifest.json", "report.json", "records"
 # The fields of PrepareConfig that features depend on.
 FEATURE_SETTINGS = ("fps", "clip_frames", "backbone", "backbone_weights", "image_size")

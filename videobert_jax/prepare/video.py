@@ -3,10 +3,10 @@
 A damaged file is mended where the picture on show at an instant remains known, and refused where it does not:
 
 - A packet that does not decode is left out, and so is a picture that is not later than the one before it; that one
-  stays on show. A picture without a time follows the one before it. Of an AVI file, which has no times of
-  presentation, those of decoding count.
+  stays on show. A picture without a time follows the one before it. If pictures are stored in another order than
+  they are shown in, but their times do not tell, as in AVI, the times of decoding count.
 - Refused are files of which more than `DAMAGED_SHARE` is left out, which end before their header says, whose clock
-  jumps by more than `MAX_HOLD` or runs far past the end, and pictures of more than `MAX_PIXELS`.
+  jumps by more than `MAX_HOLD`, and pictures of more than `MAX_PIXELS`.
 
 Turned and mirrored pictures are shown as the file says. Neither the aspect ratio nor transparency is kept, and
 interlaced pictures are read as they are. A cover picture is no video.
@@ -16,8 +16,9 @@ import itertools
 import math
 import pathlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
+from typing import Any
 
 import av
 import numpy as np
@@ -26,13 +27,15 @@ from av.video.reformatter import Interpolation, VideoReformatter
 
 TICK = Fraction(1, 1000)  # seconds; the coarsest clock in use (Matroska's), so times are only known to this
 MAX_HOLD = 600  # seconds; a frame on show for longer means a damaged clock
+MAX_LATE_HOLD = 10  # the same, after the end that the header states
+REORDERED = 32  # packets, of which some are out of order if any are; twice the most that codecs allow
 MAX_PIXELS = 8192 * 4320  # of a picture; more means a damaged header, and memory for it is not there
 DAMAGED_SHARE = 0.05  # of the packets or of the pictures; a file may lose this much
-# A file whose frames end earlier than its header says by more than this is truncated.
-TRUNCATION_SECONDS = 1.0
-TRUNCATION_SHARE = 0.05
-# One whose frames go on for longer than this many times what its header says, and a minute, has a damaged clock.
-OVERRUN = 2
+# What a header says about the length may be wrong by this; a file whose frames end earlier is truncated.
+LENGTH_SHARE = 0.05
+LENGTH_SECONDS = 1.0
+
+Orientation = tuple[float, float, float, float]  # a, b, c, d of `_orientation`
 
 
 class VideoError(Exception):
@@ -89,26 +92,26 @@ def read_frames(path: pathlib.Path, fps: float, image_size: int, threads: int = 
         raise VideoError(path, "the file is empty")
     rate = Fraction(fps)
     scaler = VideoReformatter()  # one for all frames: to build it costs as much as to use it
+    area = Interpolation.AREA
     try:
         with _opened(path) as container:
             stream = _film(container, path)
             stream.thread_type = "AUTO"
             stream.thread_count = threads
+            orientation = None
             for (begin, frame), (end, _) in itertools.pairwise(_moments(container, stream, path)):
                 repeats = _instants_before(end, rate) - _instants_before(begin, rate)
                 if frame is not None and repeats:
-                    small = scaler.reformat(
-                        frame, image_size, image_size, "rgb24", interpolation=Interpolation.AREA, threads=threads
-                    )
-                    yield from itertools.repeat(_upright(small.to_ndarray(), frame), repeats)
+                    orientation = orientation or _orientation(frame)
+                    small = scaler.reformat(frame, image_size, image_size, "rgb24", interpolation=area, threads=threads)
+                    yield from itertools.repeat(_upright(small.to_ndarray(), orientation), repeats)
     except av.error.FFmpegError as error:
         raise VideoError(path, f"not decodable: {error.strerror}") from error
 
 
 def _opened(path: pathlib.Path) -> av.container.InputContainer:
-    """Named as a file, and allowed no other: a name with a colon is no address, nor is a playlist followed."""
-    options = {"protocol_whitelist": "file", "max_pixels": str(MAX_PIXELS)}
-    return av.open(f"file:{path}", options=options, metadata_errors="replace")
+    """Named as a file, so that a name with a colon is no address; titles may be in any encoding."""
+    return av.open(f"file:{path}", options={"max_pixels": str(MAX_PIXELS)}, metadata_errors="replace")
 
 
 def _film(container: av.container.InputContainer, path: pathlib.Path) -> av.VideoStream:
@@ -126,19 +129,28 @@ def _film(container: av.container.InputContainer, path: pathlib.Path) -> av.Vide
 
 
 def _instants_before(seconds: Fraction, rate: Fraction) -> int:
-    return max(0, math.ceil((seconds - TICK) * rate))
+    return math.ceil((seconds - TICK) * rate)
 
 
-def _upright(picture: np.ndarray, frame: av.VideoFrame) -> np.ndarray:
-    """[S, S, 3] as it is to be shown: turned by quarters and mirrored as the matrix of the file demands."""
+def _orientation(frame: av.VideoFrame) -> Orientation:
+    """How the file wants its pictures turned and mirrored: the pixel at (x, y) is shown at (ax + cy, bx + dy).
+
+    One frame tells for all: PyAV keeps each that is asked in memory until the next collection of garbage.
+    """
     try:
-        matrix = frame.side_data.get("DISPLAYMATRIX")
-    except ValueError:  # there is data of a kind that PyAV does not know
-        return np.rot90(picture, round(frame.rotation / 90))
+        matrix: Any = frame.side_data.get("DISPLAYMATRIX")
+    except ValueError:  # among what comes with the frame is something that PyAV does not know
+        angle = math.radians(frame.rotation)
+        return math.cos(angle), -math.sin(angle), math.sin(angle), math.cos(angle)
     if matrix is None:
-        return picture
-    # The pixel at (x, y) is shown at (ax + cy, bx + dy), but for a shift.
-    a, b, _, c, d = np.frombuffer(matrix, np.int32)[:5]
+        return 1, 0, 0, 1
+    a, b, _, c, d = np.frombuffer(matrix, np.int32)[:5].tolist()
+    return a, b, c, d
+
+
+def _upright(picture: np.ndarray, orientation: Orientation) -> np.ndarray:
+    """[S, S, 3] turned by quarters and mirrored."""
+    a, b, c, d = orientation
     if abs(b) > abs(a):
         picture, a, d = picture.swapaxes(0, 1), c, b
     return picture[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1]
@@ -149,7 +161,7 @@ def _moments(
 ) -> Iterator[tuple[Fraction, av.VideoFrame | None]]:
     """When each frame begins, in seconds after the first, and last when the last one ends, without a frame."""
     promised = _promised_lengths(container, stream)
-    longest = OVERRUN * max(promised) + 60 if promised else math.inf
+    latest = max(promised) * (1 + LENGTH_SHARE) + LENGTH_SECONDS if promised else math.inf
     first = last = None
     frames = disordered = 0
     for time, frame in _timed(container, stream, path):
@@ -159,7 +171,7 @@ def _moments(
         elif time <= last and frame is not None:
             disordered += 1
             continue
-        elif time - last > MAX_HOLD or time - first > longest:
+        elif time - last > (MAX_HOLD if time - first <= latest else MAX_LATE_HOLD):
             raise VideoError(path, f"the clock jumps from {_shown(last - first)} to {_shown(time - first)}")
         last = time
         yield time - first, frame
@@ -167,7 +179,7 @@ def _moments(
         raise VideoError(path, "no frames")
     if disordered > frames * DAMAGED_SHARE:
         raise VideoError(path, f"the clock runs backwards: {disordered} of {frames} pictures are too early")
-    if promised and last < min(promised) * (1 - TRUNCATION_SHARE) - TRUNCATION_SECONDS:
+    if promised and last < min(promised) * (1 - LENGTH_SHARE) - LENGTH_SECONDS:
         raise VideoError(path, f"truncated: {_shown(last)} of {_shown(min(promised))} can be decoded")
 
 
@@ -179,43 +191,61 @@ def _timed(
     container: av.container.InputContainer, stream: av.VideoStream, path: pathlib.Path
 ) -> Iterator[tuple[Fraction, av.VideoFrame | None]]:
     """Each frame and when it begins by the clock of the file, in seconds; last when all have ended, without a frame."""
+    unit = stream.time_base or Fraction(0)
     usual = 1 / stream.average_rate if stream.average_rate else Fraction(0)
-    end: Fraction | None = None
-    for frame in _decoded(container, stream, path):
-        stamp = frame.dts if container.format.name == "avi" else frame.pts
-        unit = frame.time_base or Fraction(0)
-        begin = (end or Fraction(0)) if stamp is None else stamp * unit
+    packets = _packets(container, stream)
+    head = list(itertools.islice(packets, REORDERED))
+    stamps = [packet.pts for packet in head if packet and packet.pts is not None]
+    by_decoding = stream.codec_context.has_b_frames and stamps == sorted(stamps)
+    end = (stream.start_time or 0) * unit
+    begin: Fraction | None = None
+    for frame in _decoded(itertools.chain(head, packets), stream, path):
+        begin = end
+        if by_decoding and frame.dts is not None:
+            begin = frame.dts * unit
+        elif frame.pts is not None:  # by decoding, of the last pictures, which no packet brings out
+            begin = max(end, frame.pts * unit) if by_decoding else frame.pts * unit
         yield begin, frame
-        its_end = begin + (frame.duration * unit or usual)
-        end = its_end if end is None else max(end, its_end)
-    if end is not None:
+        end = max(end, begin + (frame.duration * unit or usual))
+    if begin is not None:
         yield end, None
 
 
 def _decoded(
-    container: av.container.InputContainer, stream: av.VideoStream, path: pathlib.Path
+    packets: Iterable[av.Packet | None], stream: av.VideoStream, path: pathlib.Path
 ) -> Iterator[av.VideoFrame]:
     """All that can be decoded; a file with too much that cannot is refused, at its end."""
-    packets = damaged = 0
+    count = damaged = 0
     reason = ""
-    for packet in container.demux(stream):
-        packets += 1
+    for packet in packets:
+        count += 1
         try:
-            frames = packet.decode()
-        except av.error.InvalidDataError as error:
+            frames = stream.decode(packet)
+        except av.error.FFmpegError as error:
             damaged, reason = damaged + 1, str(error.strerror)
             continue
         yield from frames
-    if damaged > packets * DAMAGED_SHARE:
-        raise VideoError(path, f"damaged: {damaged} of {packets} packets do not decode: {reason}")
+    if damaged > count * DAMAGED_SHARE:
+        raise VideoError(path, f"damaged: {damaged} of {count} packets do not decode: {reason}")
+
+
+def _packets(container: av.container.InputContainer, stream: av.VideoStream) -> Iterator[av.Packet | None]:
+    """All of a stream, and at the end one that is empty or none, which makes the decoder give what it has left."""
+    try:
+        yield from container.demux(stream)
+    except IndexError:  # PyAV, at the end of a file in which another stream has begun on the way
+        yield None
 
 
 def _promised_lengths(container: av.container.InputContainer, stream: av.VideoStream) -> list[Fraction]:
     """How long the header says that the video is, in seconds, as far as it says so.
 
     FFmpeg ends a truncated file without an error, so this is how to notice. The duration of the file includes its
-    sound, that of the stream what an editor has cut away: the least counts. Matroska tells the stream's in a tag.
+    sound, that of the stream what an editor has cut away: the least counts. Matroska tells the stream's in a tag; that
+    of an AVI file FFmpeg corrects by its size, but not the number of pictures.
     """
+    if container.format.name == "avi" and stream.frames and stream.average_rate:
+        return [stream.frames / stream.average_rate]
     lengths = [
         (stream.duration or 0) * (stream.time_base or Fraction(0)),
         Fraction(container.duration or 0, av.time_base),
