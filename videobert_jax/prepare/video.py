@@ -12,6 +12,7 @@ Turned and mirrored pictures are shown as the file says. Neither the aspect rati
 interlaced pictures are read as they are. A cover picture is no video.
 """
 
+import contextlib
 import itertools
 import math
 import pathlib
@@ -111,7 +112,7 @@ def read_frames(path: pathlib.Path, fps: float, image_size: int, threads: int = 
 
 def _opened(path: pathlib.Path) -> av.container.InputContainer:
     """Named as a file, so that a name with a colon is no address; titles may be in any encoding."""
-    return av.open(f"file:{path}", options={"max_pixels": str(MAX_PIXELS)}, metadata_errors="replace")
+    return av.open(f"file:{path}", metadata_errors="replace")
 
 
 def _film(container: av.container.InputContainer, path: pathlib.Path) -> av.VideoStream:
@@ -192,35 +193,32 @@ def _timed(
 ) -> Iterator[tuple[Fraction, av.VideoFrame | None]]:
     """Each frame and when it begins by the clock of the file, in seconds; last when all have ended, without a frame."""
     unit = stream.time_base or Fraction(0)
-    usual = 1 / stream.average_rate if stream.average_rate else Fraction(0)
     packets = _packets(container, stream)
     head = list(itertools.islice(packets, REORDERED))
-    stamps = [packet.pts for packet in head if packet and packet.pts is not None]
+    stamps = [packet.pts for packet in head if packet.pts is not None]
     by_decoding = stream.codec_context.has_b_frames and stamps == sorted(stamps)
     end = (stream.start_time or 0) * unit
     begin: Fraction | None = None
-    for frame in _decoded(itertools.chain(head, packets), stream, path):
+    for frame in _decoded(itertools.chain(head, packets), path):
         begin = end
         if by_decoding and frame.dts is not None:
             begin = frame.dts * unit
         elif frame.pts is not None:  # by decoding, of the last pictures, which no packet brings out
             begin = max(end, frame.pts * unit) if by_decoding else frame.pts * unit
         yield begin, frame
-        end = max(end, begin + (frame.duration * unit or usual))
+        end = max(end, begin + frame.duration * unit)
     if begin is not None:
         yield end, None
 
 
-def _decoded(
-    packets: Iterable[av.Packet | None], stream: av.VideoStream, path: pathlib.Path
-) -> Iterator[av.VideoFrame]:
+def _decoded(packets: Iterable[av.Packet], path: pathlib.Path) -> Iterator[av.VideoFrame]:
     """All that can be decoded; a file with too much that cannot is refused, at its end."""
     count = damaged = 0
     reason = ""
     for packet in packets:
         count += 1
         try:
-            frames = stream.decode(packet)
+            frames: Any = packet.decode()
         except av.error.FFmpegError as error:
             damaged, reason = damaged + 1, str(error.strerror)
             continue
@@ -229,12 +227,10 @@ def _decoded(
         raise VideoError(path, f"damaged: {damaged} of {count} packets do not decode: {reason}")
 
 
-def _packets(container: av.container.InputContainer, stream: av.VideoStream) -> Iterator[av.Packet | None]:
-    """All of a stream, and at the end one that is empty or none, which makes the decoder give what it has left."""
-    try:
+def _packets(container: av.container.InputContainer, stream: av.VideoStream) -> Iterator[av.Packet]:
+    """All of a stream, the last one empty, which makes the decoder give what it has left."""
+    with contextlib.suppress(IndexError):  # PyAV, after the last if another stream has begun on the way
         yield from container.demux(stream)
-    except IndexError:  # PyAV, at the end of a file in which another stream has begun on the way
-        yield None
 
 
 def _promised_lengths(container: av.container.InputContainer, stream: av.VideoStream) -> list[Fraction]:
