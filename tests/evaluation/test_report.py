@@ -73,7 +73,18 @@ def test_the_page_holds_everything_within_itself() -> None:
     checker = parse(document)
     assert len(checker.links) == 4
     assert all(link.startswith("data:image/jpeg;base64,") for link in checker.links)
-    for text in ("10.0%", "13.0%", "43.0%", "77.0%", TEMPLATE, "2 layers & more", "now <cut>", "<b>", "unseen pair"):
+    for text in (
+        "10.0%",
+        "13.0%",
+        "43.0%",
+        "77.0%",
+        TEMPLATE,
+        "2 layers & more",
+        "now <cut>",
+        "<b>",
+        "unseen pair",
+        "first guess",
+    ):
         assert text in checker.text
     assert checker.text.count("not measured") == 5  # of six charts only the words' loss has been
 
@@ -84,6 +95,7 @@ def test_a_page_without_captions_says_so() -> None:
     assert "Not measured: no captions" in checker.text
     assert "31%" in checker.text
     assert "None" not in checker.text
+    assert "first guess" not in checker.text  # no table of nothing
 
 
 def test_the_table_has_a_line_for_every_score() -> None:

@@ -118,7 +118,19 @@ def _about_cloze(result: Mapping[str, Any]) -> str:
 
 
 def _table(result: Mapping[str, Any]) -> str:
-    """Every score, with what it has to be compared to; and the accuracies on held-out batches."""
+    """Every score, with what it has to be compared to, if it was measured; and the accuracies on held-out batches."""
+    held_out = "".join(
+        f"<tr><th>{title}</th><td>{_share(result['held_out'].get(f'accuracy/{name}'), 1)}</td></tr>"
+        for name, title in (("text", "Masked words"), ("video", "Masked visual words"), ("alignment", "Alignment"))
+    )
+    cloze = "" if "reason" in result else _cloze_table(result)
+    return (
+        f"<div class='tables'>{cloze}"
+        f"<table><thead><tr><th></th><th>held out</th></tr></thead><tbody>{held_out}</tbody></table></div>"
+    )
+
+
+def _cloze_table(result: Mapping[str, Any]) -> str:
     heads = "".join(f"<th>{heading}</th>" for heading in COLUMNS.values())
     rows = "".join(
         f"<tr><th>{blank.capitalize()}, {'first guess' if top == 1 else f'first {top}'}</th>"
@@ -127,14 +139,7 @@ def _table(result: Mapping[str, Any]) -> str:
         for blank in BLANKS
         for top in TOPS
     )
-    held_out = "".join(
-        f"<tr><th>{title}</th><td>{_share(result['held_out'].get(f'accuracy/{name}'), 1)}</td></tr>"
-        for name, title in (("text", "Masked words"), ("video", "Masked visual words"), ("alignment", "Alignment"))
-    )
-    return (
-        f"<div class='tables'><table><thead><tr><th></th>{heads}</tr></thead><tbody>{rows}</tbody></table>"
-        f"<table><thead><tr><th></th><th>held out</th></tr></thead><tbody>{held_out}</tbody></table></div>"
-    )
+    return f"<table><thead><tr><th></th>{heads}</tr></thead><tbody>{rows}</tbody></table>"
 
 
 def _charts(curves: Mapping[str, Curve]) -> str:
