@@ -95,7 +95,7 @@ def test_a_page_without_captions_says_so() -> None:
     assert "Not measured: no captions" in checker.text
     assert "31%" in checker.text
     assert "None" not in checker.text
-    assert "first guess" not in checker.text  # no table of nothing
+    assert "Verb, first guess" not in checker.text  # no table of nothing
 
 
 def test_the_table_has_a_line_for_every_score() -> None:
