@@ -4,9 +4,9 @@
 
 `launch/main.py` with the same config finds it done. A run that was stopped goes on with the same command.
 
-With --beam the work is an Apache Beam pipeline (`pip install -e '.[beam]'` in an environment of its own, since Beam
-needs an older protobuf), on this machine or, with the options of any runner of Beam, on many, which all have to see the
-folders of the videos and of the cache under the same path:
+With --beam the work is an Apache Beam pipeline, on this machine or, with the options of any runner of Beam, on many,
+which all have to see the folders of the videos and of the cache under the same path. Beam needs older packages, and so
+an environment of its own (`pip install -r requirements-beam.txt`):
 
     python launch/prepare.py --config=configs/base.py --config.data.videos=DIR --beam=
     python launch/prepare.py --config=configs/base.py --config.data.videos=DIR --config.data.cache=SHARED \\
@@ -39,7 +39,10 @@ def _beam(options: str, workers: int) -> Run:
     try:
         from videobert_jax.prepare.beam import run_with_beam
     except ImportError as error:
-        raise ConfigError(f"--beam needs Apache Beam ({error}): pip install -e '.[beam]'") from error
+        raise ConfigError(
+            f"--beam needs Apache Beam ({error}), which needs older packages than these: make an environment for it, "
+            "python -m venv .venv-beam && .venv-beam/bin/pip install -r requirements-beam.txt, and use its python"
+        ) from error
     return functools.partial(run_with_beam, options=shlex.split(options), workers=workers)
 
 

@@ -177,3 +177,13 @@ def test_unknown_words_are_not_predicted(special: int) -> None:
     for seed in range(20):
         result = masked(row_of(text), seed=seed)
         assert result["prediction_targets"][used(result)].tolist() == [20]
+
+
+def test_a_vocabulary_without_words_masks_video() -> None:
+    """A collection in which nobody speaks, and nobody wrote captions."""
+    specials = (TOKENS.pad, TOKENS.unknown, TOKENS.cls, TOKENS.sep, TOKENS.mask, TOKENS.joiner)
+    silent = dataclasses.replace(TOKENS, text_size=max(specials) + 1, unused=())
+    row = pack([encode_video(np.arange(60), silent)], CONFIG.sequence_length, CONFIG.max_sequences, silent)
+    result = Masking(silent, CONFIG)(row, np.random.default_rng(0))
+    assert used(result).sum() == 9
+    assert (result["token_ids"] == silent.mask).any()

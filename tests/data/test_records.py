@@ -233,3 +233,16 @@ def test_tfrecord_bytes(tmp_path: pathlib.Path) -> None:
     assert data[:8] == (9).to_bytes(8, "little")
     assert data[12:] == b"123456789" + masked.to_bytes(4, "little")
     assert len(data) == 25
+
+
+def test_as_many_files_as_shards_may_be_open(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The usual limit is 1,024; what the system allows at most is another."""
+    write_records(tmp_path, "train", synthetic.corpus(5, 2), 1)
+    set_to = []
+    monkeypatch.setattr(records.resource, "setrlimit", lambda _, limits: set_to.append(limits))
+    monkeypatch.setattr(records.resource, "getrlimit", lambda _: (100, 5000))
+    RecordSource(tmp_path, "train")
+    assert set_to == [(10 + records.OTHER_FILES, 5000)]
+    monkeypatch.setattr(records.resource, "getrlimit", lambda _: (100, 500))
+    with pytest.raises(RecordError, match=r"10 shards, which takes 522 open files, and 500 are allowed"):
+        RecordSource(tmp_path, "train")

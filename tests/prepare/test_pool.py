@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from videobert_jax.prepare.pool import WorkerDiedError, share_out
+from videobert_jax.prepare.pool import WorkerDiedError, Workers, share_out
 
 
 def square(number):
@@ -27,6 +27,10 @@ def die_at_three(number):
     if number == 3:
         os.kill(os.getpid(), signal.SIGKILL)
     return number
+
+
+def own_pid(_):
+    return os.getpid()
 
 
 def fail(number):
@@ -58,6 +62,17 @@ def test_an_item_that_kills_every_worker_is_named_and_the_rest_goes_on():
     results = dict(share_out(die_at_three, range(6), workers=2))
     assert isinstance(results.pop(3), WorkerDiedError)
     assert results == {i: i for i in (0, 1, 2, 4, 5)}
+
+
+@pytest.mark.slow
+def test_a_process_that_dies_while_idle_is_replaced():
+    """As when memory runs out while the parent does something else."""
+    with Workers(1) as processes:
+        ((_, victim),) = processes.share_out(own_pid, [0])
+        os.kill(victim, signal.SIGKILL)
+        processes._idle[0]._processes[victim].join()
+        ((_, heir),) = processes.share_out(own_pid, [0])
+    assert heir != victim
 
 
 @pytest.mark.slow

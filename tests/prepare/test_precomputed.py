@@ -209,7 +209,7 @@ def test_features_are_found_as_videos_are(tmp_path: pathlib.Path) -> None:
     assert [(problem.item, problem.reason) for problem in found.problems] == [
         ("d.npy", "dtype int64, expected float16 or float32 or float64"),
         ("d.vtt", "transcript without a video"),
-        ("video of its own.npy", "video without a transcript: it can give video-only examples alone"),
+        ("video of its own.npy", "video without a transcript: used for video-only examples"),
         ("x/b.npy", "another video has the same id 'b': b.npy"),
     ]
     assert [source.video.name for source in scan(tmp_path).sources] == ["a.mp4"]

@@ -67,12 +67,24 @@ def test_a_shared_file_is_dealt_out_to_the_blocks(tmp_path: pathlib.Path) -> Non
     ]
 
 
+def test_a_nesting_that_nobody_means_costs_its_video(tmp_path: pathlib.Path) -> None:
+    """A parser that streams takes what cannot be written again."""
+    deep = "[" * 20_000 + "]" * 20_000  # within what is read at once
+    (tmp_path / "caption.json").write_text(f'{{"a": {deep}, "b": {json.dumps(COLUMNS)}}}')
+    deal_out(tmp_path / "caption.json", {FIRST: [video("a"), video("b")]}, tmp_path / "dealt")
+    dealt = read_dealt(tmp_path / "dealt" / f"{FIRST}.jsonl")
+    bad, good = narrations([video("a"), video("b")], dealt, "caption.json", SPLIT)
+    assert "lacks a list of each" in bad.problem
+    assert len(said(good)) == 2
+
+
 def test_a_broken_shared_file_leaves_nothing(tmp_path: pathlib.Path) -> None:
     (tmp_path / "caption.json").write_text(json.dumps({"a": COLUMNS})[:-1])
     with pytest.raises(FormatError, match="broken after 0 videos"):
         deal_out(tmp_path / "caption.json", {FIRST: [video("a")]}, tmp_path / "dealt")
     assert not (tmp_path / "dealt").exists()
-    assert read_dealt(tmp_path / "dealt" / f"{FIRST}.jsonl") == {}
+    with pytest.raises(DamagedError, match=r"dealt .*; remove .*dealt and run the same command again|is damaged"):
+        read_dealt(tmp_path / "dealt" / f"{FIRST}.jsonl")
 
 
 def test_a_video_without_transcript_has_no_problem() -> None:

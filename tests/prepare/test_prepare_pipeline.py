@@ -114,7 +114,7 @@ def test_what_is_bad_is_quarantined_with_its_reason(prepared: pathlib.Path) -> N
     found = {(problem["item"], problem["stage"]): problem["reason"] for problem in report["quarantined"]}
     assert found == {
         ("again/video0.mp4", "scan"): "another video has the same id 'video0': video0.mp4",
-        ("silent.mp4", "scan"): "video without a transcript: it can give video-only examples alone",
+        ("silent.mp4", "scan"): "video without a transcript: used for video-only examples",
         ("orphan.vtt", "scan"): "transcript without a video",
         ("corrupt.mp4", "features"): found["corrupt.mp4", "features"],
         ("zero.mp4", "features"): "the file is empty",
@@ -425,3 +425,38 @@ def test_a_cache_that_cannot_be_written_is_an_error(corpus: pathlib.Path, tmp_pa
     (tmp_path / "file").touch()
     with pytest.raises(PrepareError, match=r"--config\.data\.cache"):
         prepare(tiny_corpus.config(corpus, tmp_path / "file" / "cache"))
+
+
+def test_shards_that_are_whole_are_kept(
+    good_corpus: pathlib.Path, cache_of_features: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that is killed among the records makes only those that are missing."""
+    config = tiny_corpus.config(good_corpus, cache_of_features, videos_per_shard=1)
+    prepared = prepare(config, tiny_corpus.here)
+    before = tiny_corpus.contents(prepared)
+    for name in ("manifest.json", "records/dataset_info.json", "records/train-00001-of-00002.json"):
+        (prepared / name).unlink()
+    written = []
+    write_shard = stages.write_shard
+    monkeypatch.setattr(
+        stages, "write_shard", lambda path, *rest: written.append(path.name) or write_shard(path, *rest)
+    )
+    assert tiny_corpus.contents(prepare(config, tiny_corpus.here)) == before
+    assert written == [".videobert-train.array_record-00001-of-00002.part"]
+
+
+def test_where_nobody_speaks_the_captions_give_the_words(
+    good_corpus: pathlib.Path, cache_of_features: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    folder = tmp_path / "silent"
+    shutil.copytree(good_corpus, folder, ignore=shutil.ignore_patterns("*.vtt"))
+    entries = {"video0": "validation", "video1": "training"}
+    database = {
+        name: {"subset": subset, "annotations": [{"segment": [0, 2], "sentence": "wash the tomato"}]}
+        for name, subset in entries.items()
+    }
+    (folder / "annotations.json").write_text(json.dumps({"database": database}))
+    prepared = prepare(tiny_corpus.config(folder, cache_of_features), tiny_corpus.here)
+    assert load(prepared / "tokenizer").id_of("tomato") is not None
+    quarantined = json.loads((prepared / "report.json").read_text())["quarantined"]
+    assert {problem["item"] for problem in quarantined} == {"all 3 videos", "1 videos"}  # silent; named by nobody

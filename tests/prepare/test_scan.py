@@ -5,7 +5,7 @@ import pathlib
 
 import pytest
 
-from videobert_jax.prepare.scan import fingerprint, scan
+from videobert_jax.prepare.scan import CACHE_TAG, fingerprint, scan
 
 
 def folder(tmp_path: pathlib.Path, *names: str) -> pathlib.Path:
@@ -54,7 +54,7 @@ def test_what_does_not_match_is_reported(tmp_path: pathlib.Path) -> None:
     assert [(problem.item, problem.reason) for problem in found.problems] == [
         ("0/a.mp4", "another video has the same id 'a': a.mp4"),
         ("0/b.vtt", "transcript without a video"),
-        ("b.mp4", "video without a transcript: it can give video-only examples alone"),
+        ("b.mp4", "video without a transcript: used for video-only examples"),
         ("c.vtt", "transcript without a video"),
         ("link.mp4", "a link to nothing"),
     ]
@@ -138,3 +138,25 @@ def test_what_is_named_must_be_there(tmp_path: pathlib.Path, option: str) -> Non
     path = folder(tmp_path, "a.mp4") / "none"
     with pytest.raises(FileNotFoundError, match=rf"there is no .*none; .*--config\.data\.{option}"):
         scan(tmp_path, **{option: path})
+
+
+def test_a_folder_of_features_is_told_how_to_be_read(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "a.npy").touch()
+    with pytest.raises(FileNotFoundError, match=r"holds no videos.*set --config\.prepare\.backbone=precomputed"):
+        scan(tmp_path)
+
+
+def test_a_cache_among_the_videos_is_passed_over(tmp_path: pathlib.Path) -> None:
+    for name in ("a.mp4", "cache/kitchen/b.mp4"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "cache" / CACHE_TAG).touch()
+    assert [source.video_id for source in scan(tmp_path).sources] == ["a"]
+    assert [source.video_id for source in scan(tmp_path / "cache" / "kitchen").sources] == ["b"]
+
+
+def test_a_collection_without_transcripts_has_one_problem(tmp_path: pathlib.Path) -> None:
+    for name in "abc":
+        (tmp_path / f"{name}.mp4").touch()
+    (problem,) = scan(tmp_path).problems
+    assert (problem.item, problem.reason) == ("all 3 videos", "without a transcript: used for video-only examples")

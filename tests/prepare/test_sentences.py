@@ -3,6 +3,7 @@
 import dataclasses
 import pathlib
 import re
+import sys
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -12,7 +13,7 @@ from videobert_jax.config import ConfigError, KitchenConfig, PrepareConfig
 from videobert_jax.prepare import sentences
 from videobert_jax.prepare.kitchen.narration import narrate, to_vtt
 from videobert_jax.prepare.kitchen.plan import Stream, plan_videos
-from videobert_jax.prepare.transcripts import TranscriptError, Word, read_transcript
+from videobert_jax.prepare.transcripts import Word, read_transcript
 
 
 def spoken(text: str, gaps: dict[int, float] | None = None, words_per_cue: int = 1000) -> list[Word]:
@@ -140,12 +141,13 @@ def test_a_splitter_tells_where_unpunctuated_sentences_end() -> None:
         (lambda words: [1.5], r"failed \(TypeError: 'float' object cannot be interpreted as an integer\)"),
         (lambda words: None, r"failed \(TypeError"),
         (lambda words: words[9].text, r"failed \(IndexError"),
+        (lambda words: sys.exit(0), r"failed \(SystemExit"),
         (lambda words: [0, 3], "returned 0 to 3, expected indices of 3 words"),
         (lambda words: [-1, 0], "returned -1 to 0, expected indices of 3 words"),
     ],
 )
 def test_a_splitter_that_goes_wrong_is_named(ends: sentences.Splitter, reason: str) -> None:
-    with pytest.raises(TranscriptError, match=f"the sentence splitter {reason}"):
+    with pytest.raises(ConfigError, match=f"config.prepare.sentence_splitter {reason}"):
         sentences.split(spoken("cut the apple"), 24, ends)
 
 

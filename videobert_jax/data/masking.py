@@ -83,6 +83,6 @@ class Masking:
         return np.concatenate([[False], flags])[row["sequence_ids"]]
 
     def _replacements(self, ids: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        words = self._words[rng.integers(len(self._words), size=len(ids))]
+        words = self._words[rng.integers(len(self._words), size=len(ids))] if len(self._words) else ids  # nobody speaks
         visual = rng.integers(self._tokens.text_size, self._tokens.size, size=len(ids))
         return np.where(ids < self._tokens.text_size, words, visual)

@@ -11,6 +11,7 @@ import dataclasses
 import itertools
 import json
 import pathlib
+import resource
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -24,6 +25,7 @@ from videobert_jax.data import tfrecord
 
 SCHEMA_VERSION = 1
 DATASET = "videobert"
+OTHER_FILES = 512  # that a process may want to have open beside the shards
 FORMATS = ("array_record", "tfrecord")
 PREPARE_AGAIN = "prepare the data again (launch/prepare.py)"
 
@@ -221,6 +223,7 @@ class RecordSource:
         if not splits.get(split):
             raise RecordError(f"{directory} has no records in the split {split!r} (splits: {', '.join(splits)})")
         lengths = splits[split]
+        _allow_open_files(directory, len(lengths))
         self._paths = [directory / shard_name(split, record_format, i, len(lengths)) for i in range(len(lengths))]
         self._shards = [_open(path, length, record_format) for path, length in zip(self._paths, lengths, strict=True)]
         self._stops = list(itertools.accumulate(lengths))
@@ -239,6 +242,20 @@ class RecordSource:
 
     def __repr__(self) -> str:
         return f"RecordSource({self._paths[0].parent}, {len(self)} records in {len(self._paths)} shards)"
+
+
+def _allow_open_files(directory: pathlib.Path, shards: int) -> None:
+    """Every shard stays open once it has been read, and a process may often open few files by default."""
+    needed = shards + OTHER_FILES
+    soft, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= needed:
+        return
+    if most != resource.RLIM_INFINITY and most < needed:
+        raise RecordError(
+            f"{directory} has {shards} shards, which takes {needed} open files, and {most} are allowed: raise the "
+            "limit (ulimit -Hn), or prepare again with more videos in each, --config.prepare.videos_per_shard"
+        )
+    resource.setrlimit(resource.RLIMIT_NOFILE, (needed, most))
 
 
 @contextlib.contextmanager

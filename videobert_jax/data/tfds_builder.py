@@ -19,7 +19,7 @@ import tensorflow_datasets as tfds
 from videobert_jax.data.records import SCHEMA_VERSION, RecordSource
 
 RECORDS = "records"
-BESIDE = ("tokenizer", "vocabulary/tree.npz", "tokens.json")  # of the prepared folder
+BESIDE = ("tokenizer", "vocabulary/tree.npz", "tokens.json", "manifest.json")  # of the prepared folder
 
 
 class PreparedVideos(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: ignore[call-arg]  # untyped

@@ -19,13 +19,15 @@ def run_with_beam(rounds: Sequence[Round], options: Sequence[str], workers: int)
 
     Args:
       rounds: what to do.
-      options: of Apache Beam, such as ``--runner=FlinkRunner``. Without a runner it is the direct one.
-      workers: of the direct runner; 0: one per core.
+      options: of Apache Beam, such as ``--runner=FlinkRunner``. Without a runner it is this machine's.
+      workers: of this machine; 0: one per core.
 
     Raises:
       RoundsError: with the reason that the pipeline gave; what is finished is kept.
     """
-    local = ["--direct_running_mode=multi_threading", f"--direct_num_workers={workers or available_cores()}"]
+    # Without a runner, Beam would download one that is written in Go.
+    local = ["--runner=apache_beam.runners.portability.fn_api_runner.FnApiRunner"]
+    local += ["--direct_running_mode=multi_threading", f"--direct_num_workers={workers or available_cores()}"]
     try:
         with beam.Pipeline(options=PipelineOptions([*local, *options])) as pipeline:
             done = pipeline | "begin" >> beam.Create([{}])

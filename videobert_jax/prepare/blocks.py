@@ -29,7 +29,7 @@ class Planned:
     annotation: Annotation | None
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, order=True)
 class Block:
     """Block `index` of the `count` of a split; `str` and `parse` are inverse."""
 

@@ -6,7 +6,9 @@ import functools
 import json
 import pathlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
+from videobert_jax.config import ConfigError
 from videobert_jax.prepare.blocks import Block, Planned
 from videobert_jax.prepare.formats import streams
 from videobert_jax.prepare.formats.recognise import read_transcript
@@ -41,6 +43,8 @@ def narrate(parse: Callable[[], Transcript], split: Split) -> Narration:
         return Narration(tuple(split(transcript.words)), transcript.repairs)
     except TranscriptError as error:
         reason = str(error)
+    except ConfigError:  # a ValueError, but of the config
+        raise
     except (ValueError, OverflowError, RecursionError) as error:  # numbers and nestings that nobody means
         reason = f"the transcript cannot be understood ({type(error).__name__}: {error})"
     return Narration(problem=f"{reason}: used for video-only examples")
@@ -58,16 +62,24 @@ def deal_out(shared: pathlib.Path, blocks: Mapping[Block, Sequence[Planned]], di
     with whole(directory) as part:
         part.mkdir()
         entries = progress(streams.transcripts(shared, owners), len(owners), "shared transcripts", "video")
+        for block in blocks:
+            (part / f"{block}.jsonl").touch()
         for video_id, content in entries:
+            line = _line(video_id, content)
             for block in owners[video_id]:
                 with (part / f"{block}.jsonl").open("a") as file:
-                    file.write(json.dumps([video_id, content]) + "\n")
+                    file.write(line)
+
+
+def _line(video_id: str, content: Any) -> str:
+    try:
+        return json.dumps([video_id, content]) + "\n"
+    except RecursionError:  # a nesting that nobody means: no transcript
+        return json.dumps([video_id, None]) + "\n"
 
 
 def read_dealt(path: pathlib.Path) -> dict[str, Callable[[], Transcript]]:
     """For each video that `deal_out` found for a block, what parses its transcript. Raises DamagedError."""
-    if not path.exists():
-        return {}
     with reading(path, path.parent), path.open() as file:
         entries = dict(map(json.loads, file))
     return {video_id: functools.partial(streams.parse, content) for video_id, content in entries.items()}

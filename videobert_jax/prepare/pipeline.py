@@ -30,9 +30,9 @@ from videobert_jax.prepare.formats import FormatError, streams
 from videobert_jax.prepare.formats.recognise import annotation_files, read_annotations
 from videobert_jax.prepare.report import Problem, summary
 from videobert_jax.prepare.rounds import RoundsError, Run, run_in_processes
-from videobert_jax.prepare.scan import Corpus, digest, fingerprint, scan
+from videobert_jax.prepare.scan import CACHE_TAG, Corpus, digest, fingerprint, scan
 from videobert_jax.prepare.splits import TRAIN, VALIDATION
-from videobert_jax.prepare.storage import DamagedError, exclusive, read_json, remove, write_json
+from videobert_jax.prepare.storage import DamagedError, exclusive, read_json, remove, whole, write_json
 from videobert_jax.tokens import TokenSpace
 
 VERSION = 2  # of the result; raised when a stage comes to compute something else
@@ -60,6 +60,7 @@ def prepare(config: Config, run: Run | None = None) -> pathlib.Path:
     check(config)
     cache = pathlib.Path(config.data.cache)
     with _explained(cache):
+        _mark(cache)
         corpus = _named_corpus(config) if config.data.videos else scan(_kitchen(config, cache))
         directory = cache / f"prepared-{_key(config.prepare, corpus)}"
         if not _is_finished(directory):
@@ -68,6 +69,14 @@ def prepare(config: Config, run: Run | None = None) -> pathlib.Path:
                     _remove_damaged_records(directory)
                     _prepare(config.prepare, corpus, cache, directory, run)
     return directory
+
+
+def _mark(cache: pathlib.Path) -> None:
+    """Makes the folder, and tells all who look for files, `scan` too, that nothing in it was put there by people."""
+    tag = cache / CACHE_TAG
+    if not tag.exists():
+        with whole(tag) as part:
+            part.write_text("Signature: 8a477f597d28d172789f06886806bc55\n")
 
 
 def _named_corpus(config: Config) -> Corpus:
@@ -86,8 +95,9 @@ def _kitchen(config: Config, cache: pathlib.Path) -> pathlib.Path:
     from videobert_jax.prepare.kitchen.corpus import make_corpus
 
     directory = cache / f"kitchen-{digest([KITCHEN_VERSION, dataclasses.asdict(config.kitchen)])}"
-    with exclusive(directory):
-        make_corpus(directory, config.kitchen, config.prepare.workers)
+    if not (directory / "annotations.json").exists():  # the last of its files
+        with exclusive(directory):
+            make_corpus(directory, config.kitchen, config.prepare.workers)
     return directory
 
 
@@ -97,12 +107,14 @@ def _is_finished(directory: pathlib.Path) -> bool:
         read_json(directory / MANIFEST, directory)
     except DamagedError:
         return False
-    made = ("vocabulary", "tokenizer", RECORDS)
+    made = ("vocabulary/tree.npz", "tokenizer/tokenizer.json", "tokens.json", REPORT)
     return all((directory / name).exists() for name in made) and _damage(directory / RECORDS) is None
 
 
 def _remove_damaged_records(directory: pathlib.Path) -> None:
-    if (directory / RECORDS).exists() and (damage := _damage(directory / RECORDS)):
+    """Those of a whole data set; of one that is still being made, the shards that are there are kept."""
+    written = (directory / RECORDS / "dataset_info.json").exists()
+    if written and (damage := _damage(directory / RECORDS)):
         print(f"making the records again, since {damage}")
         shutil.rmtree(directory / RECORDS)
 
@@ -218,6 +230,10 @@ def _planned(corpus: Corpus) -> tuple[list[Planned], list[Problem]]:
     if corpus.annotations:
         annotations, flaws = read_annotations(corpus.annotations, [source.video_id for source in corpus.sources])
         problems += flaws
+        if named := {source.video_id for source in corpus.sources} & annotations.keys():
+            unnamed = len(corpus.sources) - len(named)
+            reason = "are named in no annotation: they are trained on; take out those that are not to be seen"
+            problems += [Problem(f"{unnamed:,} videos", "annotations", reason)] if unnamed else []
     excluded = {video_id for video_id, annotation in annotations.items() if annotation.split is None}
     videos = [
         Planned(
@@ -243,7 +259,7 @@ def _explained(cache: pathlib.Path) -> Iterator[None]:
         yield
     except (FileNotFoundError, DamagedError, FormatError) as error:
         raise PrepareError(str(error)) from error
-    except (OSError, RuntimeError, RoundsError) as error:  # ArrayRecord raises RuntimeError
+    except Exception as error:  # tokenizers raises no less, ArrayRecord RuntimeError
         reason = getattr(error, "errno", None)
         if reason in (errno.ENOSPC, errno.EDQUOT) or os.strerror(errno.ENOSPC) in str(error):
             raise PrepareError(

@@ -55,8 +55,9 @@ class Workers:
         try:
             while waiting or running:
                 while waiting and len(running) < self._count:
-                    process, item = self._idle.pop() if self._idle else _new_process(), waiting.popleft()
-                    running[process.submit(work, item)] = process, item
+                    item = waiting.popleft()
+                    future, process = self._submit(work, item)
+                    running[future] = process, item
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
                     process, item = running.pop(future)
                     try:
@@ -74,6 +75,17 @@ class Workers:
         finally:
             for process, _ in running.values():
                 process.shutdown(cancel_futures=True)
+
+    def _submit(self, work: Callable[[T], R], item: T) -> tuple[Future[R], ProcessPoolExecutor]:
+        """To an idle process, but not to one that died meanwhile, or to a new one."""
+        while self._idle:
+            process = self._idle.pop()
+            try:
+                return process.submit(work, item), process
+            except BrokenProcessPool:
+                process.shutdown()
+        process = _new_process()
+        return process.submit(work, item), process
 
     def close(self) -> None:
         """Ends the processes."""

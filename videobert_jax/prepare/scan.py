@@ -15,7 +15,7 @@ import os
 import pathlib
 import re
 import stat
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from videobert_jax.prepare import precomputed
@@ -39,6 +39,7 @@ VIDEO_SUFFIXES = (
 TRANSCRIPT_SUFFIXES = (".vtt", ".srt", ".json3", ".csv")  # in order of preference
 LANGUAGE = re.compile(r"\.[a-z]{2,3}([-_][A-Za-z0-9]+)*$")
 ANNOTATIONS = "annotations.json"
+CACHE_TAG = "CACHEDIR.TAG"  # by an agreement among programs, marks a folder whose files can be made again
 LONGEST_ID = 240  # bytes; with what other files put around it, a file name of 255
 
 
@@ -110,8 +111,8 @@ def scan(
             problems.append(Problem(name, "scan", f"another video has the same id {video_id!r}: {kept}"))
             continue
         sources[video_id] = Source(video_id, video, transcript)
-        if transcript is None and shared is None:
-            problems.append(Problem(name, "scan", "video without a transcript: it can give video-only examples alone"))
+    if not shared:
+        problems += _silent(sources.values(), folder)
     truth = annotations or folder / ANNOTATIONS
     return Corpus(
         sources=tuple(sources[video_id] for video_id in sorted(sources)),
@@ -119,6 +120,15 @@ def scan(
         problems=tuple(sorted(problems)),
         transcripts=shared,
     )
+
+
+def _silent(sources: Collection[Source], folder: pathlib.Path) -> list[Problem]:
+    """A problem for each video without a transcript, but a single one for a collection without any."""
+    reason = "without a transcript: used for video-only examples"
+    silent = [source for source in sources if not source.transcript]
+    if len(silent) == len(sources) > 1:
+        return [Problem(f"all {len(sources):,} videos", "scan", reason)]
+    return [Problem(_name(source.video, folder), "scan", f"video {reason}") for source in silent]
 
 
 def _find(
@@ -136,6 +146,8 @@ def _find(
     if not usable:
         kind = "features" if features else "videos"
         refused = "".join(f"; {_name(path, folder)}: {flaws[path]}" for path in videos[:1])
+        if not features and any(path.suffix.lower() in precomputed.SUFFIXES for path in names):
+            refused += "; for the features that it holds set --config.prepare.backbone=precomputed"
         raise FileNotFoundError(f"{folder} holds no {kind}; expected files that end in {', '.join(suffixes)}{refused}")
     return usable, [path for path in others if path not in flaws], flaws
 
@@ -183,6 +195,9 @@ def _names(folder: pathlib.Path) -> Iterable[pathlib.Path]:
             subfolders.clear()
             continue
         seen.add((place.st_dev, place.st_ino))
+        if CACHE_TAG in names and parent != folder:
+            subfolders.clear()
+            continue
         # Links last, so that what is reached in several ways goes by its own name.
         shown = [name for name in subfolders if not name.startswith(".")]
         subfolders[:] = sorted(shown, key=lambda name: ((parent / name).is_symlink(), name))

@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from videobert_jax.config import ConfigError, PrepareConfig
-from videobert_jax.prepare.transcripts import TranscriptError, Word
+from videobert_jax.prepare.transcripts import Word
 
 # Words of one video -> the index of each word that ends a sentence; the last word's may be left out.
 Splitter = Callable[[Sequence[Word]], Iterable[int]]
@@ -83,7 +83,7 @@ def split(words: Sequence[Word], max_words: int, splitter: Splitter | None = Non
       splitter: tells instead of the rules where sentences end, if the words are not punctuated.
 
     Raises:
-      TranscriptError: if `splitter` fails or returns something other than indices of words.
+      ConfigError: if `splitter` fails or returns something other than indices of words.
     """
     punctuated = sum(bool(SENTENCE_END.search(word.text)) for word in words) >= PUNCTUATED_SHARE * len(words)
     if splitter and not punctuated:
@@ -101,13 +101,17 @@ def split(words: Sequence[Word], max_words: int, splitter: Splitter | None = Non
 
 
 def _ends_by_splitter(words: Sequence[Word], splitter: Splitter) -> list[int]:
+    """What the user's function says. What is wrong with it is no fault of the transcript, and ends the run."""
     try:
         ends = sorted(map(operator.index, splitter(words)))
-    except Exception as error:
-        raise TranscriptError(f"the sentence splitter failed ({type(error).__name__}: {error})") from error
+    except (Exception, SystemExit) as error:
+        raise ConfigError(
+            f"config.prepare.sentence_splitter failed ({type(error).__name__}: {error}) on a transcript that begins "
+            f"{words[0].text!r} and has {len(words)} words; mend it and run the same command again"
+        ) from error
     if ends and not (ends[0] >= 0 and ends[-1] < len(words)):
-        raise TranscriptError(
-            f"the sentence splitter returned {ends[0]} to {ends[-1]}, expected indices of {len(words)} words"
+        raise ConfigError(
+            f"config.prepare.sentence_splitter returned {ends[0]} to {ends[-1]}, expected indices of {len(words)} words"
         )
     return ends
 

@@ -33,7 +33,7 @@ from videobert_jax.prepare.pictures import nearest_clips, write_pictures
 from videobert_jax.prepare.pool import WorkerDiedError
 from videobert_jax.prepare.quality import SAMPLE, compare_with_flat, quality
 from videobert_jax.prepare.report import Problem
-from videobert_jax.prepare.rounds import Round
+from videobert_jax.prepare.rounds import Round, RoundsError
 from videobert_jax.prepare.scan import fingerprint
 from videobert_jax.prepare.splits import TRAIN, split_videos
 from videobert_jax.prepare.storage import link, read_json, reading, remove, whole, write_json
@@ -103,13 +103,15 @@ class Work:
             for video_id in stored.keys() - reasons.keys():
                 link(self.store / f"{stored[video_id]}.npz", self.directory / "features" / f"{video_id}.npz")
             write_json(done, reasons)
-        readable = [video_id for video_id in videos if video_id not in read_json(done, done)]
+        unreadable = read_json(done, done)
+        readable = [video_id for video_id in videos if video_id not in unreadable]
         if not readable:
             return
         annotations = {video_id: video.annotation for video_id, video in videos.items() if video.annotation}
         splits = split_videos(readable, annotations, self.config.validation_fraction)
+        remove(self.directory / "blocks")
         write_blocks(self.directory / "blocks", videos, splits, self.config.videos_per_shard)
-        if self.shared and not (self.directory / "transcripts").exists():
+        if self.shared and self._silent() and not self._transcripts.exists():
             deal_out(self.shared, {block: self._videos(block) for block in self._blocks()}, self._transcripts)
 
     # Round 2: transcripts to sentences.
@@ -119,7 +121,7 @@ class Work:
 
     def _narrate(self, block: Block) -> None:
         videos, shared = self._videos(block), self.shared.name if self.shared else ""
-        dealt = read_dealt(self._transcripts / f"{block}.jsonl")
+        dealt = read_dealt(self._transcripts / f"{block}.jsonl") if self.shared else {}
         splitter, longest = sentences.find_splitter(self.config), self.config.max_sentence_words
         split = functools.partial(sentences.split, max_words=longest, splitter=splitter)
         write_narrations(self._sentences(block), videos, narrations(videos, dealt, shared, split))
@@ -142,27 +144,36 @@ class Work:
                     self.config, Videos(video_ids, lambda name: self._clips(name).features), self._clips, part
                 )
         vocabulary = Vocabulary.load(self.directory / "vocabulary" / "tree.npz")
-        words = tokenizer.load(self.directory / "tokenizer")
+        with reading(self.directory / "tokenizer", self.directory / "tokenizer"):
+            words = tokenizer.load(self.directory / "tokenizer")
         words.token_space(vocabulary.size).save(self.directory / "tokens.json")
 
     def _tokenizer(self, blocks: Sequence[Block]) -> tokenizer.TextTokenizer:
         if self.config.tokenizer:
             return tokenizer.load(pathlib.Path(self.config.tokenizer))
-        spoken = (narration.sentences for block in blocks for _, narration in read_narrations(self._sentences(block)))
-        return tokenizer.train(
-            (sentence.text for sentences in spoken for sentence in sentences), self.config.tokenizer_size
-        )
+        said = [
+            sentence.text
+            for block in blocks
+            for _, narration in self._spoken(block)
+            for sentence in narration.sentences
+        ]
+        return tokenizer.train(said or self._captions(blocks), self.config.tokenizer_size)
+
+    def _captions(self, blocks: Sequence[Block]) -> Iterator[str]:
+        """What people wrote: the words of a collection in which nobody speaks."""
+        videos = (video for block in blocks for video in self._videos(block) if video.annotation)
+        return (caption.text for video in videos if video.annotation for caption in video.annotation.captions)
 
     # Round 3: all of it to records.
 
     def _unwritten(self) -> list[Block]:
-        return [block for block in self._blocks() if not self._account(block).exists()]
+        written = (block for block in self._blocks() if self._account(block).exists())
+        return sorted(set(self._blocks()) - {block for block in written if self._shard(block).exists()})
 
     def _write(self, block: Block) -> None:
         """Writes a shard and, when that is whole, the account of it."""
         account = Account()
-        name = shard_name(block.split, self.config.record_format, block.index, block.count)
-        with whole(self.directory / "records" / name) as part:
+        with whole(self._shard(block)) as part:
             account.counts["records"] = write_shard(part, self._records(block, account), self.config.record_format)
         write_json(self._account(block), account.as_dict())
 
@@ -224,6 +235,10 @@ class Work:
     def _clips(self, video_id: str) -> ClipFeatures:
         return ClipFeatures.load(self.directory / "features" / f"{video_id}.npz")
 
+    def _shard(self, block: Block) -> pathlib.Path:
+        name = shard_name(block.split, self.config.record_format, block.index, block.count)
+        return self.directory / "records" / name
+
     def _account(self, block: Block) -> pathlib.Path:
         return self.directory / "records" / f"{block}.json"
 
@@ -261,4 +276,4 @@ _vocabulary = functools.cache(Vocabulary.load)
 def _require_all(results: Mapping[Block, WorkerDiedError | None]) -> None:
     for block, died in results.items():
         if died:
-            raise RuntimeError(f"block {block} was not made: {died}; run again to go on") from died
+            raise RoundsError(f"block {block} was not made: {died}; run the same command again to go on") from died

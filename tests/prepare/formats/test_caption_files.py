@@ -240,10 +240,22 @@ def test_a_folder_of_files_is_read_as_one(tmp_path: pathlib.Path) -> None:
 
 
 def test_an_empty_folder_of_annotations_is_an_error(tmp_path: pathlib.Path) -> None:
-    with pytest.raises(
-        FormatError, match=r"holds no \.json or \.csv file; name another with --config\.data\.annotations"
-    ):
+    with pytest.raises(FormatError, match=r"holds no annotations; name another with --config\.data\.annotations"):
         read_annotations(tmp_path, ["a"])
+
+
+def test_of_a_folder_files_of_other_formats_are_left_out(tmp_path: pathlib.Path) -> None:
+    """ActivityNet's archive has lists of ids too; by itself such a file is refused."""
+    (tmp_path / "train_ids.json").write_text('["v_a"]')
+    with pytest.raises(FormatError, match=r"holds no annotations; train_ids\.json has the schema of none of"):
+        read_annotations(tmp_path, ["a"])
+    with pytest.raises(FormatError, match=r"train_ids\.json has the schema of none of .*; name another file"):
+        read_annotations(tmp_path / "train_ids.json", ["a"])
+    entry = {"duration": 10**400, "timestamps": [[0, 2]], "sentences": ["chop"]}
+    (tmp_path / "train.json").write_text(json.dumps({"v_a": entry}))
+    annotations, (problem,) = read_annotations(tmp_path, ["a"])
+    assert [caption.end for caption in annotations["a"].captions] == [2.0]
+    assert (problem.item, problem.stage) == ("train_ids.json", "annotations")
 
 
 @pytest.mark.parametrize(

@@ -128,7 +128,7 @@ def test_a_bad_row_of_a_table_costs_no_other(tmp_path: pathlib.Path, row: str) -
 @pytest.mark.parametrize(
     ("table", "reason"),
     [
-        ("start,end\n1,2\n", "neither WebVTT nor SubRip"),
+        ("start,end\n1,2\n", "the table begins 'start,end', expected a line that names start, end and text"),
         ("start,end,text\n", "no spoken words"),
         (f"start,end,text\n1,2,chop\n3,4,{'x' * 140_000}\n", "line 3 of the table cannot be read: field larger than"),
     ],

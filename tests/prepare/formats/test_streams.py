@@ -90,6 +90,16 @@ def test_a_bad_video_of_howto100m_costs_no_other(tmp_path: pathlib.Path, columns
     assert len(streams.parse(found["b"]).words) == 5
 
 
+def test_a_nesting_that_would_crash_the_parser_is_refused(tmp_path: pathlib.Path) -> None:
+    path = write(tmp_path, f'{{"a": {json.dumps(GOOD)}, "b": {"[" * 200_000}')
+    with pytest.raises(FormatError, match=r"broken after [01] videos, .* more than 1,000 deep"):
+        said(path, "a", "b")
+
+
+def test_a_byte_order_mark_is_no_fault(tmp_path: pathlib.Path) -> None:
+    assert said(write(tmp_path, "\ufeff" + json.dumps({"a": GOOD})), "a") == {"a": "chop the onion stir it"}
+
+
 def test_of_a_video_that_is_there_twice_the_first_counts(tmp_path: pathlib.Path) -> None:
     other = json.dumps({**GOOD, "text": ["peel", "cut"]})
     path = write(tmp_path, f'{{"a": {json.dumps(GOOD)}, "a": {other}}}')

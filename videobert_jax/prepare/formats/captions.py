@@ -104,7 +104,7 @@ def _add_activitynet(found: Gathering, video_id: str, place: str, entry: Any) ->
     if len(segments) != len(sentences):
         reason = f"{len(segments)} timestamps of {len(sentences)} sentences: what lacks the other is left out"
         found.refuse(place, reason)
-    ends = float(duration) if isinstance(duration, int | float) and duration > 0 else math.inf
+    ends = duration if isinstance(duration, int | float) and duration > 0 else math.inf
     for index, (segment, sentence) in enumerate(zip(segments, sentences, strict=False)):
         read = functools.partial(_activitynet_caption, sentence, segment, ends)
         found.add(video_id, f"{place}, caption {index}", read)
@@ -112,4 +112,4 @@ def _add_activitynet(found: Gathering, video_id: str, place: str, entry: Any) ->
 
 def _activitynet_caption(sentence: Any, segment: Any, ends: float) -> Caption:
     start, end = map(float, segment)
-    return caption(sentence, (start, min(end, ends)))
+    return caption(sentence, (start, float(min(end, ends))))

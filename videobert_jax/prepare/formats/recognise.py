@@ -4,11 +4,11 @@ import pathlib
 from collections.abc import Collection, Set
 
 from videobert_jax.prepare.annotations import Annotation, Gathering, merged
-from videobert_jax.prepare.formats import FormatError, captions, intervals, json3
+from videobert_jax.prepare.formats import FormatError, UnknownFormatError, captions, intervals, json3
 from videobert_jax.prepare.formats.files import read_json
 from videobert_jax.prepare.formats.tables import from_table
 from videobert_jax.prepare.report import Problem
-from videobert_jax.prepare.transcripts import Transcript, parse_subtitles, read_text
+from videobert_jax.prepare.transcripts import Transcript, TranscriptError, parse_subtitles, read_text
 
 
 def read_transcript(path: pathlib.Path) -> Transcript:
@@ -21,6 +21,9 @@ def read_transcript(path: pathlib.Path) -> Transcript:
         return json3.parse_json3(text)
     if intervals.is_table(text):
         return intervals.parse_table(text)
+    if path.suffix.lower() == ".csv" and "-->" not in text:
+        header = text.partition("\n")[0][:80]
+        raise TranscriptError(f"the table begins {header!r}, expected a line that names start, end and text")
     return parse_subtitles(text)
 
 
@@ -39,13 +42,24 @@ def read_annotations(path: pathlib.Path, video_ids: Collection[str]) -> tuple[di
       video_ids: the videos wanted; the files often name more, and need not name all.
 
     Raises:
-      FormatError: if there is no file, or one is of no known format.
+      FormatError: if there is no file of a known format, or one is broken. Those of other formats in a folder, such as
+        lists of ids, are left out with a `Problem`.
     """
     files = annotation_files(path)
-    if not files:
-        raise FormatError(f"{path} holds no .json or .csv file; name another with --config.data.annotations")
     wanted = frozenset(video_ids)
-    return merged([_gathered(file, wanted) for file in files])
+    found, problems = [], []
+    for file in files:
+        try:
+            found.append(_gathered(file, wanted))
+        except UnknownFormatError as error:
+            if not path.is_dir():
+                raise
+            problems.append(Problem(file.name, "annotations", error.reason))
+    if not found:
+        reasons = "".join(f"; {problem.item} {problem.reason}" for problem in problems)
+        raise FormatError(f"{path} holds no annotations{reasons}; name another with --config.data.annotations")
+    annotations, flaws = merged(found)
+    return annotations, [*problems, *flaws]
 
 
 def _gathered(path: pathlib.Path, video_ids: Set[str]) -> Gathering:
@@ -58,7 +72,4 @@ def _gathered(path: pathlib.Path, video_ids: Set[str]) -> Gathering:
         return captions.from_msrvtt(content, video_ids)
     if captions.is_activitynet(content):
         return captions.from_activitynet(content, path.name, video_ids)
-    raise FormatError(
-        f"{path} has the schema of none of YouCook2, MSR-VTT and ActivityNet Captions; name another file with "
-        "--config.data.annotations"
-    )
+    raise UnknownFormatError(path, "has the schema of none of YouCook2, MSR-VTT and ActivityNet Captions")

@@ -20,7 +20,9 @@ from videobert_jax.prepare.formats import FormatError
 from videobert_jax.prepare.formats.intervals import from_columns, from_rows
 from videobert_jax.prepare.transcripts import Transcript
 
+BOM = b"\xef\xbb\xbf"
 CHUNK = 1 << 16  # bytes
+DEEPEST = 1000  # nesting of values; a hundred times as much overflows the parser's stack, which ends the program
 LONGEST_LINE = 1 << 26  # bytes; a video's subtitles are thousands of times shorter
 
 Entries = Iterator[tuple[str, Any]]  # video id, content of JSON
@@ -49,7 +51,7 @@ def parse(content: Any) -> Transcript:
 def reader(path: pathlib.Path) -> Callable[[pathlib.Path], Entries]:
     """What reads such a file, by how it begins. Raises FormatError for a file of neither format."""
     with path.open("rb") as file:
-        start = file.read(CHUNK).removeprefix(b"\xef\xbb\xbf").lstrip()
+        start = file.read(CHUNK).removeprefix(BOM).lstrip()
     if not start.startswith(b"{"):
         raise FormatError(
             f"{path} begins {start[:20]!r}, expected the captions of HowTo100M or lines of JSON as HERO has them; "
@@ -62,6 +64,7 @@ def reader(path: pathlib.Path) -> Callable[[pathlib.Path], Entries]:
 def _howto100m(path: pathlib.Path) -> Entries:
     videos = 0
     with path.open("rb") as file:
+        file.seek(len(BOM) if file.read(len(BOM)) == BOM else 0)
         try:
             for video_id, columns in ijson.kvitems(StandardJson(file), "", use_float=True):
                 yield video_id, columns
@@ -98,6 +101,7 @@ class StandardJson:
         self._file = file
         self._held = b""  # the end of the last chunk, if a word or an escape may go on after it
         self._in_string = False
+        self._depth = 0
 
     def read(self, size: int) -> bytes:
         """At least a byte until the end of the file; like ijson, asks with a size of 0 for the type alone."""
@@ -130,5 +134,9 @@ class StandardJson:
         return b"".join([*parts, chunk[done:]])
 
     def _pass(self, part: bytes) -> None:
-        quotes = part.replace(rb"\\", b"").replace(rb"\"", b"").count(b'"')
-        self._in_string ^= bool(quotes % 2)
+        pieces = part.replace(rb"\\", b"").replace(rb"\"", b"").split(b'"')
+        outside = b"".join(pieces[self._in_string :: 2])
+        self._depth += sum(outside.count(sign) for sign in (b"[", b"{")) - sum(map(outside.count, (b"]", b"}")))
+        if self._depth > DEEPEST:
+            raise ValueError(f"values lie in each other more than {DEEPEST:,} deep")
+        self._in_string ^= len(pieces) % 2 == 0
