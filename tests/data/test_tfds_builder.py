@@ -27,13 +27,16 @@ SPLITS["validation"][1] = dataclasses.replace(
 ABOUT = {"description": "Eighty ways to cook a soup.", "homepage": "https://soups.example", "citation": "@misc{soups}"}
 
 
+BESIDE = ("tokenizer/vocab.txt", "vocabulary/tree.npz", "tokens.json", "manifest.json")
+
+
 @pytest.fixture(params=FORMATS)
 def prepared(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> pathlib.Path:
     """A prepared folder with two splits, that of training in shards of 4."""
     folder = tmp_path / "prepared"
     for split, records in SPLITS.items():
         write_records(folder / "records", split, records, 4, request.param)
-    for name in ("tokenizer/vocab.txt", "vocabulary/tree.npz", "vocabulary/frames/00000.jpg", "tokens.json"):
+    for name in (*BESIDE, "vocabulary/frames/00000.jpg"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(name)
     return folder
@@ -93,9 +96,8 @@ def test_it_tells_about_itself(prepared: pathlib.Path) -> None:
 def test_what_gives_the_ids_a_meaning_lies_beside_and_no_frames(prepared: pathlib.Path) -> None:
     folder = publish(prepared) / "soups" / "1.2.0"
     names = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
-    beside = {"tokenizer/vocab.txt", "vocabulary/tree.npz", "tokens.json"}
-    assert {name for name in names if "array_record" not in name} == beside | {"dataset_info.json", "features.json"}
-    for name in beside:
+    assert {name for name in names if "array_record" not in name} == {*BESIDE, "dataset_info.json", "features.json"}
+    for name in BESIDE:
         assert (folder / name).read_text() == name
 
 
