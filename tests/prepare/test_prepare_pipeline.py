@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 import tiny_corpus
@@ -23,6 +23,7 @@ from videobert_jax.data.records import Record, RecordSource
 from videobert_jax.prepare import pipeline, stages
 from videobert_jax.prepare.kitchen import corpus as kitchen_corpus
 from videobert_jax.prepare.pipeline import PrepareError, prepare
+from videobert_jax.prepare.rounds import Round
 from videobert_jax.prepare.scan import scan
 from videobert_jax.tokenizer import load
 from videobert_jax.tokens import TokenSpace
@@ -460,3 +461,18 @@ def test_where_nobody_speaks_the_captions_give_the_words(
     assert load(prepared / "tokenizer").id_of("tomato") is not None
     quarantined = json.loads((prepared / "report.json").read_text())["quarantined"]
     assert {problem["item"] for problem in quarantined} == {"all 3 videos", "1 videos"}  # silent; named by nobody
+
+
+def test_the_end_of_a_round_may_come_twice(
+    good_corpus: pathlib.Path, good_prepared: pathlib.Path, cache_of_features: pathlib.Path
+) -> None:
+    """As where a runner of many machines is not sure that it came."""
+
+    def unsure(rounds: Sequence[Round]) -> None:
+        for current in rounds:
+            results = {item: current.work(item) for item in current.items()}
+            current.finish(results)
+            current.finish(results)
+
+    prepared = prepare(tiny_corpus.config(good_corpus, cache_of_features), unsure)
+    assert tiny_corpus.contents(prepared) == tiny_corpus.contents(good_prepared)

@@ -173,14 +173,15 @@ def _prepare(
         remove(directory / "blocks")  # they hold paths, which may have changed
         write_plan(directory / "plan.jsonl", videos)
         (run or functools.partial(run_in_processes, workers=config.workers))(work.rounds())
-    problems += work.unreadable()
+    unreadable = work.unreadable()
+    problems += unreadable
     accounts = work.accounts()
     if not accounts:
         write_json(directory / REPORT, {"quarantined": _as_dicts(problems)})
         raise PrepareError(
             f"none of {len(videos)} videos can be used; see {directory / REPORT}\n{summary({}, problems)}"
         )
-    usable = len(videos) - len(work.unreadable())
+    usable = len(videos) - len(unreadable)
     _conclude(config, directory, {"videos": len(corpus.sources), "usable videos": usable}, accounts, problems)
 
 
