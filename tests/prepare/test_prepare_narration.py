@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from videobert_jax.config import ConfigError
 from videobert_jax.prepare.blocks import Block, Planned
 from videobert_jax.prepare.formats import FormatError
 from videobert_jax.prepare.narration import (
@@ -23,7 +24,7 @@ from videobert_jax.prepare.storage import DamagedError
 GOOD = "WEBVTT\n\n00:00.000 --> 00:02.000\nchop the onion\n"
 COLUMNS = {"start": [0, 2], "end": [2, 4], "text": ["now peel it", "then fry it"]}
 SPLIT = functools.partial(split, max_words=24, splitter=None)
-FIRST, SECOND = Block("train", 0, 2), Block("train", 1, 2)
+FIRST, SECOND, EMPTY = Block("train", 0, 2), Block("train", 1, 2), Block("validation", 0, 1)
 
 
 def video(video_id: str, transcript: pathlib.Path | None = None) -> Planned:
@@ -52,12 +53,14 @@ def test_a_shared_file_is_dealt_out_to_the_blocks(tmp_path: pathlib.Path) -> Non
         json.dumps({"b": {**COLUMNS, "text": [7, 8]}, "unwanted": COLUMNS, "a": COLUMNS, "own": COLUMNS})
     )
     blocks = {FIRST: [video("a"), video("own", tmp_path / "own.vtt")], SECOND: [video("a"), video("b"), video("c")]}
+    blocks[EMPTY] = [video("c")]
     deal_out(tmp_path / "caption.json", blocks, tmp_path / "dealt")
     found = {
         block: list(narrations(videos, read_dealt(tmp_path / "dealt" / f"{block}.jsonl"), "caption.json", SPLIT))
         for block, videos in blocks.items()
     }
     sentences = ["now peel it", "then fry it"]
+    assert read_dealt(tmp_path / "dealt" / f"{EMPTY}.jsonl") == {}
     assert [said(narration) for narration in found[FIRST]] == [sentences, ["chop the onion"]]
     assert [said(narration) for narration in found[SECOND]] == [sentences, [], []]
     assert [narration.problem for narration in found[SECOND]] == [
@@ -85,6 +88,13 @@ def test_a_broken_shared_file_leaves_nothing(tmp_path: pathlib.Path) -> None:
     assert not (tmp_path / "dealt").exists()
     with pytest.raises(DamagedError, match=r"is damaged .*; remove .*dealt and run the same command again"):
         read_dealt(tmp_path / "dealt" / f"{FIRST}.jsonl")
+
+
+def test_a_splitter_that_fails_is_no_problem_of_the_video(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "a.vtt").write_text(GOOD)
+    broken = functools.partial(split, max_words=24, splitter=lambda words: [len(words)])
+    with pytest.raises(ConfigError, match="sentence_splitter returned 3 to 3, expected indices of 3 words"):
+        list(narrations([video("a", tmp_path / "a.vtt")], {}, "", broken))
 
 
 def test_a_video_without_transcript_has_no_problem() -> None:
