@@ -18,6 +18,7 @@ FLOORS = {
     "objectives": 1,
     "data": 2,
     "inference": 2,
+    "interop": 2,
     "evaluation": 3,
     "prepare": 3,
     "door": 4,

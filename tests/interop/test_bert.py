@@ -1,0 +1,158 @@
+"""BERT in and out. A real one is in a package; what `transformers` makes of it was recorded by `record_bert.py`."""
+
+import dataclasses
+import json
+import pathlib
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import ml_dtypes
+import numpy as np
+import pytest
+import record_bert
+import safetensors.numpy
+from flax import traverse_util
+
+from videobert_jax.config import ConfigError, ModelConfig
+from videobert_jax.interop.bert import INDEX, REST, WEIGHTS, load_bert, save_bert
+from videobert_jax.model.videobert import VideoBert
+from videobert_jax.objectives import pretraining
+from videobert_jax.tokens import TokenSpace
+
+MINILM = ModelConfig(num_layers=6, hidden_size=384, num_heads=12, mlp_size=1536, dtype="float32", dropout=0.0)
+TINY = ModelConfig(
+    num_layers=2, hidden_size=12, num_heads=3, mlp_size=20, max_positions=16, dtype="float32", dropout=0.0
+)
+# float32 sums in another order; the hidden states are of size 1
+TOLERANCE = 1e-4
+
+
+def tokens(text_size: int) -> TokenSpace:
+    return TokenSpace(text_size, visual_size=10, pad=0, unknown=100, cls=101, sep=102, mask=103, joiner=1)
+
+
+def params_of(config: ModelConfig, space: TokenSpace) -> dict[str, Any]:
+    """Parameters of a model, all random."""
+    row = {name: np.zeros((1, 16), np.int32) for name in ("token_ids", "positions", "segment_types", "sequence_ids")}
+    row |= {"prediction_positions": np.zeros((1, 2), np.int32), "cls_positions": np.zeros((1, 1), np.int32)}
+    model = VideoBert(config, space)
+    shapes = jax.eval_shape(lambda key: pretraining.init(model, key, row), jax.random.key(0))
+    rng = np.random.default_rng(0)
+    return jax.tree.map(lambda x: rng.standard_normal(x.shape, np.float32), shapes)
+
+
+@pytest.fixture(scope="module")
+def minilm() -> dict[str, Any]:
+    """Its parameters in ours, on top of fresh ones."""
+    space = tokens(30522)
+    flat = traverse_util.flatten_dict(params_of(MINILM, space), sep="/")
+    for path, rows in load_bert(record_bert.model_folder(), MINILM, space).items():
+        flat[path][: len(rows)] = rows
+    return traverse_util.unflatten_dict(flat, sep="/")
+
+
+def test_hidden_states_are_those_of_transformers(minilm: dict[str, Any]) -> None:
+    expected = np.load(record_bert.TARGET)
+    rows, length = expected["ids"].shape
+    places = np.broadcast_to(np.arange(length, dtype=np.int32), (rows, length))
+    inside = places < expected["lengths"][:, None]
+    model = VideoBert(MINILM, tokens(30522))
+    segments, sequences = np.zeros_like(places), inside.astype(np.int32)
+    hidden = np.asarray(jax.jit(model.apply)({"params": minilm}, expected["ids"], places, segments, sequences))
+    np.testing.assert_allclose(hidden[..., ::16][inside], expected["hidden"][inside], atol=TOLERANCE)
+    pooled = np.tanh(hidden[:, 0] @ minilm["pooler"]["kernel"] + minilm["pooler"]["bias"])
+    np.testing.assert_allclose(pooled[..., ::16], expected["pooled"], atol=TOLERANCE)
+
+
+def test_what_came_in_goes_out_bitwise(minilm: dict[str, Any], tmp_path: pathlib.Path) -> None:
+    save_bert(tmp_path, minilm, MINILM, tokens(30522))
+    before = safetensors.numpy.load_file(record_bert.model_folder() / WEIGHTS)
+    after = safetensors.numpy.load_file(tmp_path / WEIGHTS)
+    before.pop("embeddings.position_ids", None)
+    for name, array in before.items():
+        np.testing.assert_array_equal(after[f"bert.{name}"], array, err_msg=name)
+    extra = after.keys() - {f"bert.{name}" for name in before}
+    assert extra and all(name.startswith("cls.predictions.") for name in extra)
+
+
+@pytest.fixture
+def exported(tmp_path: pathlib.Path) -> tuple[pathlib.Path, dict[str, Any]]:
+    """A tiny model written, and its parameters."""
+    params = params_of(TINY, tokens(120))
+    save_bert(tmp_path / "bert", params, TINY, tokens(120))
+    return tmp_path / "bert", params
+
+
+def test_out_and_in_is_the_text_side(exported: tuple[pathlib.Path, dict[str, Any]]) -> None:
+    folder, params = exported
+    flat = traverse_util.flatten_dict(params, sep="/")
+    loaded = load_bert(folder, TINY, tokens(120))
+    assert flat.keys() - loaded.keys() == {"alignment_head/kernel", "alignment_head/bias"}
+    for path, rows in loaded.items():
+        np.testing.assert_array_equal(rows, flat[path][: len(rows)], err_msg=path)
+        joint = path in ("embeddings/token_embedding/embedding", "prediction_head/bias")
+        assert len(rows) == (120 if joint else len(flat[path]))
+    rest = safetensors.numpy.load_file(folder / REST)
+    np.testing.assert_array_equal(rest["visual_words.weight"], flat["embeddings/token_embedding/embedding"][120:130])
+    np.testing.assert_array_equal(rest["alignment_head.kernel"], params["alignment_head"]["kernel"])
+
+
+def test_shards_old_names_and_halves_are_read(exported: tuple[pathlib.Path, dict[str, Any]]) -> None:
+    """As TensorFlow's first checkpoints name a norm, without the head, in bfloat16, in two files."""
+    folder, _ = exported
+    expected = load_bert(folder, TINY, tokens(120))
+    tensors = safetensors.numpy.load_file(folder / WEIGHTS)
+    renamed = {
+        name.removeprefix("bert.").replace("Norm.weight", "Norm.gamma").replace("Norm.bias", "Norm.beta"): array
+        for name, array in tensors.items()
+        if name.startswith("bert.")
+    }
+    renamed["embeddings.position_ids"] = np.arange(16)[None]
+    shards = {"a.safetensors": sorted(renamed)[::2], "b.safetensors": sorted(renamed)[1::2]}
+    for file, names in shards.items():
+        halves = {name: renamed[name].astype(ml_dtypes.bfloat16) for name in names}
+        safetensors.numpy.save_file(halves, folder / file)
+    (folder / WEIGHTS).unlink()
+    places = {name: file for file, names in shards.items() for name in names}
+    (folder / INDEX).write_text(json.dumps({"metadata": {}, "weight_map": places}))
+    loaded = load_bert(folder, TINY, tokens(120))
+    assert loaded.keys() == {path for path in expected if not path.startswith("prediction_head")}
+    for path, array in loaded.items():
+        np.testing.assert_array_equal(array, expected[path].astype(ml_dtypes.bfloat16).astype(np.float32), err_msg=path)
+
+
+def test_a_smaller_vocabulary_and_fewer_positions_take_the_first_rows(
+    exported: tuple[pathlib.Path, dict[str, Any]],
+) -> None:
+    folder, params = exported
+    loaded = load_bert(folder, dataclasses.replace(TINY, max_positions=8), tokens(110))
+    table = params["embeddings"]["token_embedding"]["embedding"]
+    np.testing.assert_array_equal(loaded["embeddings/token_embedding/embedding"], table[:110])
+    assert loaded["prediction_head/bias"].shape == (110,)
+    assert loaded["embeddings/position_embedding/embedding"].shape == (8, 12)
+
+
+def test_another_model_is_refused_by_each_value(exported: tuple[pathlib.Path, dict[str, Any]]) -> None:
+    other = dataclasses.replace(TINY, num_layers=3, mlp_size=16)
+    expected = r"num_hidden_layers is 2, expected 3; intermediate_size is 20, expected 16; set config\.model to it"
+    with pytest.raises(ConfigError, match=expected):
+        load_bert(exported[0], other, tokens(120))
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        (lambda folder: (folder / WEIGHTS).write_bytes(b"short"), "model.safetensors cannot be read"),
+        (lambda folder: (folder / WEIGHTS).unlink(), "model.safetensors cannot be read"),
+        (lambda folder: (folder / "config.json").write_text("{"), "config.json cannot be read"),
+        (lambda folder: (folder / "config.json").write_text("[]"), "config.json holds list"),
+        (lambda folder: safetensors.numpy.save_file({}, folder / WEIGHTS), "has no tensor 'bert.embeddings.word_emb"),
+    ],
+)
+def test_a_damaged_folder_is_named(
+    exported: tuple[pathlib.Path, dict[str, Any]], damage: Callable[[pathlib.Path], object], reason: str
+) -> None:
+    damage(exported[0])
+    with pytest.raises(ConfigError, match=reason):
+        load_bert(exported[0], TINY, tokens(120))

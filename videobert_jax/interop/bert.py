@@ -1,0 +1,209 @@
+"""BERT checkpoints of Hugging Face in and out, without torch.
+
+In: the folder of any BERT gives the text side of a VideoBERT its first values, as in the paper (section 3.3): all but
+the rows of visual words and of ids that its vocabulary lacks, the alignment head, and what the checkpoint lacks, often
+the masked-prediction head. Out: the text side as `transformers.BertForMaskedLM` reads it, bitwise.
+"""
+
+import dataclasses
+import json
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import safetensors
+from flax import traverse_util
+from safetensors.numpy import load_file, save_file
+
+from videobert_jax.config import ConfigError, ModelConfig
+from videobert_jax.model.primitives import NORM_EPSILON
+from videobert_jax.tokens import TokenSpace
+
+WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
+TOKEN_TABLE, HEAD_BIAS = "embeddings/token_embedding/embedding", "prediction_head/bias"
+OPTIONAL = ("pooler", "prediction_head")  # that a checkpoint may lack
+REST = "video.safetensors"  # what BERT has no place for: the visual words, the alignment head
+# Field of ModelConfig -> what Hugging Face calls it.
+SIZES = {
+    "num_layers": "num_hidden_layers",
+    "hidden_size": "hidden_size",
+    "num_heads": "num_attention_heads",
+    "mlp_size": "intermediate_size",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Tensor:
+    """A parameter of ours, and where Hugging Face keeps it.
+
+    Attributes:
+      path: of ours.
+      names: of theirs; three for the fused kernel of queries, keys and values. With "{}" there is one for each layer,
+        which we stack.
+      transposed: theirs is [out, in], ours [in, out].
+    """
+
+    path: str
+    names: tuple[str, ...]
+    transposed: bool = False
+
+    @property
+    def layered(self) -> bool:
+        """Whether each layer has one."""
+        return "{}" in self.names[0]
+
+
+def _dense(path: str, *names: str) -> list[Tensor]:
+    kernel = Tensor(f"{path}/kernel", tuple(f"{name}.weight" for name in names), transposed=True)
+    return [kernel, Tensor(f"{path}/bias", tuple(f"{name}.bias" for name in names))]
+
+
+def _norm(path: str, name: str) -> list[Tensor]:
+    return [Tensor(f"{path}/scale", (f"{name}.weight",)), Tensor(f"{path}/bias", (f"{name}.bias",))]
+
+
+LAYER = "bert.encoder.layer.{}."
+TENSORS = (
+    Tensor(TOKEN_TABLE, ("bert.embeddings.word_embeddings.weight",)),
+    Tensor("embeddings/position_embedding/embedding", ("bert.embeddings.position_embeddings.weight",)),
+    Tensor("embeddings/segment_embedding/embedding", ("bert.embeddings.token_type_embeddings.weight",)),
+    *_norm("embeddings/norm", "bert.embeddings.LayerNorm"),
+    *_dense("encoder/layers/attention/qkv", *(f"{LAYER}attention.self.{name}" for name in ("query", "key", "value"))),
+    *_dense("encoder/layers/attention/out", f"{LAYER}attention.output.dense"),
+    *_norm("encoder/layers/attention_norm", f"{LAYER}attention.output.LayerNorm"),
+    *_dense("encoder/layers/mlp/wi", f"{LAYER}intermediate.dense"),
+    *_dense("encoder/layers/mlp/wo", f"{LAYER}output.dense"),
+    *_norm("encoder/layers/mlp_norm", f"{LAYER}output.LayerNorm"),
+    *_dense("pooler", "bert.pooler.dense"),
+    *_dense("prediction_head/dense", "cls.predictions.transform.dense"),
+    *_norm("prediction_head/norm", "cls.predictions.transform.LayerNorm"),
+    Tensor(HEAD_BIAS, ("cls.predictions.bias",)),
+)
+
+
+def load_bert(folder: pathlib.Path, config: ModelConfig, tokens: TokenSpace) -> dict[str, np.ndarray]:
+    """The first values that a checkpoint has for a model's parameters.
+
+    Args:
+      folder: what `save_pretrained` of Hugging Face writes for BERT, with any heads: ``config.json``, and
+        ``model.safetensors`` or the shards that ``model.safetensors.index.json`` lists.
+      config: of the model; its sizes have to be the checkpoint's, but for `max_positions`.
+      tokens: the joint vocabulary; its text ids have to be those of the checkpoint's tokenizer.
+
+    Returns:
+      Float32 arrays by the path of the parameter. One may have fewer rows than the parameter, whose first they are.
+
+    Raises:
+      ConfigError: there is no such checkpoint in `folder`, or it is of another model; the message names each value.
+    """
+    _require_same(_read_json(folder / "config.json"), config, folder)
+    theirs = {_modern(name): array for name, array in _read_weights(folder).items()}
+    ours = {}
+    for tensor in TENSORS:
+        layers = range(config.num_layers) if tensor.layered else [0]
+        names = [name.format(layer) for layer in layers for name in tensor.names]
+        missing = [name for name in names if name not in theirs]
+        if missing and tensor.path.startswith(OPTIONAL):
+            continue
+        if missing:
+            raise ConfigError(f"{folder} has no tensor {missing[0]!r}; expected a BERT of Hugging Face")
+        each = [_joined([theirs[n.format(layer)] for n in tensor.names], tensor, config.num_heads) for layer in layers]
+        ours[tensor.path] = np.stack(each) if tensor.layered else each[0]
+    for path, rows in (
+        (TOKEN_TABLE, tokens.text_size),
+        (HEAD_BIAS, tokens.text_size),
+        ("embeddings/position_embedding/embedding", config.max_positions),
+    ):
+        if path in ours:
+            ours[path] = ours[path][:rows]
+    return ours
+
+
+def save_bert(folder: pathlib.Path, params: Mapping[str, Any], config: ModelConfig, tokens: TokenSpace) -> None:
+    """Writes the text side for `transformers.BertForMaskedLM`, and beside it, for whoever wants them, the rest.
+
+    Args:
+      folder: is made.
+      params: of a `VideoBert`, arrays float32.
+      config: of the model.
+      tokens: the joint vocabulary.
+    """
+    ours = {path: np.asarray(array) for path, array in traverse_util.flatten_dict(dict(params), sep="/").items()}
+    text, visual = slice(0, tokens.text_size), slice(tokens.text_size, tokens.size)
+    rest = {"visual_words.weight": ours[TOKEN_TABLE][visual], "visual_words.bias": ours[HEAD_BIAS][visual]}
+    rest |= {path.replace("/", "."): array for path, array in ours.items() if path.startswith("alignment_head")}
+    ours |= {path: ours[path][text] for path in (TOKEN_TABLE, HEAD_BIAS)}
+    theirs: dict[str, np.ndarray] = {}
+    for tensor in TENSORS:
+        for layer, array in enumerate(ours[tensor.path] if tensor.layered else [ours[tensor.path]]):
+            parts = _parted(array, tensor, config.num_heads)
+            theirs |= {name.format(layer): part for name, part in zip(tensor.names, parts, strict=True)}
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file({name: np.ascontiguousarray(array) for name, array in theirs.items()}, folder / WEIGHTS, {"format": "pt"})
+    save_file({name: np.ascontiguousarray(array) for name, array in rest.items()}, folder / REST, {"format": "np"})
+    settings = {theirs: getattr(config, ours) for ours, theirs in SIZES.items()}
+    settings |= {"model_type": "bert", "architectures": ["BertForMaskedLM"], "hidden_act": "gelu", "dtype": "float32"}
+    settings |= {"vocab_size": tokens.text_size, "max_position_embeddings": config.max_positions, "type_vocab_size": 2}
+    settings |= {"layer_norm_eps": NORM_EPSILON, "pad_token_id": tokens.pad, "hidden_dropout_prob": config.dropout}
+    settings |= {"attention_probs_dropout_prob": 0.0, "tie_word_embeddings": True}
+    (folder / "config.json").write_text(json.dumps(settings, indent=2) + "\n")
+
+
+def _joined(arrays: Sequence[np.ndarray], tensor: Tensor, heads: int) -> np.ndarray:
+    """One array of ours from theirs. The columns of a fused one run (head, q/k/v, channel), see `model.attention`."""
+    arrays = [array.T if tensor.transposed else array for array in arrays]
+    if len(arrays) == 1:
+        return arrays[0]
+    by_head = [array.reshape(*array.shape[:-1], heads, -1) for array in arrays]
+    return np.stack(by_head, axis=-2).reshape(*arrays[0].shape[:-1], -1)
+
+
+def _parted(array: np.ndarray, tensor: Tensor, heads: int) -> list[np.ndarray]:
+    """The inverse of `_joined`."""
+    arrays = [array]
+    if (count := len(tensor.names)) > 1:
+        by_head = array.reshape(*array.shape[:-1], heads, count, -1)
+        arrays = [by_head[..., index, :].reshape(*array.shape[:-1], -1) for index in range(count)]
+    return [part.T if tensor.transposed else part for part in arrays]
+
+
+def _modern(name: str) -> str:
+    """The name as today's library has it: with the model's own, and not as TensorFlow called parts of a norm."""
+    name = name.replace("LayerNorm.gamma", "LayerNorm.weight").replace("LayerNorm.beta", "LayerNorm.bias")
+    return name if name.startswith(("bert.", "cls.")) else f"bert.{name}"
+
+
+def _require_same(settings: Mapping[str, Any], config: ModelConfig, folder: pathlib.Path) -> None:
+    expected = {theirs: getattr(config, ours) for ours, theirs in SIZES.items()}
+    expected |= {"hidden_act": "gelu", "position_embedding_type": "absolute", "model_type": "bert"}
+    expected |= {"layer_norm_eps": NORM_EPSILON, "type_vocab_size": 2}
+    # What a checkpoint leaves out has BERT's usual value, and that is what we have, but for the sizes.
+    found = {name: settings.get(name, None if name in SIZES.values() else value) for name, value in expected.items()}
+    differing = [name for name, value in expected.items() if found[name] != value]
+    wrong = [f"{name} is {found[name]!r}, expected {expected[name]!r}" for name in differing]
+    if wrong:
+        raise ConfigError(f"the checkpoint in {folder} is of another model: {'; '.join(wrong)}; set config.model to it")
+
+
+def _read_json(path: pathlib.Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path} cannot be read ({error}); expected the folder of a BERT of Hugging Face") from error
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path} holds {type(content).__name__}, expected an object")
+    return content
+
+
+def _read_weights(folder: pathlib.Path) -> dict[str, np.ndarray]:
+    """All tensors of numbers with a fraction, as float32."""
+    index = folder / INDEX
+    files = sorted(set(_read_json(index)["weight_map"].values())) if index.exists() else [WEIGHTS]
+    tensors = {}
+    for name in files:
+        try:
+            tensors |= load_file(folder / name)
+        except (OSError, safetensors.SafetensorError) as error:
+            raise ConfigError(f"{folder / name} cannot be read ({error}); expected weights as safetensors") from error
+    return {name: array.astype(np.float32) for name, array in tensors.items() if array.dtype.kind not in "iub"}
