@@ -23,8 +23,9 @@ FLOORS = {
     "prepare": 3,
     "door": 4,
     "training": 4,
-    "launch": 5,
-    "benchmarks": 5,
+    "planning": 5,
+    "launch": 6,
+    "benchmarks": 6,
 }
 # Grain's worker processes run `data`; spawned ones of `prepare` draw and decode. None may open an accelerator.
 WITHOUT_JAX = (

@@ -1,0 +1,231 @@
+"""A run on a slice of TPU chips, planned without one: its real step, compiled ahead of time by the real compiler.
+
+`estimate.py` says how the time is estimated, and how far to trust it.
+"""
+
+import dataclasses
+import os
+import re
+import time
+from collections.abc import Iterator
+
+import jax
+import numpy as np
+from jax.experimental import topologies
+from jax.sharding import Mesh
+
+from videobert_jax.config import Config, ConfigError, MeshConfig
+from videobert_jax.config_check import RULES, Choice
+from videobert_jax.data.masking import Masking
+from videobert_jax.data.packing import encode_text, pack
+from videobert_jax.model.flops import step_flops
+from videobert_jax.planning import chips, hlo
+from videobert_jax.planning.estimate import Estimate, Total, estimate
+from videobert_jax.tokens import TokenSpace
+from videobert_jax.training import sharding
+from videobert_jax.training.program import make_program
+
+BERT_VOCABULARY = 30_522  # ids of the tokenizer that a config names; which it is, only preparing finds out
+FIRST_ROWS = 8  # rows of a device that a sweep begins with
+LAYOUTS = (MeshConfig(), MeshConfig(fsdp=4), MeshConfig(fsdp=16))  # that a sweep tries
+REFUSAL = re.compile(r"(?:Used|temporaries \()\s*([\d.]+)([KMGT]) ?(?:of|\))")
+UNITS = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What a run takes on a slice. Of a run that does not fit only the memory is known, and nothing else estimated.
+
+    Attributes:
+      topology: kind of chip and shape of the slice, "v5e:16x16".
+      batch_size: rows of the global batch; with `remat` and `mesh` all that a sweep changes.
+      hbm_bytes_per_chip: of state, batch, temporaries and code.
+      hbm_limit_bytes: what a program may use of a chip's memory.
+      model_flops_per_step: what the formula of the model needs (`model/flops.py`), recomputation left out.
+      estimated_mfu: of the chips' published peak, 0 to 1.
+      tokens_per_second: positions; a few per cent of them are padding.
+      hours_for_run: for all steps, without evaluation, checkpoints and restarts.
+      compute_seconds, exposed_collective_seconds, memory_seconds: what the estimate is made of.
+      collectives: by kind; bytes are those of one device in one step.
+      slowest: seconds of compute by part of the model, the largest first.
+      without_cycles: seconds of compute that the compiler did not foresee, by opcode.
+    """
+
+    topology: str
+    chips: int
+    mesh: dict[str, int]
+    batch_size: int
+    sequence_length: int
+    remat: str
+    hbm_bytes_per_chip: int
+    hbm_limit_bytes: int
+    fits: bool
+    model_flops_per_step: float
+    compile_seconds: float
+    estimated_step_seconds: float | None = None
+    estimated_mfu: float | None = None
+    tokens_per_second: float | None = None
+    hours_for_run: float | None = None
+    chip_hours_for_run: float | None = None
+    compute_seconds: float | None = None
+    exposed_collective_seconds: float | None = None
+    memory_seconds: float | None = None
+    hbm_bytes_moved_per_step: int | None = None
+    collectives: dict[str, Total] | None = None
+    slowest: dict[str, float] | None = None
+    without_cycles: dict[str, float] | None = None
+
+
+def make_plan(config: Config, topology: str) -> Plan:
+    """Compiles the training step of `config` for a slice such as "v5e:16x16", and reads what the compiler says of it.
+
+    It takes minutes, and gibibytes of this machine's memory.
+
+    Raises:
+      ConfigError: there is no such slice, or the config cannot be run on it.
+    """
+    device, mesh = slice_of(topology, config)
+    data, tokens, per_chip = config.data, token_space(config), device.per_chip
+    sharding.rows_of_process(mesh, data.batch_size, config.optimizer.accumulation)  # raises unless they divide
+    flops = step_flops(config.model, tokens.padded_size, data.batch_size, data.sequence_length, data.max_predictions)
+    start = time.perf_counter()
+    compiled = _compile(config, tokens, mesh)
+    fits = not isinstance(compiled, int)
+    plan = Plan(
+        topology=topology,
+        chips=mesh.size // per_chip,
+        mesh=dict(mesh.shape),
+        batch_size=data.batch_size,
+        sequence_length=data.sequence_length,
+        remat=config.model.remat,
+        hbm_bytes_per_chip=per_chip * (_memory(compiled) if fits else compiled),
+        hbm_limit_bytes=per_chip * device.memory,
+        fits=fits,
+        model_flops_per_step=flops,
+        compile_seconds=time.perf_counter() - start,
+    )
+    if not fits:
+        return plan
+    places = [tuple(each.coords) for each in mesh.devices.flat]
+    return _timed(plan, config, device, estimate(hlo.parse(compiled.as_text()), device, places))
+
+
+def sweep(config: Config, topology: str) -> Iterator[Plan]:
+    """Plans of the config with other batches, remat policies and meshes, each yielded when it is known.
+
+    The batch doubles from `FIRST_ROWS` on each device until it does not fit. Each has as many steps as see the tokens
+    that the config's own see, so that hours compare; that it learns as much from them is not said.
+    """
+    devices = slice_of(topology, config)[1].size
+    seen = config.steps * config.data.batch_size
+    for layout in LAYOUTS:
+        if devices % layout.fsdp:
+            continue
+        for remat in _remat_policies():
+            rows = devices * FIRST_ROWS
+            fits = True
+            while fits:
+                candidate = dataclasses.replace(
+                    config,
+                    steps=max(1, seen // rows),
+                    mesh=layout,
+                    data=dataclasses.replace(config.data, batch_size=rows),
+                    model=dataclasses.replace(config.model, remat=remat),
+                    optimizer=dataclasses.replace(config.optimizer, accumulation=1),
+                )
+                plan = make_plan(candidate, topology)
+                yield plan
+                fits, rows = plan.fits, 2 * rows
+
+
+def ranked(plans: list[Plan]) -> list[Plan]:
+    """Those that fit, the most tokens per second first."""
+    return sorted((plan for plan in plans if plan.fits), key=lambda plan: -(plan.tokens_per_second or 0.0))
+
+
+def slice_of(topology: str, config: Config) -> tuple[chips.Device, Mesh]:
+    """The device of a slice such as "v5e:16x16", and the mesh over its devices that the config asks for.
+
+    A config that leaves its mesh open (`data` takes all) may have fewer rows than the slice has devices: then as much
+    of the model as needed is split over `tensor`. Raises ConfigError if there is no such slice or no such mesh.
+    """
+    os.environ.setdefault("TPU_SKIP_MDS_QUERY", "1")  # no metadata server is asked what this machine is
+    megacore = {"chip_config_name": "megacore"} if topology.startswith("v4:") else {}  # as Cloud TPU runs its v4
+    try:
+        devices = list(topologies.get_topology_desc(topology, "tpu", **megacore).devices)
+    except ImportError as error:
+        raise ConfigError(f"plan needs the TPU compiler ({error}): pip install -e '.[plan]'") from error
+    except (jax.errors.JaxRuntimeError, ValueError) as error:
+        known = ", ".join(sorted(device.name for device in chips.DEVICES.values()))
+        raise ConfigError(
+            f"no slice {topology!r} ({str(error).splitlines()[0]}); expected KIND:SHAPE, as v5e:16x16 or v5p:4x4x4, "
+            f"with a kind of {known}"
+        ) from error
+    layout = config.mesh
+    if layout == MeshConfig() and config.data.batch_size < len(devices):
+        layout = MeshConfig(tensor=-(-len(devices) // config.data.batch_size))
+    return chips.device_of(devices[0].device_kind), sharding.make_mesh(layout, devices)
+
+
+def token_space(config: Config) -> TokenSpace:
+    """The joint vocabulary that preparing would make, as far as a config tells: its sizes are what matters here."""
+    prepare = config.prepare
+    text = BERT_VOCABULARY if prepare.tokenizer else prepare.tokenizer_size
+    return TokenSpace(text, prepare.branching**prepare.depth, pad=0, unknown=1, cls=2, sep=3, mask=4, joiner=5)
+
+
+def batch_shapes(config: Config, tokens: TokenSpace) -> dict[str, jax.ShapeDtypeStruct]:
+    """The arrays of a global batch: those of a row that the pipeline's own functions make of one word."""
+    data = config.data
+    word = encode_text(np.array([tokens.joiner + 1]), tokens)
+    row = Masking(tokens, data)(
+        pack([word], data.sequence_length, data.max_sequences, tokens), np.random.default_rng(0)
+    )
+    return {name: jax.ShapeDtypeStruct((data.batch_size, *x.shape), x.dtype) for name, x in row.items()}
+
+
+def _remat_policies() -> Choice:
+    rule = RULES["model.remat"]
+    assert isinstance(rule, Choice)
+    return rule
+
+
+def _compile(config: Config, tokens: TokenSpace, mesh: Mesh) -> jax.stages.Compiled | int:
+    """The compiled step, or the bytes that a device would need if they are more than it has."""
+    with jax.sharding.use_abstract_mesh(mesh.abstract_mesh):
+        program = make_program(config, tokens, mesh, batch_shapes(config, tokens))
+        try:
+            return program.compile_train_step()
+        except jax.errors.JaxRuntimeError as error:
+            needed = REFUSAL.search(str(error))
+            if needed is None:
+                raise
+            return int(float(needed[1]) * UNITS[needed[2]])
+
+
+def _memory(compiled: jax.stages.Compiled) -> int:
+    """Bytes of one device; what is given in place of an argument is not counted twice."""
+    sizes = compiled.memory_analysis()
+    assert sizes is not None  # every TPU compiler tells
+    held = sizes.argument_size_in_bytes + sizes.output_size_in_bytes - sizes.alias_size_in_bytes
+    return held + sizes.temp_size_in_bytes + sizes.generated_code_size_in_bytes
+
+
+def _timed(plan: Plan, config: Config, device: chips.Device, found: Estimate) -> Plan:
+    hours = config.steps * found.seconds / 3600
+    peak = device.flops * device.per_chip * plan.chips
+    return dataclasses.replace(
+        plan,
+        estimated_step_seconds=found.seconds,
+        estimated_mfu=plan.model_flops_per_step / (found.seconds * peak),
+        tokens_per_second=plan.batch_size * plan.sequence_length / found.seconds,
+        hours_for_run=hours,
+        chip_hours_for_run=hours * plan.chips,
+        compute_seconds=found.compute,
+        exposed_collective_seconds=found.exposed,
+        memory_seconds=found.memory,
+        hbm_bytes_moved_per_step=found.bytes_moved,
+        collectives=dict(found.collectives),
+        slowest=dict(found.parts.most_common(20)),
+        without_cycles=dict(found.without_cycles.most_common()),
+    )
