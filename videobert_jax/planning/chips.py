@@ -41,7 +41,7 @@ class Device:
 # TPU7x it is 4 times that: the compiler counts 369,000 and 422,000 FLOPs a cycle for a product of 8192^3, more than the
 # 2 units of 256 x 256 of those pages could do. `memory` was asked of libtpu 0.0.42.
 DEVICES = {
-    "TPU v4": Device("v4", 1, 275e12, 1.049e9, int(30.5 * GIB), 1200e9, 50e9, 4),
+    "TPU v4": Device("v4", 1, 275e12, 1.049e9, int(30.75 * GIB), 1200e9, 50e9, 4),
     "TPU v5 lite": Device("v5e", 1, 197e12, 1.503e9, int(15.75 * GIB), 819e9, 50e9, 16),
     "TPU v5": Device("v5p", 1, 459e12, 1.751e9, int(95.74 * GIB), 2765e9, 100e9, 4),
     "TPU v6 lite": Device("v6e", 1, 918e12, 1.751e9, int(31.25 * GIB), 1638e9, 100e9, 16),

@@ -99,8 +99,8 @@ class _Walk:
                 trips = self._module.trips(instruction)
                 now += trips * self.run(self._module.computations[instruction.called[1]], times * trips)
             elif instruction.opcode in ("call", "conditional"):
-                # Which branch is taken is not known: the longest counts, and the bytes of all.
-                now += max(self.run(self._module.computations[name], times) for name in instruction.called)
+                # Which branch will be taken is not known: all count.
+                now += sum(self.run(self._module.computations[name], times) for name in instruction.called)
             elif (key := collectives.ended_by(self._module, instruction)) is not None:
                 waited = max(0.0, ends.pop(key, now) - now)
                 self.result.exposed += times * waited
@@ -142,7 +142,7 @@ class _Walk:
 
 
 def _part(label: str) -> str:
-    """ "backward encoder/layers/mlp/wi/dot_general" of the name that JAX gives to an operation."""
+    """Of the name that JAX gives to an operation, what tells: such as "backward encoder/layers/mlp/wi/dot_general"."""
     names = [re.sub(r"^(?:\w+\()+|\)+$", "", name) for name in label.split("/")[1:]]
     kept = [name for name in names if name and name not in ("while", "body", "closed_call", "cond")]
     if "jvp(" not in label:

@@ -150,6 +150,7 @@ def slice_of(topology: str, config: Config) -> tuple[chips.Device, Mesh]:
     of the model as needed is split over `tensor`. Raises ConfigError if there is no such slice or no such mesh.
     """
     os.environ.setdefault("TPU_SKIP_MDS_QUERY", "1")  # no metadata server is asked what this machine is
+    os.environ.setdefault("ALLOW_MULTIPLE_LIBTPU_LOAD", "1")  # no TPU is opened, so several can plan at once
     megacore = {"chip_config_name": "megacore"} if topology.startswith("v4:") else {}  # as Cloud TPU runs its v4
     try:
         devices = list(topologies.get_topology_desc(topology, "tpu", **megacore).devices)
