@@ -98,3 +98,23 @@ def test_no_key_is_without_a_reader() -> None:
         if isinstance(node, ast.Attribute)
     }
     assert not fields - read
+
+
+def test_the_recipe_of_the_paper() -> None:
+    """The numbers that the paper gives (sections 4.2 and 4.3), and nothing that `check` refuses."""
+    config = config_lib.from_config_dict(load_config_file("paper").get_config())
+    check(config)
+    assert (config.prepare.fps, config.prepare.clip_frames) == (20.0, 30)
+    assert config.prepare.branching**config.prepare.depth == 20_736
+    assert (config.model.num_layers, config.model.hidden_size, config.model.num_heads) == (24, 1024, 16)
+    assert (config.steps, config.data.batch_size, config.optimizer.learning_rate) == (500_000, 128, 1e-5)
+    assert (config.data.video_only_tokens, config.data.max_subsampling) == (16, 5)
+
+
+def test_every_number_of_the_recipe_names_its_source() -> None:
+    """A comment on its line, or the quotation above the section."""
+    settings = [
+        x.strip() for x in (ROOT / "configs" / "paper.py").read_text().splitlines() if x.startswith("    config.")
+    ]
+    bare = [line for line in settings if "  # " not in line]
+    assert bare == ["config.model.num_layers = 24", "config.model.hidden_size = 1024", "config.model.num_heads = 16"]

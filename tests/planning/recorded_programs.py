@@ -1,6 +1,6 @@
 """Texts of compiled programs, cut down from what the TPU compiler of libtpu 0.0.42 printed for a v5e:2x2."""
 
-# Two layers of y = x w in a scan: what a loop looks like, whose number of turns only its condition tells. A slice of the
+# Two layers of y = x w in a scan: a loop, whose number of turns only its condition tells. A slice of the
 # stacked weights is read in a fusion, a part of the stacked results written in another; `S(1)` is memory on the chip.
 SCAN = """\
 HloModule jit_step, is_scheduled=true, num_partitions=4

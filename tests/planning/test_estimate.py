@@ -33,8 +33,12 @@ def test_a_collective_is_hidden_by_what_stands_between_its_ends() -> None:
 
 
 def test_a_collective_shorter_than_the_product_costs_nothing() -> None:
-    found = estimate(hlo.parse(ASYNC.replace('"estimated_cycles":"15030"', '"estimated_cycles":"1503000"')), V5E, SQUARE)
-    assert found.exposed == pytest.approx(found.collectives["all-reduce"].seconds + found.collectives["reduce-scatter"].seconds)
+    found = estimate(
+        hlo.parse(ASYNC.replace('"estimated_cycles":"15030"', '"estimated_cycles":"1503000"')), V5E, SQUARE
+    )
+    assert found.exposed == pytest.approx(
+        found.collectives["all-reduce"].seconds + found.collectives["reduce-scatter"].seconds
+    )
 
 
 def test_where_more_is_moved_than_computed_memory_bounds() -> None:

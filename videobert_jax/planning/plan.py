@@ -28,7 +28,7 @@ from videobert_jax.training.program import make_program
 BERT_VOCABULARY = 30_522  # ids of the tokenizer that a config names; which it is, only preparing finds out
 FIRST_ROWS = 8  # rows of a device that a sweep begins with
 LAYOUTS = (MeshConfig(), MeshConfig(fsdp=4), MeshConfig(fsdp=16))  # that a sweep tries
-REFUSAL = re.compile(r"(?:Used|temporaries \()\s*([\d.]+)([KMGT]) ?(?:of|\))")
+REFUSAL = re.compile(r"(?:Used |temporaries \()([\d.]+)([KMGT])")
 UNITS = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 
@@ -86,7 +86,7 @@ def make_plan(config: Config, topology: str) -> Plan:
     """
     device, mesh = slice_of(topology, config)
     data, tokens, per_chip = config.data, token_space(config), device.per_chip
-    sharding.rows_of_process(mesh, data.batch_size, config.optimizer.accumulation)  # raises unless they divide
+    sharding.rows_of_device(mesh, data.batch_size, config.optimizer.accumulation)  # raises unless they divide
     flops = step_flops(config.model, tokens.padded_size, data.batch_size, data.sequence_length, data.max_predictions)
     start = time.perf_counter()
     compiled = _compile(config, tokens, mesh)
@@ -118,8 +118,8 @@ def sweep(config: Config, topology: str) -> Iterator[Plan]:
     """
     devices = slice_of(topology, config)[1].size
     seen = config.steps * config.data.batch_size
-    for layout in LAYOUTS:
-        if devices % layout.fsdp:
+    for mesh in LAYOUTS:
+        if devices % mesh.fsdp:
             continue
         for remat in _remat_policies():
             rows = devices * FIRST_ROWS
@@ -128,7 +128,7 @@ def sweep(config: Config, topology: str) -> Iterator[Plan]:
                 candidate = dataclasses.replace(
                     config,
                     steps=max(1, seen // rows),
-                    mesh=layout,
+                    mesh=mesh,
                     data=dataclasses.replace(config.data, batch_size=rows),
                     model=dataclasses.replace(config.model, remat=remat),
                     optimizer=dataclasses.replace(config.optimizer, accumulation=1),
@@ -144,28 +144,34 @@ def ranked(plans: list[Plan]) -> list[Plan]:
 
 
 def slice_of(topology: str, config: Config) -> tuple[chips.Device, Mesh]:
-    """The device of a slice such as "v5e:16x16", and the mesh over its devices that the config asks for.
+    """The device of a slice such as "v5e:16x16", and the mesh over its devices that `layout` chooses.
 
-    A config that leaves its mesh open (`data` takes all) may have fewer rows than the slice has devices: then as much
-    of the model as needed is split over `tensor`. Raises ConfigError if there is no such slice or no such mesh.
+    Raises ConfigError if there is no such slice, no such mesh, or no compiler.
     """
     os.environ.setdefault("TPU_SKIP_MDS_QUERY", "1")  # no metadata server is asked what this machine is
     os.environ.setdefault("ALLOW_MULTIPLE_LIBTPU_LOAD", "1")  # no TPU is opened, so several can plan at once
     megacore = {"chip_config_name": "megacore"} if topology.startswith("v4:") else {}  # as Cloud TPU runs its v4
     try:
         devices = list(topologies.get_topology_desc(topology, "tpu", **megacore).devices)
-    except ImportError as error:
-        raise ConfigError(f"plan needs the TPU compiler ({error}): pip install -e '.[plan]'") from error
-    except (jax.errors.JaxRuntimeError, ValueError) as error:
-        known = ", ".join(sorted(device.name for device in chips.DEVICES.values()))
+    except jax.errors.JaxRuntimeError as error:
+        known = ", ".join(device.name for device in chips.DEVICES.values())
         raise ConfigError(
-            f"no slice {topology!r} ({str(error).splitlines()[0]}); expected KIND:SHAPE, as v5e:16x16 or v5p:4x4x4, "
-            f"with a kind of {known}"
+            f"no slice {topology!r} ({str(error).splitlines()[0]}); expected KIND:SHAPE, such as v5e:16x16 or "
+            f"v5p:4x4x4, with a kind of {known}"
         ) from error
-    layout = config.mesh
-    if layout == MeshConfig() and config.data.batch_size < len(devices):
-        layout = MeshConfig(tensor=-(-len(devices) // config.data.batch_size))
-    return chips.device_of(devices[0].device_kind), sharding.make_mesh(layout, devices)
+    except RuntimeError as error:
+        raise ConfigError(f"plan needs the TPU compiler: pip install -e '.[plan]' ({error})") from error
+    return chips.device_of(devices[0].device_kind), sharding.make_mesh(layout(config, len(devices)), devices)
+
+
+def layout(config: Config, devices: int) -> MeshConfig:
+    """The mesh of the config; if it is left open and there are fewer rows than devices, one that splits the model.
+
+    Then `tensor` takes as many devices as are left for each row.
+    """
+    if config.mesh != MeshConfig() or config.data.batch_size >= devices:
+        return config.mesh
+    return MeshConfig(tensor=devices // config.data.batch_size)
 
 
 def token_space(config: Config) -> TokenSpace:
@@ -198,10 +204,16 @@ def _compile(config: Config, tokens: TokenSpace, mesh: Mesh) -> jax.stages.Compi
         try:
             return program.compile_train_step()
         except jax.errors.JaxRuntimeError as error:
-            needed = REFUSAL.search(str(error))
+            needed = refused(str(error))
             if needed is None:
                 raise
-            return int(float(needed[1]) * UNITS[needed[2]])
+            return needed
+
+
+def refused(message: str) -> int | None:
+    """The bytes that a device would need, of a message with which the compiler refuses a program; None of another."""
+    needed = REFUSAL.search(message)
+    return int(float(needed[1]) * UNITS[needed[2]]) if needed else None
 
 
 def _memory(compiled: jax.stages.Compiled) -> int:

@@ -78,6 +78,17 @@ def batch_sharding(mesh: Mesh) -> NamedSharding:
     return NamedSharding(mesh, BATCH)
 
 
+def rows_of_device(mesh: Mesh, batch_size: int, accumulation: int = 1) -> int:
+    """How many rows of the global batch a device holds. Raises ConfigError if they do not divide over the mesh."""
+    shards = mesh.shape["data"] * mesh.shape["fsdp"]
+    if batch_size % (shards * accumulation):
+        raise ConfigError(
+            f"a batch of {batch_size} rows does not divide over data x fsdp = {shards} devices x {accumulation} "
+            f"micro-batches; choose data.batch_size as a multiple of {shards * accumulation}"
+        )
+    return batch_size // shards
+
+
 def rows_of_process(mesh: Mesh, batch_size: int, accumulation: int = 1) -> tuple[int, int]:
     """Which block of the global batch this process must load, as (index, number of blocks).
 
@@ -85,13 +96,7 @@ def rows_of_process(mesh: Mesh, batch_size: int, accumulation: int = 1) -> tuple
     them, load the same block. Raises ConfigError if the rows do not divide over the mesh, ValueError if this process's
     are no contiguous block.
     """
-    shards = mesh.shape["data"] * mesh.shape["fsdp"]
-    if batch_size % (shards * accumulation):
-        raise ConfigError(
-            f"a batch of {batch_size} rows does not divide over data x fsdp = {shards} devices x {accumulation} "
-            f"micro-batches; choose data.batch_size as a multiple of {shards * accumulation}"
-        )
-    each = batch_size // shards
+    each = rows_of_device(mesh, batch_size, accumulation)
     slices = batch_sharding(mesh).addressable_devices_indices_map((batch_size,)).values()
     starts = sorted({rows[0].indices(batch_size)[0] for rows in slices if rows is not None})
     size = each * len(starts)

@@ -1,0 +1,135 @@
+import dataclasses
+import importlib.util
+import json
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from written_records import write_records
+
+from videobert_jax.config import Config, ConfigError, DataConfig, MeshConfig, ModelConfig, PrepareConfig
+from videobert_jax.data import pipeline
+from videobert_jax.data.records import Record, RecordSource
+from videobert_jax.planning import plan as planning
+from videobert_jax.planning.plan import Plan
+from videobert_jax.planning.report import line, report
+
+ROOT = pathlib.Path(__file__).parent.parent.parent
+PLAN = Plan(
+    topology="v5e:2x2",
+    chips=4,
+    mesh={"data": 4, "fsdp": 1, "tensor": 1},
+    batch_size=64,
+    sequence_length=512,
+    remat="none",
+    hbm_bytes_per_chip=2**33,
+    hbm_limit_bytes=2**34,
+    fits=False,
+    model_flops_per_step=1e12,
+    compile_seconds=60.0,
+)
+
+
+def test_shapes_are_those_that_the_pipeline_makes(tmp_path: pathlib.Path) -> None:
+    data = DataConfig(batch_size=4, sequence_length=64, max_predictions=12, max_sequences=6, chunks_per_row=1)
+    config = Config(data=data, prepare=PrepareConfig(branching=4, depth=2, tokenizer_size=100))
+    tokens = planning.token_space(config)
+    record = Record(
+        video_id="video",
+        start_clip=0,
+        clip_seconds=1.0,
+        visual_ids=np.arange(8, dtype=np.int32),
+        token_ids=np.arange(10, 20, dtype=np.int32),
+        sentence_offsets=np.array([0, 5, 10], np.int32),
+        sentence_starts=np.array([0, 4], np.float32),
+        sentence_ends=np.array([4, 8], np.float32),
+    )
+    write_records(tmp_path, "train", [record] * 4)
+    batch = pipeline.dataset(RecordSource(tmp_path, "train"), tokens, data, seed=0)[0]
+    shapes = planning.batch_shapes(config, tokens)
+    assert {name: (x.shape, x.dtype) for name, x in shapes.items()} == {
+        name: (x.shape, x.dtype) for name, x in batch.items()
+    }
+
+
+def test_a_vocabulary_is_as_large_as_the_config_makes_it() -> None:
+    trained = planning.token_space(Config(prepare=PrepareConfig(branching=12, depth=4, tokenizer_size=4096)))
+    assert (trained.text_size, trained.visual_size) == (4096, 20_736)
+    assert planning.token_space(Config(prepare=PrepareConfig(tokenizer="bert"))).text_size == 30_522
+
+
+def test_more_devices_than_rows_split_the_model() -> None:
+    config = Config(data=DataConfig(batch_size=128))
+    assert planning.layout(config, 128) == MeshConfig()
+    assert planning.layout(config, 256) == MeshConfig(tensor=2)
+    asked = dataclasses.replace(config, mesh=MeshConfig(fsdp=16))
+    assert planning.layout(asked, 256) == asked.mesh
+
+
+@pytest.mark.parametrize(
+    ("message", "gibibytes"),
+    [
+        ("the total memory required for HLO temporaries (88.06G) exceeds available HBM (15.75G).", 88.06),
+        ("Ran out of memory in memory space hbm. Used 21.17G of 15.75G hbm. Exceeded hbm capacity by 5.42G.", 21.17),
+    ],
+)
+def test_what_the_compiler_refuses_has_a_size(message: str, gibibytes: float) -> None:
+    assert planning.refused(message) == int(gibibytes * 2**30)
+    assert planning.refused("out of patience") is None
+
+
+def test_those_that_fit_are_ranked_by_their_speed() -> None:
+    speeds = [dataclasses.replace(PLAN, fits=True, tokens_per_second=speed) for speed in (1.0, 3.0, 2.0)]
+    assert [plan.tokens_per_second for plan in planning.ranked([PLAN, *speeds])] == [3.0, 2.0, 1.0]
+
+
+def test_what_does_not_fit_says_what_to_do() -> None:
+    assert line(PLAN).endswith("does not fit")
+    assert report(PLAN).splitlines()[-1].startswith("does not fit: a smaller batch, --config.model.remat=full")
+
+
+def test_a_batch_that_does_not_divide_is_told_before_compiling() -> None:
+    pytest.importorskip("libtpu")
+    with pytest.raises(ConfigError, match="a batch of 6 rows does not divide over data x fsdp = 4"):
+        planning.make_plan(Config(data=DataConfig(batch_size=6)), "v5e:2x2")
+
+
+def test_an_unknown_slice_names_the_known_chips() -> None:
+    pytest.importorskip("libtpu")
+    with pytest.raises(ConfigError, match=r"no slice 'v9:2x2' .*expected KIND:SHAPE, such as v5e:16x16 .*v6e, tpu7x"):
+        planning.make_plan(Config(), "v9:2x2")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(importlib.util.find_spec("libtpu") is not None, reason="the TPU compiler is installed")
+def test_without_the_compiler_the_command_says_what_to_install(tmp_path: pathlib.Path) -> None:
+    command = [sys.executable, ROOT / "launch" / "plan.py", f"--config={ROOT / 'configs' / 'paper.py'}"]
+    end = subprocess.run([*command, "--topology=v5e:2x2", f"--output={tmp_path}"], capture_output=True, text=True)
+    assert end.returncode == 1
+    assert "plan needs the TPU compiler: pip install -e '.[plan]'" in end.stderr
+    assert "Traceback" not in end.stderr
+
+
+@pytest.mark.slow
+def test_a_tiny_run_on_four_chips() -> None:
+    """The real step through the real compiler: two turns of each scan, gradients summed over all chips."""
+    pytest.importorskip("libtpu")
+    config = Config(
+        steps=3600,
+        data=DataConfig(batch_size=32, sequence_length=128, max_predictions=20, max_sequences=4),
+        model=ModelConfig(num_layers=2, hidden_size=128, num_heads=2, mlp_size=256, max_positions=128, dropout=0.0),
+        prepare=PrepareConfig(branching=4, depth=2, tokenizer_size=1000),
+    )
+    plan = planning.make_plan(config, "v5e:2x2")
+    assert plan.fits
+    assert plan.estimated_step_seconds
+    assert plan.collectives
+    assert plan.mesh == {"data": 4, "fsdp": 1, "tensor": 1}
+    assert plan.hours_for_run == pytest.approx(plan.estimated_step_seconds)
+    assert 0 < plan.model_flops_per_step / (plan.estimated_step_seconds * 4 * 197e12) == plan.estimated_mfu < 1
+    # Every gradient is summed once, in bfloat16 or float32; the embedding table is most of them.
+    parameters = 1280 * 128 + 2 * (4 * 128**2 + 2 * 128 * 256) + 2 * 128**2
+    assert 2 * parameters < plan.collectives["all-reduce"].bytes < 5 * parameters
+    json.dumps(dataclasses.asdict(plan))
