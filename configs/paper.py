@@ -82,5 +82,5 @@ def get_config() -> ConfigDict:
     config.optimizer.clip_norm = 1.0  # BERT; whether VideoBERT clips: unknown
 
     # The question: section 4.4.
-    config.evaluation.template = "now let me show you how to [MASK] the [MASK]."
+    config.evaluation.template = "now let me show you how to [MASK] the [MASK]."  # verbatim
     return config

@@ -39,6 +39,8 @@ def test_a_slice_of_an_all_reduce_is_a_reduce_scatter() -> None:
         ("replica_groups=mesh['a'=2,'b'=2] {'b'}", (0, 1)),
         ("replica_groups=mesh['a'=2,'b'=2] {'a'}", (0, 2)),
         ("replica_groups=mesh['a'=2,'b'=2] {'a','b'}", (0, 1, 2, 3)),
+        ("replica_groups=mesh['a'=2,'b'=1,'c'=2], device_ids=([2,2]T(1,0)) {'a'}", (0, 1)),
+        ("replica_groups=mesh['a'=2,'b'=1,'c'=2], device_ids=([2,2]T(1,0)) {'c'}", (0, 2)),
     ],
 )
 def test_groups_in_all_notations(notation: str, group: tuple[int, ...]) -> None:

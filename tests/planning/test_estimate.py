@@ -32,6 +32,14 @@ def test_a_collective_is_hidden_by_what_stands_between_its_ends() -> None:
     assert found.seconds == pytest.approx(found.compute + found.exposed)
 
 
+def test_who_needs_a_collective_waits_for_it() -> None:
+    """Even if no other collective needs the links."""
+    kept = [x for x in ASYNC.splitlines() if "%reduce.0 =" not in x and "ROOT %scattered" not in x]
+    text = "\n".join(kept).replace("  %async-collective-done", "  ROOT %async-collective-done")
+    found = estimate(hlo.parse(text), V5E, SQUARE)
+    assert found.exposed == pytest.approx(found.collectives["all-gather"].seconds - 15030 / V5E.clock)
+
+
 def test_a_collective_shorter_than_the_product_costs_nothing() -> None:
     found = estimate(
         hlo.parse(ASYNC.replace('"estimated_cycles":"15030"', '"estimated_cycles":"1503000"')), V5E, SQUARE

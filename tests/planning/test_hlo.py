@@ -42,6 +42,23 @@ def test_users_and_parameters() -> None:
     assert [x.name for x in beside.users["q.3"]] == ["square"]
 
 
+def test_attributes_may_hold_line_breaks() -> None:
+    """Those of kernels written in Pallas do."""
+    text = """\
+HloModule jit_f, num_partitions=4
+
+ENTRY %main (x: f32[8]) -> f32[8] {
+  %x = f32[8]{0} parameter(0)
+  %call = f32[8]{0} custom-call(%x), custom_call_target="tpu_custom_call", frontend_attributes={kernel_metadata={
+"xprof_metadata":"{}"
+}}, backend_config={"custom_call_config":{"estimated_cycles":"7"}}
+  ROOT %y = f32[8]{0} copy(%call)
+}
+"""
+    assert hlo.parse(text).entry.instructions["call"].cycles == 7
+    assert hlo.parse(text).entry.root.operands == ("call",)
+
+
 def test_what_is_no_program_is_an_error() -> None:
     with pytest.raises(ValueError, match="no ENTRY computation; it begins with 'HloModule nothing'"):
         hlo.parse("HloModule nothing")

@@ -19,7 +19,7 @@ STARTS, ENDS = 'custom_call_target="AsyncCollectiveStart"', 'custom_call_target=
 
 _LISTED = re.compile(r"(?:replica_groups|source_target_pairs)=\{\{([\d,]*)\}")
 _IOTA = re.compile(r"replica_groups=\[([\d,]+)\]<=\[([\d,]+)\](?:T\(([\d,]+)\))?")
-_MESH = re.compile(r"replica_groups=mesh\[([^\]]*)\] ?\{([^}]*)\}")
+_MESH = re.compile(r"replica_groups=mesh\[([^\]]*)\](?:, device_ids=\(\[([\d,]+)\](?:T\(([\d,]+)\))?\))? \{([^}]*)\}")
 _AXIS = re.compile(r"'([^']+)'=(\d+)")
 
 
@@ -91,20 +91,23 @@ def _group(instruction: Instruction, devices: int) -> tuple[int, ...]:
     if listed := _LISTED.search(text):
         return _numbers(listed[1])
     if iota := _IOTA.search(text):
-        places = np.arange(devices).reshape(_numbers(iota[2]))
-        if iota[3]:
-            places = places.transpose(_numbers(iota[3]))
-        return tuple(places.reshape(_numbers(iota[1]))[0].tolist())
+        return tuple(_places(devices, iota[2], iota[3]).reshape(_numbers(iota[1]))[0].tolist())
     if mesh := _MESH.search(text):
         axes = {name: int(size) for name, size in _AXIS.findall(mesh[1])}
-        named = [part.strip(" '") for part in mesh[2].split(",")]
+        named = [part.strip(" '") for part in mesh[4].split(",")]
         if axes.keys() >= set(named) and math.prod(axes.values()) == devices:
-            places = np.arange(devices).reshape(tuple(axes.values()))
+            places = _places(devices, mesh[2] or str(devices), mesh[3]).reshape(tuple(axes.values()))
             kept = [slice(None) if name in named else 0 for name in axes]
             return tuple(places[tuple(kept)].flatten().tolist())
     if "replica_groups={}" in text:
         return tuple(range(devices))
     raise ValueError(f"cannot read the groups of {devices} devices of {instruction.name}: {text[:200]}")
+
+
+def _places(devices: int, shape: str, order: str | None) -> np.ndarray:
+    """All devices, as XLA lists them: counted through `shape`, then with its axes in another order."""
+    places = np.arange(devices).reshape(_numbers(shape))
+    return places.transpose(_numbers(order)) if order else places
 
 
 def _numbers(text: str) -> tuple[int, ...]:

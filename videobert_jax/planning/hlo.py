@@ -16,6 +16,7 @@ BITS = {"pred": 8, "token": 0, "opaque": 0}  # of types whose name does not tell
 _ARRAY = re.compile(r"([a-z]\w*)\[([\d,<=]*)\](?:\{([^}]*)\})?")
 _INSTRUCTION = re.compile(r"\s+(ROOT )?%([\w.\-]+) = ")
 _COMPUTATION = re.compile(r"(ENTRY )?%([\w.\-]+) \(.*\{$")
+_CONTINUED = re.compile(r"\n(?=\}.|[^\s%}EH])")  # attributes may hold line breaks; what begins a line is known
 _NAME = re.compile(r"%([\w.\-]+)")
 _CALLED = re.compile(
     r"(?:calls|to_apply|condition|body|branch_computations|called_computations)=(?:%([\w.\-]+)|{([^}]*)})"
@@ -123,7 +124,7 @@ def parse(text: str) -> Module:
     computations: dict[str, Computation] = {}
     instructions: dict[str, Instruction] = {}
     entry, name, root = None, "", None
-    for line in text.splitlines():
+    for line in _CONTINUED.sub(" ", text).splitlines():
         if head := _COMPUTATION.match(line):
             name, instructions = head[2], {}
             entry = name if head[1] else entry
