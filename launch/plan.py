@@ -35,6 +35,7 @@ def main(_: list[str]) -> None:
     from videobert_jax.planning.report import line, report
 
     jax.config.update("jax_platforms", "cpu")  # the compiler is all that is needed of a TPU
+    topology = _TOPOLOGY.value or ""
     output = pathlib.Path(_OUTPUT.value)
     output.mkdir(parents=True, exist_ok=True)
 
@@ -42,12 +43,12 @@ def main(_: list[str]) -> None:
         (output / name).write_text(json.dumps(plans, indent=2) + "\n")
 
     if not _SWEEP.value:
-        plan = planning.make_plan(config, _TOPOLOGY.value)
+        plan = planning.make_plan(config, topology)
         print(report(plan))
         write("plan.json", dataclasses.asdict(plan))
         return
     plans = []
-    for plan in planning.sweep(config, _TOPOLOGY.value):
+    for plan in planning.sweep(config, topology):
         print(line(plan), flush=True)
         plans.append(plan)
         best = planning.ranked(plans)

@@ -27,8 +27,6 @@ from videobert_jax.planning import collectives, traffic
 from videobert_jax.planning.chips import Device
 from videobert_jax.planning.hlo import Computation, Instruction, Module
 
-Counter = collections.Counter[str]
-
 
 @dataclasses.dataclass
 class Total:
@@ -66,8 +64,8 @@ class Estimate:
     memory: float = 0.0
     bytes_moved: int = 0
     collectives: dict[str, Total] = dataclasses.field(default_factory=lambda: collections.defaultdict(Total))
-    parts: Counter = dataclasses.field(default_factory=collections.Counter)
-    without_cycles: Counter = dataclasses.field(default_factory=collections.Counter)
+    parts: dict[str, float] = dataclasses.field(default_factory=lambda: collections.defaultdict(float))
+    without_cycles: dict[str, float] = dataclasses.field(default_factory=lambda: collections.defaultdict(float))
 
     @property
     def seconds(self) -> float:

@@ -8,6 +8,7 @@ import os
 import re
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import jax
 import numpy as np
@@ -90,7 +91,7 @@ def make_plan(config: Config, topology: str) -> Plan:
     flops = step_flops(config.model, tokens.padded_size, data.batch_size, data.sequence_length, data.max_predictions)
     start = time.perf_counter()
     compiled = _compile(config, tokens, mesh)
-    fits = not isinstance(compiled, int)
+    needed = compiled if isinstance(compiled, int) else _memory(compiled)
     plan = Plan(
         topology=topology,
         chips=mesh.size // per_chip,
@@ -98,16 +99,16 @@ def make_plan(config: Config, topology: str) -> Plan:
         batch_size=data.batch_size,
         sequence_length=data.sequence_length,
         remat=config.model.remat,
-        hbm_bytes_per_chip=per_chip * (_memory(compiled) if fits else compiled),
+        hbm_bytes_per_chip=per_chip * needed,
         hbm_limit_bytes=per_chip * device.memory,
-        fits=fits,
+        fits=not isinstance(compiled, int),
         model_flops_per_step=flops,
         compile_seconds=time.perf_counter() - start,
     )
-    if not fits:
+    if isinstance(compiled, int):
         return plan
     places = [tuple(each.coords) for each in mesh.devices.flat]
-    return _timed(plan, config, device, estimate(hlo.parse(compiled.as_text()), device, places))
+    return _timed(plan, config, device, estimate(hlo.parse(compiled.as_text() or ""), device, places))
 
 
 def sweep(config: Config, topology: str) -> Iterator[Plan]:
@@ -152,7 +153,7 @@ def slice_of(topology: str, config: Config) -> tuple[chips.Device, Mesh]:
     os.environ.setdefault("ALLOW_MULTIPLE_LIBTPU_LOAD", "1")  # no TPU is opened, so several can plan at once
     megacore = {"chip_config_name": "megacore"} if topology.startswith("v4:") else {}  # as Cloud TPU runs its v4
     try:
-        devices = list(topologies.get_topology_desc(topology, "tpu", **megacore).devices)
+        devices: list[Any] = list(topologies.get_topology_desc(topology, "tpu", **megacore).devices)
     except jax.errors.JaxRuntimeError as error:
         known = ", ".join(device.name for device in chips.DEVICES.values())
         raise ConfigError(
@@ -239,6 +240,10 @@ def _timed(plan: Plan, config: Config, device: chips.Device, found: Estimate) ->
         memory_seconds=found.memory,
         hbm_bytes_moved_per_step=found.bytes_moved,
         collectives=dict(found.collectives),
-        slowest=dict(found.parts.most_common(20)),
-        without_cycles=dict(found.without_cycles.most_common()),
+        slowest=_largest(found.parts, 20),
+        without_cycles=_largest(found.without_cycles, 20),
     )
+
+
+def _largest(seconds: dict[str, float], number: int) -> dict[str, float]:
+    return dict(sorted(seconds.items(), key=lambda item: -item[1])[:number])
