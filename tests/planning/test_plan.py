@@ -4,6 +4,7 @@ import json
 import pathlib
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -83,6 +84,25 @@ def test_what_the_compiler_refuses_has_a_size(message: str, gibibytes: float) ->
 def test_those_that_fit_are_ranked_by_their_speed() -> None:
     speeds = [dataclasses.replace(PLAN, fits=True, tokens_per_second=speed) for speed in (1.0, 3.0, 2.0)]
     assert [plan.tokens_per_second for plan in planning.ranked([PLAN, *speeds])] == [3.0, 2.0, 1.0]
+
+
+def test_a_sweep_doubles_the_batch_until_it_does_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On four devices that hold 16 rows each, or 32 if all is recomputed; the tokens of the run stay as many."""
+
+    def pretend(config: Config, topology: str) -> Plan:
+        rows = config.data.batch_size // 4
+        assert config.steps * config.data.batch_size == 6400
+        fits = rows <= (32 if config.model.remat == "full" else 16)
+        mesh = dataclasses.asdict(config.mesh)
+        return dataclasses.replace(PLAN, fits=fits, batch_size=4 * rows, mesh=mesh, remat=config.model.remat)
+
+    monkeypatch.setattr(planning, "make_plan", pretend)
+    monkeypatch.setattr(planning, "slice_of", lambda *_: (None, SimpleNamespace(size=4)))
+    plans = list(planning.sweep(Config(steps=100, data=DataConfig(batch_size=64)), "v5e:2x2"))
+    tried = [(plan.batch_size, plan.fits) for plan in plans if plan.remat == "full" and plan.mesh["fsdp"] == 4]
+    assert tried == [(32, True), (64, True), (128, True), (256, False)]
+    assert {plan.mesh["fsdp"] for plan in plans} == {1, 4}
+    assert max(plan.batch_size for plan in plans if plan.remat == "none" and plan.fits) == 64
 
 
 def test_what_does_not_fit_says_what_to_do() -> None:
