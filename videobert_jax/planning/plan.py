@@ -40,7 +40,7 @@ class Plan:
     Attributes:
       topology: kind of chip and shape of the slice, "v5e:16x16".
       batch_size: rows of the global batch; with `remat` and `mesh` all that a sweep changes.
-      hbm_bytes_per_chip: of state, batch, temporaries and code.
+      hbm_bytes_per_chip: of state, batch, temporaries and code; where it does not fit, what the compiler says it needs.
       hbm_limit_bytes: what a program may use of a chip's memory.
       model_flops_per_step: what the formula of the model needs (`model/flops.py`), recomputation left out.
       estimated_mfu: of the chips' published peak, 0 to 1.
@@ -241,7 +241,7 @@ def _timed(plan: Plan, config: Config, device: chips.Device, found: Estimate) ->
         hbm_bytes_moved_per_step=found.bytes_moved,
         collectives=dict(found.collectives),
         slowest=_largest(found.parts, 20),
-        without_cycles=_largest(found.without_cycles, 20),
+        without_cycles=_largest(found.without_cycles, 5),
     )
 
 
