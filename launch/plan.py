@@ -1,6 +1,6 @@
 """What a run takes on a slice of TPU chips, found out without one: memory, time, collectives.
 
-    python launch/plan.py --config=configs/paper.py --topology=v5e:16x16 --output=plans/paper
+    python launch/plan.py --config=configs/paper.py --topology=v5e:16x16 --output=runs/plan
 
 needs the TPU compiler, `pip install -e '.[plan]'`, and minutes for each program that it compiles. `plan.json` in
 `--output` holds the figures, `videobert_jax/planning/estimate.py` how the time is estimated and how far to trust it.
@@ -19,7 +19,7 @@ from videobert_jax import door
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "What the run is: a file of configs/, with its argument.")
 _TOPOLOGY = flags.DEFINE_string("topology", None, "Kind of chip and shape of the slice: v5e:16x16, v5p:4x4x4.")
-_OUTPUT = flags.DEFINE_string("output", "plan", "Folder for plan.json.")
+_OUTPUT = flags.DEFINE_string("output", "runs/plan", "Folder for plan.json.")
 _SWEEP = flags.DEFINE_bool("sweep", False, "Try other batches, remat policies and meshes, and rank those that fit.")
 
 
