@@ -2,7 +2,14 @@
 
     python launch/main.py --config=configs/base.py --workdir=runs/base
 
-A run that was stopped, in whatever way, goes on with the same command; one that is complete is judged again.
+A run that was stopped, in whatever way, goes on with the same command; one that is complete is judged again. Several
+processes, one per host or per GPU, each run the same command, with `--distributed` where JAX recognises the cluster (Cloud
+TPU VMs, GKE, Slurm, Kubernetes, Open MPI), anywhere else with
+
+    --coordinator=HOST:PORT --process_count=N --process_index=I
+
+Exit codes: 0 complete; 75 asked to stop by SIGTERM, state saved, start it again; 70 no progress for --hang_seconds; 1 any
+other error; 143 SIGTERM outside of training.
 """
 
 import contextlib
@@ -12,11 +19,19 @@ from absl import flags, logging
 from ml_collections import config_flags
 
 from videobert_jax import door
+from videobert_jax.config import Config
 from videobert_jax.prepare import pipeline as prepare
 from videobert_jax.training import workdir as run_folder
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "What the run is: a file of configs/, with its argument.")
 _WORKDIR = flags.DEFINE_string("workdir", "runs/base", "Folder of this run: checkpoints, metrics, report.")
+_DISTRIBUTED = flags.DEFINE_bool("distributed", False, "Whether this is one of the processes of a cluster.")
+_COORDINATOR = flags.DEFINE_string("coordinator", None, "HOST:PORT of process 0, where they meet; else detected.")
+_COUNT = flags.DEFINE_integer("process_count", None, "How many processes there are; else detected.", 1)
+_INDEX = flags.DEFINE_integer("process_index", None, "Which of them this is; else detected.", 0)
+_JOIN = flags.DEFINE_integer("join_seconds", 300, "How long to wait for all processes to join.", 1)
+_HEARTBEAT = flags.DEFINE_integer("heartbeat_seconds", 100, "A process silent for so long is lost, and all end.", 1)
+_HANG = flags.DEFINE_float("hang_seconds", 900, "All end if training makes no progress for so long; 0: never.", 0)
 
 
 def main(_: list[str]) -> None:
@@ -25,18 +40,28 @@ def main(_: list[str]) -> None:
     config = door.config_of(_CONFIG)
     workdir = pathlib.Path(_WORKDIR.value)
     run_folder.check(config, workdir)  # before anything that takes minutes
-    prepared = prepare.prepare(config)
+    several = _DISTRIBUTED.value or any(flag.value is not None for flag in (_COORDINATOR, _COUNT, _INDEX))
+    prepared = _join_and_prepare(config) if several else prepare.prepare(config)
 
     # Only now: what is prepared is found without waiting for JAX.
     import jax
 
-    from videobert_jax.training import final, loop
+    from videobert_jax.training import final, loop, processes
 
     first = jax.process_index() == 0
-    with run_folder.working_in(workdir) if first else contextlib.nullcontext():
-        loop.train(config, workdir, prepared)
+    with processes.ending_together(), run_folder.working_in(workdir) if first else contextlib.nullcontext():
+        loop.train(config, workdir, prepared, _HANG.value)
         if first:
             final.judge(config, workdir, prepared)
+        processes.wait("the first process has judged")
+
+
+def _join_and_prepare(config: Config) -> pathlib.Path:
+    from videobert_jax.training import processes
+
+    processes.join(_COORDINATOR.value, _COUNT.value, _INDEX.value, _JOIN.value, _HEARTBEAT.value)
+    with processes.ending_together():
+        return processes.first_before_others(lambda: prepare.prepare(config))
 
 
 if __name__ == "__main__":

@@ -59,14 +59,25 @@ def dataset(
         make_row, sampler=Sampler(tokens, config), masking=Masking(tokens, config), tokens=tokens, config=config
     )
     return (
-        grain.MapDataset.source(source)
-        .seed(seed)
-        .shuffle()
-        .repeat()
-        .batch(config.chunks_per_row, drop_remainder=True, batch_fn=list)
+        _groups(source, config, seed)
         .random_map(row)
         .batch(config.batch_size // process_count, drop_remainder=True)[process_index::process_count]
     )
+
+
+def _groups(source: RecordSource | Sequence[Record], config: DataConfig, seed: int) -> grain.MapDataset:
+    """Of each row, the records that it is made of."""
+    shuffled = grain.MapDataset.source(source).seed(seed).shuffle().repeat()
+    return shuffled.batch(config.chunks_per_row, drop_remainder=True, batch_fn=list)
+
+
+def examples(
+    source: RecordSource | Sequence[Record], config: DataConfig, seed: int, step: int
+) -> list[list[tuple[str, int]]]:
+    """Of each row of the global batch of a step, the (video id, first clip) of the records that it is made of."""
+    groups = _groups(source, config, seed)
+    rows = range(step * config.batch_size, (step + 1) * config.batch_size)
+    return [[(record.video_id, record.start_clip) for record in groups[row]] for row in rows]
 
 
 def batches(data: grain.MapDataset, start_step: int, config: DataConfig) -> Generator[Batch, None, None]:

@@ -8,6 +8,7 @@ import pathlib
 from typing import Any
 
 import jax
+import numpy as np
 import orbax.checkpoint as ocp
 from absl import logging
 from jax.experimental import multihost_utils
@@ -24,8 +25,13 @@ class Checkpoints:
     def __init__(self, directory: pathlib.Path, keep: int = 1, read_only: bool = False) -> None:
         """Keeps the `keep` newest checkpoints and, besides, the one with the lowest held-out loss.
 
-        With `read_only` nothing in `directory` changes, not even what is damaged: another process may be training.
+        With `read_only` nothing in `directory` changes, not even what is damaged: another program may be training. Then
+        one process can open it without the others; else all of a run do everything here together.
         """
+        self._directory, self._read_only = directory.absolute(), read_only
+        # Reading is each process's own affair: one that fails must not leave the others waiting for it.
+        me = jax.process_index()
+        alone = ocp.options.MultiprocessingOptions(me, active_processes={me}, barrier_sync_key_prefix=f"process {me}")
         options = ocp.CheckpointManagerOptions(
             create=not read_only,
             best_fn=_loss,
@@ -34,11 +40,12 @@ class Checkpoints:
                 [LatestN(keep), BestN(get_metric_fn=_loss, reverse=True, n=1, keep_checkpoints_without_metrics=False)]
             ),
             cleanup_tmp_directories=not read_only,  # what a killed run left half written
+            multiprocessing_options=alone if read_only else ocp.options.MultiprocessingOptions(),
         )
-        self._directory, self._read_only = directory.absolute(), read_only
         metrics = self._directory.glob("*/metrics/metrics")  # the manager reads all of them at once
         self._set_aside([int(path.parts[-3]) for path in metrics if not _is_json(path)])
         self._manager = ocp.CheckpointManager(self._directory, options=options)
+        self._reader = ocp.Checkpointer(ocp.StandardCheckpointHandler(multiprocessing_options=alone), multiprocessing_options=alone)
 
     def __enter__(self) -> "Checkpoints":
         return self
@@ -46,13 +53,14 @@ class Checkpoints:
     def __exit__(self, *error: object) -> None:
         self._manager.close()
 
-    def save(self, step: int, state: TrainState, held_out_loss: float) -> None:
+    def save(self, step: int, state: TrainState, held_out_loss: float | None) -> None:
         """Copies the state off the devices and returns; the copy is written in the background, all or nothing.
 
-        An error of the previous write is raised here.
+        Without a loss it cannot be the best. An error of the previous write is raised here.
         """
         args = ocp.args.Composite(state=ocp.args.StandardSave(state))
-        self._manager.save(step, args=args, metrics={METRIC: held_out_loss}, force=True)
+        metrics = None if held_out_loss is None else {METRIC: held_out_loss}
+        self._manager.save(step, args=args, metrics=metrics, force=True)
 
     def restore(self, abstract: TrainState) -> TrainState | None:
         """The newest checkpoint that can be read, placed as `abstract` says (shapes with shardings); None without any.
@@ -62,11 +70,10 @@ class Checkpoints:
         """
         failures: dict[int, Exception] = {}
         for step in sorted(self._manager.all_steps(), reverse=True):
-            try:
-                state = self.restore_step(step, abstract)
-            except Exception as error:  # what damage leads to: these errors have no common class
-                logging.warning("the checkpoint of step %s cannot be read, trying an older one: %s", step, error)
-                failures[step] = error
+            state, failure = self._try(step, abstract)
+            if failure:
+                logging.warning("the checkpoint of step %s cannot be read, trying an older one: %s", step, failure)
+                failures[step] = failure
                 continue
             if failures:
                 self._set_aside(list(failures))
@@ -82,11 +89,26 @@ class Checkpoints:
 
     def restore_step(self, step: int, abstract: Any) -> Any:
         """The state of one step, placed as `abstract` says; its trees must be those that were saved."""
-        return self._manager.restore(step, args=ocp.args.Composite(state=ocp.args.StandardRestore(abstract))).state
+        path = self._directory / str(step) / "state"
+        return self._reader.restore(path, args=ocp.args.StandardRestore(abstract))
 
     def best_step(self) -> int | None:
         """The step with the lowest held-out loss among those kept."""
         return self._manager.best_step()
+
+    def _try(self, step: int, abstract: TrainState) -> tuple[TrainState | None, Exception | None]:
+        """The state of one step, or why it cannot be read; all processes agree which, for each reads a part."""
+        state, failure = None, None
+        try:
+            state = self.restore_step(step, abstract)
+        except Exception as error:  # what damage leads to: these errors have no common class
+            failure = error
+        if self._read_only:
+            return state, failure
+        sound = multihost_utils.process_allgather(np.array(failure is None)).reshape(-1)
+        if failure is None and not sound.all():
+            failure = OSError(f"process {int(np.argmin(sound))} cannot read its part")
+        return state, failure
 
     def _set_aside(self, steps: list[int]) -> None:
         if self._read_only:

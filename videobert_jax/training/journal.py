@@ -1,6 +1,5 @@
 """What a run tells of itself: every step is checked, some are logged, and a person sees how far it is."""
 
-import math
 import pathlib
 import time
 
@@ -8,7 +7,8 @@ import jax
 
 from videobert_jax.objectives.objective import Metrics
 from videobert_jax.training.console import Console
-from videobert_jax.training.metrics import MetricsWriter, means
+from videobert_jax.training.metrics import MetricsWriter
+from videobert_jax.training.non_finite import finite_means
 from videobert_jax.training.throughput import Meter
 
 
@@ -37,13 +37,13 @@ class Journal:
         self._pending = (step, metrics)
 
     def catch_up(self) -> None:
-        """Waits for the newest step and reports it. Raises FloatingPointError if it is not finite."""
+        """Waits for the newest step and reports it. Raises NonFiniteError if it is not finite."""
         if self._pending is None:
             return
         step, metrics = self._pending
         self._pending = None
         metrics = jax.device_get(metrics)
-        values = _finite_means(step, metrics)
+        values = finite_means(step, metrics)
         self._meter.add(float(metrics["fill"][0]))
         if step % self._log_every == 0 or step == self._steps:
             timing = self._meter.read()
@@ -53,7 +53,7 @@ class Journal:
     def held_out(self, step: int, metrics: Metrics) -> float:
         """Waits for the metrics of the held-out batches, writes them and returns their loss."""
         start = time.perf_counter()
-        values = {f"held_out/{name}": mean for name, mean in _finite_means(step, jax.device_get(metrics)).items()}
+        values = {f"held_out/{name}": mean for name, mean in finite_means(step, jax.device_get(metrics)).items()}
         self._write(step, values, {"evaluation_seconds": time.perf_counter() - start})
         self.say(f"step {step}: held-out loss {values['held_out/loss']:.4f}")
         return values["held_out/loss"]
@@ -74,15 +74,3 @@ class Journal:
     def _write(self, step: int, values: dict[str, float], timing: dict[str, float]) -> None:
         if self._writer:
             self._writer.write(step, values, timing)
-
-
-def _finite_means(step: int, metrics: Metrics) -> dict[str, float]:
-    values = means(metrics)
-    broken = ", ".join(f"{name} is {value}" for name, value in values.items() if not math.isfinite(value))
-    if broken:
-        raise FloatingPointError(
-            f"step {step}: {broken}. Nothing of this step is saved. Start anew in another --workdir with a lower "
-            "optimizer.learning_rate, a longer optimizer.warmup_steps or a smaller optimizer.clip_norm; "
-            "JAX_DEBUG_NANS=1 shows where it arises"
-        )
-    return values

@@ -18,31 +18,37 @@ from videobert_jax.data import pipeline
 from videobert_jax.data.records import RecordSource
 from videobert_jax.model.flops import step_flops
 from videobert_jax.tokens import TokenSpace
-from videobert_jax.training import metrics, sharding
+from videobert_jax.training import metrics, non_finite, sharding
 from videobert_jax.training.checkpoints import Checkpoints
 from videobert_jax.training.compilation import enable_cache, memory
+from videobert_jax.training.interruption import Interrupted, Interruption
 from videobert_jax.training.journal import Journal
 from videobert_jax.training.program import make_program
 from videobert_jax.training.step import Batch
 from videobert_jax.training.throughput import Meter, measure_peak
 from videobert_jax.training.visual_rows import load_visual_rows
+from videobert_jax.training.watchdog import HANG_SECONDS, Watchdog
 from videobert_jax.training.workdir import open_workdir
 
 
-def train(config: Config, workdir: pathlib.Path, prepared: pathlib.Path) -> dict[str, Any]:
+def train(
+    config: Config, workdir: pathlib.Path, prepared: pathlib.Path, hang_seconds: float = HANG_SECONDS
+) -> dict[str, Any]:
     """Trains from the newest checkpoint of `workdir`, or from the start, to `config.steps`; not at all if it is there.
 
     Args:
       config: what the run is.
       workdir: folder of the run; `workdir.py` says which config it takes.
       prepared: folder of prepared data, with `tokens.json` and `records/`.
+      hang_seconds: a process without progress for so long ends; see `watchdog.py`.
 
     Returns:
       The newest value of every metric.
 
     Raises:
       ConfigError: a value of the config makes no sense.
-      FloatingPointError: the loss or a norm is not finite; no such state is saved.
+      NonFiniteError: the loss or a norm is not finite; no such state is saved.
+      Interrupted: the run was asked to stop, and its state is saved.
     """
     # 1. The folder of the run, before anything takes time.
     check(config)
@@ -56,13 +62,19 @@ def train(config: Config, workdir: pathlib.Path, prepared: pathlib.Path) -> dict
 
     # 3. The data: a batch for every step, and held-out ones, the same each time.
     tokens = TokenSpace.load(prepared / "tokens.json")
-    data = pipeline.dataset(RecordSource(prepared / "records", "train"), tokens, config.data, config.seed, *block)
+    source = RecordSource(prepared / "records", "train")
+    data = pipeline.dataset(source, tokens, config.data, config.seed, *block)
     held_out = _held_out(config, RecordSource(prepared / "records", "validation"), tokens, mesh, block)
 
     # 4. The functions, and the shape and the place of everything they take.
     program = make_program(config, tokens, mesh, {name: x[0] for name, x in held_out.items()})
 
-    with jax.set_mesh(mesh), Checkpoints(workdir / "checkpoints", config.checkpoint.keep) as checkpoints:
+    with (
+        jax.set_mesh(mesh),
+        Checkpoints(workdir / "checkpoints", config.checkpoint.keep) as checkpoints,
+        Watchdog(workdir, hang_seconds) as watchdog,
+        Interruption(mesh) as interruption,
+    ):
         # 5. The state: the newest that was saved, or the first.
         state = checkpoints.restore(program.state)
         if state is None:
@@ -82,21 +94,28 @@ def train(config: Config, workdir: pathlib.Path, prepared: pathlib.Path) -> dict
         with (
             Journal(workdir, done, config.steps, config.log_every, meter) as journal,
             contextlib.closing(pipeline.batches(data, done, config.data)) as batches,
+            non_finite.written_down(workdir, config, source, program.state.params),
         ):
             devices = f"{mesh.size} x {mesh.devices.flat[0].device_kind}"
             journal.say(f"train: from step {done} to {config.steps} on {devices}; {compilation}; {meter}")
             for step in range(done + 1, config.steps + 1):
+                watchdog.at(step)
                 batch = sharding.to_global(next(batches), mesh, rows)
                 state, step_metrics = train_step(state, batch)
                 journal.dispatched(step, step_metrics)
+                stopping = step < config.steps and interruption.agreed()
                 saving = step % config.checkpoint.every == 0 or step == config.steps
-                if saving or step % config.evaluation.every == 0:
+                evaluating = saving or step % config.evaluation.every == 0
+                if evaluating or stopping:
                     journal.catch_up()
-                    loss = journal.held_out(step, eval_step(state.params, held_out))
-                    if saving:
+                    loss = journal.held_out(step, eval_step(state.params, held_out)) if evaluating else None
+                    if saving or stopping:
                         journal.sync()
                         checkpoints.save(step, state, loss)
                     journal.restart_clock()
+                if stopping:
+                    journal.say(f"train: asked to stop, saved step {step}; the same command goes on")
+                    raise Interrupted
     return metrics.summary(workdir / metrics.FILE)
 
 

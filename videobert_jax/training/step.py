@@ -12,6 +12,7 @@ import optax
 
 from videobert_jax.config import Config
 from videobert_jax.objectives.objective import Metrics, Objective, total
+from videobert_jax.training import norms
 from videobert_jax.training.optimizer import learning_rate, make_optimizer
 from videobert_jax.training.sharding import BATCH
 from videobert_jax.training.state import TrainState
@@ -27,7 +28,8 @@ def make_train_step(
     """One update, which leaves `frozen_rows` of the token embedding as they are.
 
     Beside the objective's, its metrics are `loss`, `grad_norm` (before clipping), `parameter_norm` (after the update),
-    `learning_rate`, and `fill`: tokens that are no padding, of all positions.
+    `learning_rate`, and `fill`: tokens that are no padding, of all positions. `norms`, float32 [2 M] with a count of 0,
+    is for the report of a step that is not finite: of the gradient's modules, then of the parameters before the update.
     """
     optimizer = make_optimizer(config.optimizer, config.steps, frozen_rows)
     schedule = learning_rate(config.optimizer, config.steps)
@@ -53,6 +55,7 @@ def make_train_step(
             "parameter_norm": (optax.tree.norm(params), one),
             "learning_rate": (schedule(state.step), one),
             "fill": _fill(batch),
+            "norms": (jnp.concatenate([norms.vector(grads), norms.vector(state.params)]), jnp.zeros(())),
         }
         return TrainState(state.step + 1, params, opt_state, state.rng), metrics
 

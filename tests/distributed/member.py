@@ -1,0 +1,155 @@
+"""One process of a run with several, and what may befall it. `tiny_run` must be importable.
+
+All are forked from one server that has imported JAX and not yet used it: a start takes no time.
+"""
+
+import dataclasses
+import functools
+import hashlib
+import json
+import multiprocessing
+import os
+import pathlib
+import random
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import tiny_run
+
+from videobert_jax.data import pipeline
+from videobert_jax.training import checkpoints, final, journal, loop, processes, watchdog
+
+HEARTBEAT_SECONDS = 30
+
+
+@dataclasses.dataclass(frozen=True)
+class Fault:
+    """What befalls process `index` when it has dispatched `step`, after a random time of at most `within` seconds.
+
+    Attributes:
+      kind: "SIGTERM", "SIGKILL", "hang" (it takes no more batches), or "unreadable" (it cannot restore `step`).
+    """
+
+    kind: str
+    index: int
+    step: int
+    within: float = 0.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A tiny run; `changes` as in `tiny_run.tiny_config`."""
+
+    prepared: pathlib.Path
+    workdir: pathlib.Path
+
+    def start(
+        self, count: int, fault: Fault | None = None, devices: int = 1, **changes: Any
+    ) -> list[multiprocessing.Process]:
+        """Its processes, started; what each prints is in `output`. Without `count` it is one, not joined to any."""
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["member"])
+        port = free_port()
+        members = [
+            context.Process(target=_live, args=(self, count, index, port, fault, devices, changes), daemon=True)
+            for index in range(max(count, 1))
+        ]
+        for member in members:
+            member.start()
+        return members
+
+    def to_the_end(self, count: int, fault: Fault | None = None, **options: Any) -> list[int | None]:
+        """Starts its processes and returns the exit code of each when all have ended."""
+        members = self.start(count, fault, **options)
+        for member in members:
+            member.join(300)
+        codes = [member.exitcode for member in members]
+        for member in members:
+            member.kill()
+        return codes
+
+    def output(self, index: int) -> str:
+        return self._log(index).read_text()
+
+    def rows(self) -> dict[int, list[str]]:
+        """A digest of every row of the global batch of each step, as the latest processes to draw it had them."""
+        steps: dict[int, dict[int, list[str]]] = {}
+        for path in sorted(self.workdir.parent.glob(f"{self.workdir.name}-rows-*.jsonl"), key=os.path.getmtime):
+            for line in path.read_text().splitlines():
+                drawn = json.loads(line)
+                blocks = steps.setdefault(drawn["step"], {})
+                if len(blocks) == drawn["blocks"]:
+                    blocks.clear()
+                blocks[drawn["block"]] = drawn["rows"]
+        return {step: sum((blocks[block] for block in sorted(blocks)), []) for step, blocks in steps.items()}
+
+    def _log(self, index: int) -> pathlib.Path:
+        return self.workdir.parent / f"{self.workdir.name}-{index}.log"
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def _live(run: Run, count: int, index: int, port: int, fault: Fault | None, devices: int, changes: Any) -> None:
+    # Compilation is most of the time, and half of it is optimisation.
+    os.environ["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={devices} --xla_backend_optimization_level=0"
+    log = os.open(run._log(index), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    if fault and fault.index == index:
+        _prepare_for(fault)
+    if count:
+        processes.join(f"127.0.0.1:{port}", count, index, 120, HEARTBEAT_SECONDS)
+    pipeline.batches = functools.partial(_noted, pipeline.batches, run, count, index)
+    config = tiny_run.tiny_config(run.prepared.parent / "cache", **changes)
+    with processes.ending_together():
+        loop.train(config, run.workdir, run.prepared)
+        if index == 0:
+            final.load_params(config, run.workdir)  # the others do not
+        processes.wait("the first has read")
+
+
+def _noted(batches: Any, run: Run, count: int, index: int, data: Any, start: int, config: Any) -> Iterator[Any]:
+    """The batches, with a digest of each row written beside the workdir."""
+    with (run.workdir.parent / f"{run.workdir.name}-rows-{count}-{index}.jsonl").open("w") as file:
+        for step, batch in enumerate(batches(data, start, config), start + 1):
+            size = len(batch["token_ids"])
+            rows = [
+                hashlib.sha256(b"".join(array[row].tobytes() for array in batch.values())).hexdigest()
+                for row in range(size)
+            ]
+            blocks = config.batch_size // size
+            file.write(json.dumps({"step": step, "block": index % blocks, "blocks": blocks, "rows": rows}) + "\n")
+            file.flush()
+            yield batch
+
+
+def _prepare_for(fault: Fault) -> None:
+    dispatched, restore_step = journal.Journal.dispatched, checkpoints.Checkpoints.restore_step
+
+    def befallen(self: Any, step: int, metrics: Any) -> None:
+        dispatched(self, step, metrics)
+        if step != fault.step:
+            return
+        if fault.kind == "hang":
+            time.sleep(1000)
+        strike = functools.partial(os.kill, os.getpid(), getattr(signal, fault.kind))
+        threading.Timer(random.random() * fault.within, strike).start() if fault.within else strike()
+
+    def unreadable(self: Any, step: int, abstract: Any) -> Any:
+        if step == fault.step:
+            raise ValueError("a part is damaged")
+        return restore_step(self, step, abstract)
+
+    if fault.kind == "unreadable":
+        checkpoints.Checkpoints.restore_step = unreadable
+    else:
+        journal.Journal.dispatched = befallen

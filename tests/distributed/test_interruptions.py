@@ -1,0 +1,121 @@
+"""What happens to a run of several processes when one of them is asked to stop, killed, hangs, or cannot read."""
+
+import json
+import os
+import pathlib
+import random
+import signal
+import sys
+import time
+from typing import Any
+
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+import pytest
+
+from videobert_jax.training import interruption, metrics, watchdog
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "training"))
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+
+from member import HEARTBEAT_SECONDS, Fault, Run
+
+TWO = {"mesh": {"fsdp": 2}}
+TOLERANCE = 1e-4  # relative; see test_meshes.py
+KILLS = 20
+
+
+def losses(run: Run) -> list[dict[str, Any]]:
+    lines = metrics.read(run.workdir / metrics.FILE)
+    return [{key: value for key, value in line.items() if key != "timing"} for line in lines]
+
+
+def state(run: Run, step: int) -> dict[str, np.ndarray]:
+    """Every array of a checkpoint, as it is stored."""
+    with ocp.StandardCheckpointer() as checkpointer:
+        tree = checkpointer.restore((run.workdir / "checkpoints" / str(step) / "state").absolute())
+    tree["rng"] = jax.random.key_data(tree["rng"])
+    return {jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}
+
+
+def saved(run: Run) -> list[int]:
+    return sorted(int(path.name) for path in (run.workdir / "checkpoints").iterdir() if path.name.isdigit())
+
+
+@pytest.fixture(scope="module")
+def unbroken(prepared: pathlib.Path) -> Run:
+    """Twelve steps in two processes."""
+    run = Run(prepared, prepared.parent / "unbroken")
+    assert run.to_the_end(2, **TWO) == [0, 0], run.output(0) + run.output(1)
+    return run
+
+
+@pytest.mark.slow
+def test_a_run_goes_on_with_any_number_of_processes(unbroken: Run, tmp_path: pathlib.Path) -> None:
+    """Two, of which one is asked to stop; then one, asked as well; then four."""
+    run = Run(unbroken.prepared, tmp_path / "run")
+    assert run.to_the_end(2, Fault("SIGTERM", 1, 2), **TWO) == [interruption.EXIT_CODE] * 2, run.output(0)
+    assert saved(run) == [3]
+    assert "asked to stop, saved step 3; the same command goes on" in run.output(0)
+    assert run.to_the_end(0, Fault("SIGTERM", 0, 7)) == [interruption.EXIT_CODE], run.output(0)
+    assert saved(run) == [3, 4, 7]
+    four = {"mesh": {"data": 2, "fsdp": 2}}
+    assert run.to_the_end(4, **four) == [0] * 4, run.output(0)
+
+    assert run.rows() == unbroken.rows()
+    for line, expected in zip(losses(run), losses(unbroken), strict=True):
+        assert line == pytest.approx(expected, rel=TOLERANCE)
+
+
+@pytest.mark.slow
+def test_a_run_that_is_killed_again_and_again_is_the_unbroken_one(unbroken: Run, tmp_path: pathlib.Path) -> None:
+    run, rng = Run(unbroken.prepared, tmp_path / "run"), random.Random(0)
+    for _ in range(KILLS):
+        last = max(saved(run), default=0) if run.workdir.exists() else 0
+        fault = Fault("SIGKILL", rng.randrange(2), last + rng.randint(1, max(min(4, 12 - last), 1)), within=0.05)
+        codes = run.to_the_end(2, fault, **TWO)
+        print(fault, codes, saved(run))
+    assert run.to_the_end(2, **TWO) == [0, 0], run.output(0) + run.output(1)
+    assert losses(run) == losses(unbroken)
+    expected, actual = state(unbroken, 12), state(run, 12)
+    assert expected.keys() == actual.keys()
+    for name, value in expected.items():
+        np.testing.assert_array_equal(actual[name], value, err_msg=name)
+    assert run.rows() == unbroken.rows()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("killed", [0, 1])
+def test_the_loss_of_one_process_ends_the_other_with_an_error(unbroken: Run, tmp_path: pathlib.Path, killed) -> None:
+    run = Run(unbroken.prepared, tmp_path / "run")
+    members = run.start(2, Fault("SIGKILL", killed, 5), **TWO)
+    members[killed].join(300)
+    lost = time.monotonic()
+    members[1 - killed].join(HEARTBEAT_SECONDS + 30)
+    print(killed, time.monotonic() - lost, members[1 - killed].exitcode, run.output(1 - killed))
+    assert members[killed].exitcode == -signal.SIGKILL
+    assert members[1 - killed].exitcode not in (0, None)
+    assert "another process is lost" in run.output(1 - killed) or "another task died" in run.output(1 - killed)
+
+
+@pytest.mark.slow
+def test_a_hung_process_is_named(unbroken: Run, tmp_path: pathlib.Path) -> None:
+    run = Run(unbroken.prepared, tmp_path / "run")
+    assert run.to_the_end(2, Fault("hang", 1, 5), **TWO) == [watchdog.EXIT_CODE] * 2
+    for index in range(2):
+        named = rf"process {index} of 2: no progress for . s .*Behind is process 1 \(.*, pid \d+\), at step 5; others are at step 6"
+        print(run.output(index))
+    assert "in befallen" in run.output(1)  # where it hangs
+
+
+@pytest.mark.slow
+def test_what_one_process_cannot_read_none_takes(unbroken: Run, tmp_path: pathlib.Path) -> None:
+    run = Run(unbroken.prepared, tmp_path / "run")
+    assert run.to_the_end(2, Fault("SIGTERM", 0, 5), **TWO) == [interruption.EXIT_CODE] * 2
+    assert saved(run) == [4, 6]
+    assert run.to_the_end(2, Fault("unreadable", 1, 6), **TWO) == [0, 0], run.output(0) + run.output(1)
+    for index in range(2):
+        assert "6 IS DAMAGED: it becomes 6.damaged" in run.output(index)
+    assert "process 1 cannot read its part" in run.output(0)
+    assert losses(run) == losses(unbroken)

@@ -1,0 +1,88 @@
+"""A step that is not finite ends the run; what was known of it is written down before."""
+
+import contextlib
+import json
+import math
+import pathlib
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+import numpy as np
+
+from videobert_jax.config import Config
+from videobert_jax.data import pipeline
+from videobert_jax.data.records import RecordSource
+from videobert_jax.objectives.objective import Metrics
+from videobert_jax.training import norms
+from videobert_jax.training.metrics import means
+
+FILE = "non_finite.json"
+
+
+class NonFiniteError(FloatingPointError):
+    """A metric is not finite, in all processes alike.
+
+    Attributes:
+      step: the update that it belongs to.
+      values: the mean of every metric.
+      norms: float32 [2 M] as in `step.make_train_step`; None if it arose on held-out batches.
+    """
+
+    def __init__(self, step: int, values: dict[str, float], norms: np.ndarray | None) -> None:
+        broken = ", ".join(f"{name} is {value}" for name, value in values.items() if not math.isfinite(value))
+        super().__init__(
+            f"step {step}: {broken}. Nothing of this step is saved; {FILE} in the workdir has its examples and norms. "
+            "Start anew in another --workdir with a lower optimizer.learning_rate, a longer optimizer.warmup_steps or "
+            "a smaller optimizer.clip_norm; JAX_DEBUG_NANS=1 shows where it arises"
+        )
+        self.step, self.values, self.norms = step, values, norms
+
+
+def finite_means(step: int, metrics: Metrics) -> dict[str, float]:
+    """The mean of every metric, on the host. Raises NonFiniteError if one is not finite."""
+    values = means(metrics)
+    if not all(map(math.isfinite, values.values())):
+        raise NonFiniteError(step, values, np.asarray(metrics["norms"][0]) if "norms" in metrics else None)
+    return values
+
+
+@contextlib.contextmanager
+def written_down(workdir: pathlib.Path, config: Config, source: RecordSource, params: Any) -> Iterator[None]:
+    """If the body raises NonFiniteError, `WORKDIR/non_finite.json` says what is known of that step.
+
+    Its keys: `step`; `metrics`; `examples`, for each row of the batch the video and the first clip of its records; and
+    the norms of each module, `gradients` and `parameters` before the update, for the layers of the encoder as lists.
+    Numbers that are not finite are words there: JSON has none.
+
+    Args:
+      source: what the batches are made of.
+      params: tree like the parameters, of arrays or shapes.
+    """
+    try:
+        yield
+    except NonFiniteError as error:
+        if jax.process_index() == 0:
+            report = {"step": error.step, "metrics": error.values}
+            if error.norms is not None:
+                rows = pipeline.examples(source, config.data, config.seed, error.step - 1)
+                gradients, parameters = (norms.named(params, half) for half in np.split(error.norms, 2))
+                report |= {
+                    "examples": [[{"video": video, "start_clip": clip} for video, clip in row] for row in rows],
+                    "gradients": gradients,
+                    "parameters": parameters,
+                }
+            (workdir / FILE).write_text(json.dumps(_in_words(report), indent=1) + "\n")
+        raise
+
+
+def _in_words(value: Any) -> Any:
+    """The same with "nan", "inf" and "-inf" where numbers are not finite."""
+    match value:
+        case dict():
+            return {key: _in_words(one) for key, one in value.items()}
+        case list():
+            return [_in_words(one) for one in value]
+        case float() if not math.isfinite(value):
+            return str(value)
+    return value

@@ -1,0 +1,40 @@
+"""The norm of every module of the model, layer by layer: what shows where a number first went wrong."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+
+def vector(tree: Any) -> jax.Array:
+    """float32 [M]: the L2 norm of each module of a tree of parameters or gradients, in the order of `named`."""
+    squares = (sum(_squares(leaf, layers) for leaf in leaves) for _, layers, leaves in _modules(tree))
+    return jnp.sqrt(jnp.concatenate(list(squares)))
+
+
+def named(tree: Any, norms: np.ndarray) -> dict[str, float | list[float]]:
+    """The entries of `vector(tree)` by the path of their module: for the scanned layers a list, one for each."""
+    result: dict[str, float | list[float]] = {}
+    start = 0
+    for path, layers, _ in _modules(tree):
+        values = norms[start : start + max(layers, 1)].tolist()
+        result[path] = values if layers else values[0]
+        start += len(values)
+    return result
+
+
+def _modules(tree: Any) -> list[tuple[str, int, list[Any]]]:
+    """(path, number of layers stacked in it or 0, leaves) of each module that has parameters of its own."""
+    modules: dict[str, list[Any]] = {}
+    for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
+        modules.setdefault(jax.tree_util.keystr(path[:-1], simple=True, separator="/"), []).append(leaf)
+    return [
+        (path, leaves[0].shape[0] if "/layers/" in f"/{path}" else 0, leaves) for path, leaves in modules.items()
+    ]
+
+
+def _squares(leaf: jax.Array, layers: int) -> jax.Array:
+    """[L], or [1] for a module that is not stacked."""
+    stacked = leaf if layers else leaf[None]
+    return jnp.sum(jnp.square(stacked), axis=range(1, stacked.ndim))

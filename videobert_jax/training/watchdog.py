@@ -1,0 +1,97 @@
+"""Finding the process that hangs: all others wait for it in silence, for ever.
+
+Every process writes how far it is to `WORKDIR/processes/<index>.json`. One that sees no progress of its own for too long
+says which is furthest behind, shows where its own threads are, and ends; so do the others, which have waited as long.
+"""
+
+import faulthandler
+import json
+import os
+import pathlib
+import socket
+import sys
+import threading
+from typing import Any
+
+import jax
+
+from videobert_jax.training import processes
+
+FOLDER = "processes"
+HANG_SECONDS = 900.0  # longer than any compilation, evaluation or checkpoint should take
+EXIT_CODE = os.EX_SOFTWARE  # 70
+TICK = 1.0  # seconds
+
+
+class Watchdog:
+    """Watches the progress of this process, within its context, from a thread of its own."""
+
+    def __init__(self, workdir: pathlib.Path, hang_seconds: float = HANG_SECONDS) -> None:
+        """`hang_seconds`: how long a step, or all before the first, may take; 0 for ever."""
+        self._folder, self._step, self._hang_seconds = workdir / FOLDER, 0, hang_seconds
+        self._tick = min(TICK, hang_seconds / 4) or TICK
+        self._index, self._count = jax.process_index(), jax.process_count()
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
+
+    def __enter__(self) -> "Watchdog":
+        self._folder.mkdir(exist_ok=True)
+        self._write()
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        self._over.set()
+        self._thread.join()
+        if error is not None:
+            if self._count > 1 and isinstance(error, jax.errors.JaxRuntimeError):
+                self._write()
+                print(self._account(), file=sys.stderr)
+            processes.leave(error)
+
+    def at(self, step: int) -> None:
+        """This process begins a step."""
+        self._step = step
+
+    def _watch(self) -> None:
+        # Ticks are counted, not the clock: a process that was stopped as a whole, or a sleeping laptop, does not hang.
+        written, ticks = self._step, 0
+        while not self._over.wait(self._tick):
+            ticks += 1
+            if self._step != written:
+                written, ticks = self._step, 0
+                self._write()
+            if 0 < self._hang_seconds <= ticks * self._tick:
+                self._end()
+
+    def _end(self) -> None:
+        problem = f"no progress for {self._hang_seconds:g} s (--hang_seconds)"
+        print(f"process {self._index} of {self._count}: {problem}. {self._account()}", file=sys.stderr, flush=True)
+        faulthandler.dump_traceback(file=sys.__stderr__)
+        os._exit(EXIT_CODE)
+
+    def _write(self) -> None:
+        status = {"step": self._step, "host": socket.gethostname(), "pid": os.getpid()}
+        path = self._folder / f"{self._index}.json"
+        path.with_suffix(".new").write_text(json.dumps(status))
+        path.with_suffix(".new").replace(path)
+
+    def _account(self) -> str:
+        """How far every process is, in words."""
+        status = {index: self._read(index) for index in range(self._count)}
+        steps = {index: one["step"] for index, one in status.items()}
+        last, newest = min(steps.values()), max(steps.values())
+        if last == newest:
+            return f"All processes are at step {last}: what hangs or failed is what they share, or this one's own work"
+        behind = ", ".join(
+            f"process {index} ({status[index]['host']}, pid {status[index]['pid']}), at step {steps[index]}"
+            for index in steps
+            if steps[index] == last
+        )
+        return f"Behind is {behind}; others are at step {newest}"
+
+    def _read(self, index: int) -> dict[str, Any]:
+        try:
+            return json.loads((self._folder / f"{index}.json").read_text())
+        except (OSError, ValueError):
+            return {"step": -1, "host": "unknown", "pid": "unknown"}
