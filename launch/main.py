@@ -2,14 +2,15 @@
 
     python launch/main.py --config=configs/base.py --workdir=runs/base
 
-A run that was stopped, in whatever way, goes on with the same command; one that is complete is judged again. Several
-processes, one per host or per GPU, each run the same command, with `--distributed` where JAX recognises the cluster (Cloud
-TPU VMs, GKE, Slurm, Kubernetes, Open MPI), anywhere else with
+A run that was stopped, in whatever way, goes on with the same command; one that is complete is judged again.
+
+Several processes, one per host or per GPU, each run the same command, with `--distributed` where JAX recognises the
+cluster (Cloud TPU VMs, GKE, Slurm, Kubernetes, Open MPI), anywhere else with
 
     --coordinator=HOST:PORT --process_count=N --process_index=I
 
-Exit codes: 0 complete; 75 asked to stop by SIGTERM, state saved, start it again; 70 no progress for --hang_seconds; 1 any
-other error; 143 SIGTERM outside of training.
+Exit codes: 0 complete; 75 asked to stop by SIGTERM, state saved, start it again; 70 no progress for --hang_seconds;
+143 SIGTERM while nothing trains, start it again; others are errors.
 """
 
 import contextlib

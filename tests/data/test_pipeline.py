@@ -196,3 +196,16 @@ def test_two_processes_draw_the_batches_of_one(tmp_path: pathlib.Path, source: R
         assert_equal(
             whole[step], {name: np.concatenate([left[name][step - 40], right[name][step - 40]]) for name in left}
         )
+
+
+def test_the_examples_of_a_step_are_those_that_its_rows_are_made_of(source: RecordSource) -> None:
+    step = 5
+    batch = pipeline.dataset(source, TOKENS, CONFIG, seed=3)[step]
+    rows = pipeline.examples(source, CONFIG, 3, step)
+    assert [len(row) for row in rows] == [CONFIG.chunks_per_row] * CONFIG.batch_size
+    by_name = {(one.video_id, one.start_clip): one for one in (source[i] for i in range(len(source)))}
+    for row, names in enumerate(rows):
+        possible = {TOKENS.text_size + int(word) for name in names for word in by_name[name].visual_ids}
+        ids = batch["token_ids"][row]
+        unmasked = np.delete(ids, batch["prediction_positions"][row])
+        assert set(unmasked[unmasked >= TOKENS.text_size].tolist()) <= possible

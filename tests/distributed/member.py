@@ -13,7 +13,6 @@ import pathlib
 import random
 import signal
 import socket
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -24,7 +23,7 @@ import tiny_run
 from videobert_jax.data import pipeline
 from videobert_jax.training import checkpoints, final, journal, loop, processes, watchdog
 
-HEARTBEAT_SECONDS = 30
+HEARTBEAT_SECONDS = 100
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,7 +85,7 @@ class Run:
                 if len(blocks) == drawn["blocks"]:
                     blocks.clear()
                 blocks[drawn["block"]] = drawn["rows"]
-        return {step: sum((blocks[block] for block in sorted(blocks)), []) for step, blocks in steps.items()}
+        return {step: [row for block in sorted(blocks) for row in blocks[block]] for step, blocks in steps.items()}
 
     def _log(self, index: int) -> pathlib.Path:
         return self.workdir.parent / f"{self.workdir.name}-{index}.log"
@@ -104,6 +103,8 @@ def _live(run: Run, count: int, index: int, port: int, fault: Fault | None, devi
     log = os.open(run._log(index), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(log, 1)
     os.dup2(log, 2)
+    if fault and fault.kind == "hang":
+        _be_impatient(fault.step)
     if fault and fault.index == index:
         _prepare_for(fault)
     if count:
@@ -130,6 +131,18 @@ def _noted(batches: Any, run: Run, count: int, index: int, data: Any, start: int
             file.write(json.dumps({"step": step, "block": index % blocks, "blocks": blocks, "rows": rows}) + "\n")
             file.flush()
             yield batch
+
+
+def _be_impatient(step: int) -> None:
+    """What comes before this step may take long on a busy machine; from there on four seconds without progress do."""
+    at = watchdog.Watchdog.at
+
+    def impatient(self: Any, now: int) -> None:
+        at(self, now)
+        if now >= step:
+            self._hang_seconds = 4.0
+
+    watchdog.Watchdog.at = impatient
 
 
 def _prepare_for(fault: Fault) -> None:

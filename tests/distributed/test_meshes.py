@@ -31,14 +31,6 @@ def start(devices: int, *arguments: str) -> subprocess.Popen[str]:
 
 
 @pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
-    folder = tmp_path_factory.mktemp("distributed") / "prepared"
-    script = "import pathlib, sys, tiny_run; tiny_run.write_prepared(pathlib.Path(sys.argv[1]))"
-    subprocess.run([sys.executable, "-c", script, str(folder)], check=True, cwd=TRAINING_TESTS)
-    return folder
-
-
-@pytest.fixture(scope="module")
 def on_eight_devices(prepared: pathlib.Path) -> dict[str, list[dict[str, float]]]:
     """The metrics of each step, by mesh; the first is a single device's."""
     worker = start(8, "devices", str(prepared), '{"fsdp": [1, 8, 1], "all": [2, 2, 2]}')

@@ -1,3 +1,4 @@
+import json
 import pathlib
 import shutil
 from typing import Any
@@ -8,7 +9,7 @@ import tiny_run
 
 from videobert_jax.config import ConfigError
 from videobert_jax.data.records import RecordError
-from videobert_jax.training import loop, metrics
+from videobert_jax.training import loop, metrics, non_finite
 from videobert_jax.training.program import Program
 from videobert_jax.training.state import TrainState
 
@@ -46,6 +47,16 @@ def test_what_is_not_finite_is_never_saved_or_logged(prepared, cache, tmp_path, 
         loop.train(tiny_run.tiny_config(cache, checkpoint={"every": 1}), tmp_path, prepared)
     assert not list((tmp_path / "checkpoints").iterdir())
     assert (tmp_path / metrics.FILE).read_text() == ""
+    report = json.loads((tmp_path / non_finite.FILE).read_text())
+    assert report["step"] == 1
+    assert report["metrics"]["loss"] in ("nan", "inf")
+    assert len(report["examples"]) == 8
+    assert report["examples"][0][0].keys() == {"video", "start_clip"}
+    qkv = "encoder/layers/attention/qkv"
+    assert report["gradients"].keys() == report["parameters"].keys() >= {qkv, "pooler", "embeddings/norm"}
+    assert len(report["gradients"][qkv]) == 2
+    assert report["gradients"]["prediction_head/norm"] in ("nan", "inf")
+    assert report["parameters"]["embeddings/segment_embedding"] > 1e28  # before the update
 
 
 def test_a_loader_that_dies_ends_the_run(prepared, cache, tmp_path) -> None:

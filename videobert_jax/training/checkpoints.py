@@ -45,7 +45,9 @@ class Checkpoints:
         metrics = self._directory.glob("*/metrics/metrics")  # the manager reads all of them at once
         self._set_aside([int(path.parts[-3]) for path in metrics if not _is_json(path)])
         self._manager = ocp.CheckpointManager(self._directory, options=options)
-        self._reader = ocp.Checkpointer(ocp.StandardCheckpointHandler(multiprocessing_options=alone), multiprocessing_options=alone)
+        self._reader = ocp.Checkpointer(
+            ocp.StandardCheckpointHandler(multiprocessing_options=alone), multiprocessing_options=alone
+        )
 
     def __enter__(self) -> "Checkpoints":
         return self

@@ -29,9 +29,7 @@ def _modules(tree: Any) -> list[tuple[str, int, list[Any]]]:
     modules: dict[str, list[Any]] = {}
     for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
         modules.setdefault(jax.tree_util.keystr(path[:-1], simple=True, separator="/"), []).append(leaf)
-    return [
-        (path, leaves[0].shape[0] if "/layers/" in f"/{path}" else 0, leaves) for path, leaves in modules.items()
-    ]
+    return [(path, leaves[0].shape[0] if "/layers/" in f"/{path}" else 0, leaves) for path, leaves in modules.items()]
 
 
 def _squares(leaf: jax.Array, layers: int) -> jax.Array:

@@ -1,9 +1,10 @@
 """Finding the process that hangs: all others wait for it in silence, for ever.
 
-Every process writes how far it is to `WORKDIR/processes/<index>.json`. One that sees no progress of its own for too long
-says which is furthest behind, shows where its own threads are, and ends; so do the others, which have waited as long.
+Every process writes how far it is to `WORKDIR/processes/<index>.json`. One that makes no progress for too long says
+which is furthest behind, shows where its own threads are, and ends; so do the others, which have waited as long.
 """
 
+import contextlib
 import faulthandler
 import json
 import os
@@ -73,8 +74,9 @@ class Watchdog:
     def _write(self) -> None:
         status = {"step": self._step, "host": socket.gethostname(), "pid": os.getpid()}
         path = self._folder / f"{self._index}.json"
-        path.with_suffix(".new").write_text(json.dumps(status))
-        path.with_suffix(".new").replace(path)
+        with contextlib.suppress(OSError):  # then it is unknown, and the run does not depend on it
+            path.with_suffix(".new").write_text(json.dumps(status))
+            path.with_suffix(".new").replace(path)
 
     def _account(self) -> str:
         """How far every process is, in words."""

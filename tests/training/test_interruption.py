@@ -1,0 +1,39 @@
+"""A run in one process that is asked to stop; tests/distributed has several."""
+
+import os
+import pathlib
+import signal
+from typing import Any
+
+import pytest
+import tiny_run
+
+from videobert_jax.training import interruption, loop, metrics
+from videobert_jax.training.journal import Journal
+
+
+def test_asked_to_stop_a_run_saves_the_step_it_is_at(
+    prepared: pathlib.Path, cache: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    dispatched = Journal.dispatched
+
+    def asking(self: Journal, step: int, values: Any) -> None:
+        dispatched(self, step, values)
+        if step == 3:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    before = signal.getsignal(signal.SIGTERM)
+    config = tiny_run.tiny_config(cache)
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "dispatched", asking)
+        with pytest.raises(SystemExit) as caught:
+            loop.train(config, tmp_path, prepared)
+    assert caught.value.code == interruption.EXIT_CODE == 75
+    assert "asked to stop, saved step 3; the same command goes on" in capsys.readouterr().err
+    assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["3"]
+    assert signal.getsignal(signal.SIGTERM) == before
+
+    loop.train(config, tmp_path, prepared)
+    lines = metrics.read(tmp_path / metrics.FILE)
+    assert [line["step"] for line in lines if "loss" in line] == list(range(1, 13))
+    assert [line["step"] for line in lines if "held_out/loss" in line] == [2, 4, 6, 8, 10, 12]
