@@ -77,15 +77,14 @@ class Run:
 
     def rows(self) -> dict[int, list[str]]:
         """A digest of every row of the global batch of each step, as the latest processes to draw it had them."""
-        steps: dict[int, dict[int, list[str]]] = {}
+        steps: dict[int, tuple[int, dict[int, list[str]]]] = {}
         for path in sorted(self.workdir.parent.glob(f"{self.workdir.name}-rows-*.jsonl"), key=os.path.getmtime):
             for line in path.read_text().splitlines():
                 drawn = json.loads(line)
-                blocks = steps.setdefault(drawn["step"], {})
-                if len(blocks) == drawn["blocks"]:
-                    blocks.clear()
-                blocks[drawn["block"]] = drawn["rows"]
-        return {step: [row for block in sorted(blocks) for row in blocks[block]] for step, blocks in steps.items()}
+                if drawn["step"] not in steps or steps[drawn["step"]][0] != drawn["blocks"]:
+                    steps[drawn["step"]] = (drawn["blocks"], {})
+                steps[drawn["step"]][1][drawn["block"]] = drawn["rows"]
+        return {step: [row for block in sorted(by) for row in by[block]] for step, (_, by) in sorted(steps.items())}
 
     def _log(self, index: int) -> pathlib.Path:
         return self.workdir.parent / f"{self.workdir.name}-{index}.log"
@@ -120,7 +119,7 @@ def _live(run: Run, count: int, index: int, port: int, fault: Fault | None, devi
 
 def _noted(batches: Any, run: Run, count: int, index: int, data: Any, start: int, config: Any) -> Iterator[Any]:
     """The batches, with a digest of each row written beside the workdir."""
-    with (run.workdir.parent / f"{run.workdir.name}-rows-{count}-{index}.jsonl").open("w") as file:
+    with (run.workdir.parent / f"{run.workdir.name}-rows-{count}-{index}.jsonl").open("a") as file:
         for step, batch in enumerate(batches(data, start, config), start + 1):
             size = len(batch["token_ids"])
             rows = [

@@ -70,11 +70,15 @@ def test_a_run_goes_on_with_any_number_of_processes(unbroken: Run, tmp_path: pat
 @pytest.mark.slow
 def test_a_run_that_is_killed_again_and_again_is_the_unbroken_one(unbroken: Run, tmp_path: pathlib.Path) -> None:
     run, rng = Run(unbroken.prepared, tmp_path / "run"), random.Random(0)
-    for _ in range(KILLS):
-        last = max(saved(run), default=0) if run.workdir.exists() else 0
-        fault = Fault("SIGKILL", rng.randrange(2), last + rng.randint(1, max(min(4, 12 - last), 1)), within=0.05)
+    run.workdir.joinpath("checkpoints").mkdir(parents=True)
+    for number in range(KILLS):
+        # A checkpoint every four steps: most die before the next, some while it is written, a few later.
+        reach = 5 if number % 7 == 6 else rng.randint(1, 4)
+        step = min(max(saved(run), default=0) + reach, 11)
+        fault = Fault("SIGKILL", rng.randrange(2), step, within=0.05 if step < 10 else 0.0)
         codes = run.to_the_end(2, fault, **TWO)
-        print(fault, codes, saved(run))
+        assert codes[fault.index] == -signal.SIGKILL, run.output(fault.index)
+        assert 0 not in codes
     assert run.to_the_end(2, **TWO) == [0, 0], run.output(0) + run.output(1)
     assert losses(run) == losses(unbroken)
     expected, actual = state(unbroken, 12), state(run, 12)

@@ -40,7 +40,7 @@ def test_what_is_not_finite_is_never_saved_or_logged(prepared, cache, tmp_path, 
 
     def overflowing(program: Program, *args: Any) -> TrainState:
         state = init(program, *args)
-        return state.replace(params=jax.tree.map(lambda x: x * 1e30, state.params))
+        return state.replace(params=jax.tree.map(lambda x: x * 1e15, state.params))
 
     monkeypatch.setattr(Program, "init", overflowing)
     with pytest.raises(FloatingPointError, match=r"step 1: .*loss is (nan|inf).*Nothing of this step is saved"):
@@ -56,7 +56,7 @@ def test_what_is_not_finite_is_never_saved_or_logged(prepared, cache, tmp_path, 
     assert report["gradients"].keys() == report["parameters"].keys() >= {qkv, "pooler", "embeddings/norm"}
     assert len(report["gradients"][qkv]) == 2
     assert report["gradients"]["prediction_head/norm"] in ("nan", "inf")
-    assert report["parameters"]["embeddings/segment_embedding"] > 1e28  # before the update
+    assert report["parameters"]["embeddings/segment_embedding"] > 1e13  # before the update
 
 
 def test_a_loader_that_dies_ends_the_run(prepared, cache, tmp_path) -> None:
