@@ -86,6 +86,10 @@ class Run:
                 steps[drawn["step"]][1][drawn["block"]] = drawn["rows"]
         return {step: [row for block in sorted(by) for row in by[block]] for step, (_, by) in sorted(steps.items())}
 
+    @property
+    def turns(self) -> pathlib.Path:
+        return self.workdir.parent / f"{self.workdir.name}-turns"
+
     def _log(self, index: int) -> pathlib.Path:
         return self.workdir.parent / f"{self.workdir.name}-{index}.log"
 
@@ -111,10 +115,19 @@ def _live(run: Run, count: int, index: int, port: int, fault: Fault | None, devi
     pipeline.batches = functools.partial(_noted, pipeline.batches, run, count, index)
     config = tiny_run.tiny_config(run.prepared.parent / "cache", **changes)
     with processes.ending_together():
+        processes.first_before_others(lambda: _take_turn(run, index))
         loop.train(config, run.workdir, run.prepared)
         if index == 0:
             final.load_params(config, run.workdir)  # the others do not
         processes.wait("the first has read")
+
+
+def _take_turn(run: Run, index: int) -> int:
+    """Slow in the first process, as preparing is."""
+    time.sleep(0.5 if index == 0 else 0.0)
+    with run.turns.open("a") as file:
+        file.write(f"{index}")
+    return index
 
 
 def _noted(batches: Any, run: Run, count: int, index: int, data: Any, start: int, config: Any) -> Iterator[Any]:

@@ -5,7 +5,6 @@ import random
 import re
 import signal
 import sys
-import time
 from typing import Any
 
 import jax
@@ -47,6 +46,7 @@ def unbroken(prepared: pathlib.Path) -> Run:
     """Twelve steps in two processes."""
     run = Run(prepared, prepared.parent / "unbroken")
     assert run.to_the_end(2, **TWO) == [0, 0], run.output(0) + run.output(1)
+    assert run.turns.read_text() == "01"  # the second waited for the first
     return run
 
 
@@ -94,12 +94,13 @@ def test_the_loss_of_one_process_ends_the_other_with_an_error(unbroken: Run, tmp
     run = Run(unbroken.prepared, tmp_path / "run")
     members = run.start(2, Fault("SIGKILL", killed, 5), **TWO)
     members[killed].join(300)
-    lost = time.monotonic()
-    members[1 - killed].join(HEARTBEAT_SECONDS + 30)
-    print(killed, time.monotonic() - lost, members[1 - killed].exitcode, run.output(1 - killed))
+    members[1 - killed].join(HEARTBEAT_SECONDS)
     assert members[killed].exitcode == -signal.SIGKILL
     assert members[1 - killed].exitcode not in (0, None)
-    assert "another process is lost" in run.output(1 - killed) or "another task died" in run.output(1 - killed)
+    # Ours if it comes first; JAX aborts when it learns of the loss by itself.
+    assert re.search("another process is lost|another task died", run.output(1 - killed)), run.output(1 - killed)
+    assert run.to_the_end(2, **TWO) == [0, 0], run.output(0) + run.output(1)
+    assert losses(run) == losses(unbroken)
 
 
 @pytest.mark.slow

@@ -3,6 +3,8 @@
 import os
 import pathlib
 import signal
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -10,6 +12,36 @@ import tiny_run
 
 from videobert_jax.training import interruption, loop, metrics
 from videobert_jax.training.journal import Journal
+
+PROGRAM = """
+import os, signal, sys
+import tiny_run
+from videobert_jax import door
+from videobert_jax.training.journal import Journal
+
+dispatched = Journal.dispatched
+
+def asking(self, step, values):
+    dispatched(self, step, values)
+    if step == 3:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+Journal.dispatched = asking
+folders = sys.argv[1:]
+del sys.argv[1:]
+door.run(lambda _: tiny_run.main(*folders, "{}"))
+"""
+
+
+@pytest.mark.slow
+def test_a_program_that_is_asked_to_stop_ends_with_its_exit_code(
+    prepared: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    tests = pathlib.Path(tiny_run.__file__).parent
+    path = os.pathsep.join(map(str, (tests, tests.parent, os.environ.get("PYTHONPATH", ""))))
+    command = [sys.executable, "-c", PROGRAM, str(prepared), str(tmp_path)]
+    assert subprocess.run(command, env={**os.environ, "PYTHONPATH": path}, timeout=600).returncode == 75
+    assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["3"]
 
 
 def test_asked_to_stop_a_run_saves_the_step_it_is_at(

@@ -68,7 +68,7 @@ class Watchdog:
     def _end(self) -> None:
         problem = f"no progress for {self._hang_seconds:g} s (--hang_seconds)"
         print(f"process {self._index} of {self._count}: {problem}. {self._account()}", file=sys.stderr, flush=True)
-        faulthandler.dump_traceback(file=sys.__stderr__)
+        faulthandler.dump_traceback(file=2)  # standard error, whatever Python calls so
         os._exit(EXIT_CODE)
 
     def _write(self) -> None:
