@@ -72,8 +72,8 @@ def test_a_run_that_is_killed_again_and_again_is_the_unbroken_one(unbroken: Run,
     run, rng = Run(unbroken.prepared, tmp_path / "run"), random.Random(0)
     run.workdir.joinpath("checkpoints").mkdir(parents=True)
     for number in range(KILLS):
-        # A checkpoint every four steps: most die before the next, some while it is written, a few later.
-        reach = 5 if number % 7 == 6 else rng.randint(1, 4)
+        # A checkpoint every four steps: most die before the next is written, every fifth later.
+        reach = 9 if number % 5 == 4 else rng.randint(1, 4)
         step = min(max(saved(run), default=0) + reach, 11)
         fault = Fault("SIGKILL", rng.randrange(2), step, within=0.05 if step < 10 else 0.0)
         codes = run.to_the_end(2, fault, **TWO)
