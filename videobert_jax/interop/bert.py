@@ -200,7 +200,7 @@ def _read_weights(folder: pathlib.Path) -> dict[str, np.ndarray]:
     """All tensors of numbers with a fraction, as float32."""
     index = folder / INDEX
     files = sorted(set(_read_json(index)["weight_map"].values())) if index.exists() else [WEIGHTS]
-    tensors = {}
+    tensors: dict[str, np.ndarray] = {}
     for name in files:
         try:
             tensors |= load_file(folder / name)
