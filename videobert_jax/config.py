@@ -101,7 +101,13 @@ class ModelConfig:
     # narrower model that starts as small takes long to find out that the video tells anything about the words.
     init_std: float = 0.02
     dtype: str = "bfloat16"  # of activations; parameters and softmax are float32
-    remat: str = "none"  # or "full": recompute each layer in the backward pass
+    remat: str = "none"  # what the backward pass computes again: "none", all but matrix products ("dots"), or "full"
+    attention: str = "auto"  # "xla", "splash" (TPU), "cudnn" (GPU, never run), or the best of them for the hardware
+    norm: str = "post"  # normalise after each residual sum, or "pre": before each branch, and once at the end
+    positions: str = "learned"  # a table of `max_positions`, or "rotary": queries and keys are turned
+    activation: str = "gelu"  # by the error function, or "gelu_tanh"
+    gated: bool = False  # GELU of one product times another (GeGLU) in place of a GELU; has three kernels for two
+    use_bias: bool = True  # in the encoder's products and every normalisation
     # Rows of the visual words in the embedding table, which the prediction head is tied to: "frozen" at the projected
     # centroids (paper), "centroids": initialised from them and trained, or "random" and trained.
     visual_rows: str = "frozen"

@@ -1,26 +1,24 @@
-"""Multi-head self-attention among the tokens of one packed sequence."""
+"""Multi-head self-attention among the tokens of one packed sequence, by the kernel that the hardware has."""
+
+import dataclasses
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
+from jax.experimental.pallas.ops.tpu.splash_attention import splash_attention_kernel as splash
+from jax.experimental.pallas.ops.tpu.splash_attention import splash_attention_mask as splash_mask
+from jax.sharding import PartitionSpec as P
 
 from videobert_jax.config import ModelConfig
-from videobert_jax.model.primitives import dense
+from videobert_jax.model.primitives import ROWS, SAVED, SplitDense, dense, rotated, saved
 
-
-def sequence_mask(sequence_ids: jax.Array) -> jax.Array:
-    """Who sees whom: bool [B, 1, S, S] from int32 [B, S], true where two positions share a sequence.
-
-    Padding, id 0, is one more sequence: it attends to itself, so no row of the softmax is ever empty.
-    """
-    return (sequence_ids[:, :, None] == sequence_ids[:, None, :])[:, None]
+HEADS = "tensor"  # mesh axis over which a training run splits heads
+LANES = 128  # of a TPU; its kernels take lengths that are a multiple
+LARGEST_BLOCK = 512  # positions; scores of a block, float32 [block, block], lie in the chip's own memory
 
 
 class SelfAttention(nn.Module):
-    """Bidirectional self-attention with one fused projection for queries, keys and values.
-
-    The columns of the fused kernel [D, 3 D] run (head, q/k/v, channel), head outermost. A kernel cut in equal
-    blocks of columns over a `tensor` mesh axis so gives each device the queries, keys and values of whole heads, and
-    attention needs no communication; with q/k/v outermost the blocks would straddle them.
+    """Bidirectional self-attention.
 
     There is no dropout on the attention probabilities: fused kernels do not offer it, and the output has its own.
     """
@@ -28,11 +26,82 @@ class SelfAttention(nn.Module):
     config: ModelConfig
 
     @nn.compact
-    def __call__(self, x: jax.Array, mask: jax.Array) -> jax.Array:
-        """Maps x [B, S, D] to [B, S, D], attending where `mask` bool [B, 1, S, S] is true; softmax in float32."""
-        rows, length, size = x.shape
-        heads = self.config.num_heads
-        qkv = dense(self.config, 3 * size, "qkv")(x).reshape(rows, length, heads, 3, size // heads)
-        query, key, value = qkv[..., 0, :], qkv[..., 1, :], qkv[..., 2, :]
-        mixed = jax.nn.dot_product_attention(query, key, value, mask=mask)
-        return dense(self.config, size, "out")(mixed.reshape(rows, length, size))
+    def __call__(self, x: jax.Array, positions: jax.Array, sequence_ids: jax.Array) -> jax.Array:
+        """Maps x [B, S, D] to [B, S, D]; each position attends to those of its own sequence, int32 [B, S]."""
+        config = self.config
+        channels = x.shape[2] // config.num_heads
+        products = SplitDense(config, x.shape[2], (channels**-0.5, 1.0, 1.0), name="qkv")(x)
+        query, key, value = (product.reshape(*x.shape[:2], config.num_heads, channels) for product in products)
+        if config.positions == "rotary":
+            query, key = rotated(query, positions), rotated(key, positions)
+        mixed = attend(saved(query), saved(key), saved(value), sequence_ids, config.attention)
+        return saved(dense(config, x.shape[2], "out")(mixed.reshape(x.shape)))
+
+
+def attend(
+    query: jax.Array, key: jax.Array, value: jax.Array, sequence_ids: jax.Array, implementation: str
+) -> jax.Array:
+    """Attention of [B, S, H, C] to positions of the same sequence, softmax in float32; [B, S, H, C].
+
+    Padding, id 0, is one more sequence: it attends to itself, so no row of the softmax is ever empty.
+
+    Args:
+      query, key, value: of H heads with C channels each.
+      sequence_ids: int32 [B, S].
+      implementation: "xla", on all hardware; "splash", a Pallas kernel for TPUs; "cudnn", for GPUs, in bfloat16;
+        or "auto", which is `best` for the hardware of this process.
+    """
+    if implementation == "auto":
+        implementation = best(jax.default_backend(), query.shape[1], str(query.dtype))
+    if implementation == "splash":
+        return _splash(query, key, value, sequence_ids)
+    mask = (sequence_ids[:, :, None] == sequence_ids[:, None, :])[:, None]
+    return jax.nn.dot_product_attention(
+        query, key, value, mask=mask, scale=1.0, implementation="cudnn" if implementation == "cudnn" else "xla"
+    )
+
+
+def best(platform: str, length: int, dtype: str) -> str:
+    """The implementation for a platform as JAX names it, rows of `length` positions, and activations of `dtype`."""
+    if platform == "tpu" and length % LANES == 0:
+        return "splash"
+    if platform in ("gpu", "cuda") and dtype == "bfloat16":
+        return "cudnn"
+    return "xla"
+
+
+def resolved(config: ModelConfig, platform: str, length: int) -> ModelConfig:
+    """The config with the attention that "auto" means for a run on `platform`, which need not be this process's."""
+    if config.attention != "auto":
+        return config
+    return dataclasses.replace(config, attention=best(platform, length, config.dtype))
+
+
+def _splash(query: jax.Array, key: jax.Array, value: jax.Array, sequence_ids: jax.Array) -> jax.Array:
+    """Splash attention, [B, S, H, C] to the same, under a mesh each device with its own rows and heads."""
+    arrays = [jnp.swapaxes(x, 1, 2) for x in (query, key, value)]
+    kernel = jax.vmap(_splash_row)
+    if not jax.sharding.get_abstract_mesh().empty:  # XLA's partitioner cannot split a kernel
+        by_head = P(*ROWS, HEADS)
+        kernel = jax.shard_map(kernel, in_specs=(by_head, by_head, by_head, ROWS), out_specs=by_head, check_vma=False)
+    return jnp.swapaxes(kernel(*arrays, sequence_ids), 1, 2)
+
+
+def _splash_row(query: jax.Array, key: jax.Array, value: jax.Array, sequence_ids: jax.Array) -> jax.Array:
+    heads, length, _ = query.shape
+    block = next(size for size in range(LARGEST_BLOCK, 0, -LANES) if length % size == 0)
+    sizes = splash.BlockSizes(
+        block_q=block,
+        block_kv=block,
+        block_q_dkv=block,
+        block_kv_dkv=block,
+        block_q_dq=block,
+        block_kv_dq=block,
+        # A minor dimension of 64 channels would fill half of each lane, in memory as on the way there.
+        q_layout=splash.QKVLayout.SEQ_MINOR,
+        k_layout=splash.QKVLayout.SEQ_MINOR,
+        v_layout=splash.QKVLayout.SEQ_MINOR,
+    )
+    mask = splash_mask.MultiHeadMask([splash_mask.FullMask((length, length))] * heads)
+    attention = splash.make_splash_mha_single_device(mask, block_sizes=sizes, residual_checkpoint_name=SAVED)
+    return attention(query, key, value, segment_ids=splash.SegmentIds(q=sequence_ids, kv=sequence_ids))

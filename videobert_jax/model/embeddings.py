@@ -19,7 +19,8 @@ class Embeddings(nn.Module):
     def setup(self) -> None:
         """Names the three tables, the normalisation after them and the dropout."""
         self.token_embedding = embed(self.config, self.tokens.padded_size)
-        self.position_embedding = embed(self.config, self.config.max_positions)
+        if self.config.positions == "learned":
+            self.position_embedding = embed(self.config, self.config.max_positions)
         self.segment_embedding = embed(self.config, SEGMENT_TYPES)
         self.norm = norm(self.config)
         self.dropout = Dropout(self.config.dropout)
@@ -28,7 +29,9 @@ class Embeddings(nn.Module):
         self, token_ids: jax.Array, positions: jax.Array, segment_types: jax.Array, deterministic: bool
     ) -> jax.Array:
         """Three int32 [B, S] arrays to [B, S, D] in `config.dtype`."""
-        x = self.token_embedding(token_ids) + self.position_embedding(positions) + self.segment_embedding(segment_types)
+        x = self.token_embedding(token_ids) + self.segment_embedding(segment_types)
+        if self.config.positions == "learned":
+            x += self.position_embedding(positions)
         return self.dropout(self.norm(x), deterministic)
 
     @property

@@ -1,40 +1,48 @@
-"""The post-norm transformer encoder of BERT, its layers scanned over stacked parameters."""
+"""The transformer encoder, its layers scanned over stacked parameters."""
 
 import flax.linen as nn
 import jax
 
 from videobert_jax.config import ModelConfig
 from videobert_jax.model.attention import SelfAttention
-from videobert_jax.model.primitives import Dropout, dense, gelu, norm, split_by_rows
+from videobert_jax.model.primitives import SAVED, Dropout, SplitDense, dense, gelu, norm, saved, split_by_rows
 
 
 class FeedForward(nn.Module):
-    """Two affine maps around a GELU: D -> mlp_size -> D."""
+    """D -> mlp_size -> D, with a GELU between; `gated`, the GELU of one product times another (Shazeer 2020)."""
 
     config: ModelConfig
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """Maps [B, S, D] to [B, S, D]."""
-        x = gelu(dense(self.config, self.config.mlp_size, "wi")(x))
-        return dense(self.config, self.config.hidden_size, "wo")(x)
+        config = self.config
+        if config.gated:
+            gate, x = SplitDense(config, config.mlp_size, (1.0, 1.0), name="wi_gated")(x)
+            x = gelu(config, saved(gate)) * saved(x)
+        else:
+            x = gelu(config, saved(dense(config, config.mlp_size, "wi")(x)))
+        return saved(dense(config, config.hidden_size, "wo")(x))
 
 
 class Layer(nn.Module):
-    """Attention and feed-forward, each with dropout, a residual sum, then normalisation."""
+    """Attention and feed-forward, each with dropout and a residual sum; normalised after the sum, or before."""
 
     config: ModelConfig
     deterministic: bool
 
     @nn.compact
-    def __call__(self, x: jax.Array, mask: jax.Array) -> tuple[jax.Array, None]:
-        """One step of the scan: the carry x [B, S, D] in and out; `mask` is the same for every layer."""
+    def __call__(self, x: jax.Array, positions: jax.Array, sequence_ids: jax.Array) -> tuple[jax.Array, None]:
+        """One step of the scan: the carry x [B, S, D] in and out; int32 [B, S] the same for every layer."""
         x = split_by_rows(x)
         dropout = Dropout(self.config.dropout)
-        attended = SelfAttention(self.config, name="attention")(x, mask)
-        x = norm(self.config, "attention_norm")(x + dropout(attended, self.deterministic))
-        transformed = FeedForward(self.config, name="mlp")(x)
-        return norm(self.config, "mlp_norm")(x + dropout(transformed, self.deterministic)), None
+        attention, mlp = SelfAttention(self.config, name="attention"), FeedForward(self.config, name="mlp")
+        attention_norm, mlp_norm = norm(self.config, "attention_norm"), norm(self.config, "mlp_norm")
+        if self.config.norm == "pre":
+            x = x + dropout(attention(attention_norm(x), positions, sequence_ids), self.deterministic)
+            return x + dropout(mlp(mlp_norm(x)), self.deterministic), None
+        x = attention_norm(x + dropout(attention(x, positions, sequence_ids), self.deterministic))
+        return mlp_norm(x + dropout(mlp(x), self.deterministic)), None
 
 
 class Encoder(nn.Module):
@@ -43,16 +51,26 @@ class Encoder(nn.Module):
     config: ModelConfig
 
     @nn.compact
-    def __call__(self, x: jax.Array, mask: jax.Array, deterministic: bool) -> jax.Array:
-        """Maps x [B, S, D] to [B, S, D], attending where `mask` bool [B, 1, S, S] is true."""
-        # Inside a scan nothing can merge the recomputation with the first computation, so CSE need not be prevented.
-        layer = nn.remat(Layer, prevent_cse=False) if self.config.remat == "full" else Layer
+    def __call__(
+        self, x: jax.Array, positions: jax.Array, sequence_ids: jax.Array, deterministic: bool
+    ) -> jax.Array:
+        """Maps x [B, S, D] to [B, S, D]; positions in their sequence, and sequences, are int32 [B, S]."""
         layers = nn.scan(
-            layer,
+            _rematerialised(self.config.remat),
             variable_axes={"params": 0},
             split_rngs={"params": True, "dropout": True},
             in_axes=nn.broadcast,
             length=self.config.num_layers,
             unroll=self.config.unroll,
         )
-        return layers(self.config, deterministic, name="layers")(x, mask)[0]
+        x, _ = layers(self.config, deterministic, name="layers")(x, positions, sequence_ids)
+        return norm(self.config, "norm")(x) if self.config.norm == "pre" else x
+
+
+def _rematerialised(remat: str) -> type[Layer]:
+    """`Layer`, which saves for the backward pass all it computed, its matrix products ("dots"), or nothing ("full")."""
+    if remat == "none":
+        return Layer
+    policy = jax.checkpoint_policies.save_only_these_names(SAVED) if remat == "dots" else None
+    # Inside a scan nothing can merge the recomputation with the first computation, so CSE need not be prevented.
+    return nn.remat(Layer, prevent_cse=False, policy=policy)

@@ -23,7 +23,7 @@ class PredictionHead(nn.Module):
 
         Products are taken in `config.dtype` and summed in float32. The rows that only pad the table are masked.
         """
-        x = norm(self.config, "norm")(gelu(dense(self.config, self.config.hidden_size, "dense")(x)))
+        x = norm(self.config, "norm")(gelu(self.config, dense(self.config, self.config.hidden_size, "dense")(x)))
         logits = jnp.einsum("bkd,vd->bkv", x, table.astype(x.dtype), preferred_element_type=jnp.float32)
         bias = self.param("bias", nn.initializers.zeros, (self.tokens.padded_size,))
         exists = jnp.arange(self.tokens.padded_size) < self.tokens.size

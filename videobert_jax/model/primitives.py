@@ -3,17 +3,53 @@
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.ad_checkpoint import checkpoint_name
 from jax.sharding import PartitionSpec as P
 
 from videobert_jax.config import ModelConfig
 
 NORM_EPSILON = 1e-12
 ROWS = P(("data", "fsdp"))  # mesh axes over which a training run splits the rows of its batch
+SAVED = "product"  # name of what `remat` "dots" saves for the backward pass
+ROTARY_BASE = 10_000.0
 
 
 def dense(config: ModelConfig, features: int, name: str | None = None) -> nn.Dense:
     """Affine map of the last axis: float32 parameters, computed in `config.dtype`."""
-    return nn.Dense(features, dtype=config.dtype, kernel_init=nn.initializers.normal(config.init_std), name=name)
+    return nn.Dense(
+        features,
+        dtype=config.dtype,
+        use_bias=config.use_bias,
+        kernel_init=nn.initializers.normal(config.init_std),
+        name=name,
+    )
+
+
+class SplitDense(nn.Module):
+    """Several affine maps of one input, D -> `features` each, with their kernels stacked, [parts, D, features].
+
+    Split over a `tensor` mesh axis by its last dimension, the kernel gives each device whole heads of each part.
+
+    Attributes:
+      scales: of each part, a factor of its result; taken into the kernel and the bias, which are smaller.
+    """
+
+    config: ModelConfig
+    features: int
+    scales: tuple[float, ...]
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> list[jax.Array]:
+        """Maps x [..., D] to as many arrays [..., features] in `config.dtype` as there are scales."""
+        parts = len(self.scales)
+        kernel = self.param("kernel", nn.initializers.normal(self.config.init_std), (parts, x.shape[-1], self.features))
+        # Sliced after one product, the parts would be copied; where one is faster, XLA merges those of one input.
+        products = [x @ (scale * each).astype(x.dtype) for scale, each in zip(self.scales, kernel, strict=True)]
+        if not self.config.use_bias:
+            return products
+        bias = self.param("bias", nn.initializers.zeros, (parts, self.features))
+        scaled = [(scale * each).astype(x.dtype) for scale, each in zip(self.scales, bias, strict=True)]
+        return [product + each for product, each in zip(products, scaled, strict=True)]
 
 
 def embed(config: ModelConfig, rows: int, name: str | None = None) -> nn.Embed:
@@ -25,7 +61,7 @@ def embed(config: ModelConfig, rows: int, name: str | None = None) -> nn.Embed:
 
 def norm(config: ModelConfig, name: str | None = None) -> nn.LayerNorm:
     """Layer normalisation: statistics and scaling in float32, the result in `config.dtype`."""
-    return nn.LayerNorm(epsilon=NORM_EPSILON, dtype=config.dtype, name=name)
+    return nn.LayerNorm(epsilon=NORM_EPSILON, dtype=config.dtype, use_bias=config.use_bias, name=name)
 
 
 class Dropout(nn.Module):
@@ -47,9 +83,26 @@ class Dropout(nn.Module):
         return jnp.where(octets < kept, x * (256 / max(kept, 1)), jnp.zeros_like(x))
 
 
-def gelu(x: jax.Array) -> jax.Array:
-    """The exact GELU, by the error function."""
-    return nn.gelu(x, approximate=False)
+def saved(x: jax.Array) -> jax.Array:
+    """Marks `x`, a result of matrix products: `remat` "dots" saves what is marked, and computes the rest again."""
+    return checkpoint_name(x, SAVED)
+
+
+def rotated(x: jax.Array, positions: jax.Array) -> jax.Array:
+    """Rotary position embedding (Su et al. 2021) of x [B, S, H, C] at `positions` int32 [B, S]; C is even.
+
+    Channels c and c + C / 2 are a pair, turned by `position / ROTARY_BASE ** (2 c / C)`.
+    """
+    half = x.shape[-1] // 2
+    angles = positions[..., None, None] / ROTARY_BASE ** (jnp.arange(half) / half)
+    sine, cosine = jnp.sin(angles).astype(x.dtype), jnp.cos(angles).astype(x.dtype)
+    first, second = x[..., :half], x[..., half:]
+    return jnp.concatenate([first * cosine - second * sine, second * cosine + first * sine], axis=-1)
+
+
+def gelu(config: ModelConfig, x: jax.Array) -> jax.Array:
+    """GELU (Hendrycks and Gimpel 2016): "gelu" by the error function, "gelu_tanh" by their approximation of it."""
+    return nn.gelu(x, approximate=config.activation == "gelu_tanh")
 
 
 def gather(x: jax.Array, positions: jax.Array) -> jax.Array:

@@ -5,7 +5,6 @@ import jax
 import jax.numpy as jnp
 
 from videobert_jax.config import ModelConfig
-from videobert_jax.model.attention import sequence_mask
 from videobert_jax.model.embeddings import Embeddings
 from videobert_jax.model.encoder import Encoder
 from videobert_jax.model.heads import PredictionHead
@@ -50,7 +49,7 @@ class VideoBert(nn.Module):
           deterministic: no dropout; otherwise the random stream "dropout" is needed.
         """
         x = self.embeddings(token_ids, positions, segment_types, deterministic)
-        return self.encoder(x, sequence_mask(sequence_ids), deterministic)
+        return self.encoder(x, positions, sequence_ids, deterministic)
 
     def predict(self, hidden: jax.Array, prediction_positions: jax.Array) -> jax.Array:
         """Logits float32 [B, K, padded_size] of the token at each of `prediction_positions` int32 [B, K].

@@ -12,6 +12,7 @@ from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from videobert_jax.config import Config
+from videobert_jax.model import attention
 from videobert_jax.model.videobert import VideoBert
 from videobert_jax.objectives import pretraining
 from videobert_jax.objectives.objective import Metrics
@@ -69,7 +70,8 @@ class Program:
 
 def make_program(config: Config, tokens: TokenSpace, mesh: Mesh, batch: dict[str, Any]) -> Program:
     """The program of a config on a mesh, for global batches of the shapes and dtypes of `batch`."""
-    model = VideoBert(config.model, tokens)
+    platform = mesh.devices.flat[0].platform
+    model = VideoBert(attention.resolved(config.model, platform, config.data.sequence_length), tokens)
     forward = functools.partial(pretraining.forward, model)
     objective = pretraining.Pretraining(tokens.text_size)
     frozen_rows = range(tokens.text_size, tokens.size) if config.model.visual_rows == "frozen" else range(0)

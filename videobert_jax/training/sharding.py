@@ -24,8 +24,10 @@ BATCH = P(("data", "fsdp"))  # rows of a batch
 RULES = (
     (r"token_embedding/embedding$", P("tensor", None)),
     (r"prediction_head/bias$", P("tensor")),
-    (r"(qkv|wi)/kernel$", P("fsdp", "tensor")),
-    (r"(qkv|wi)/bias$", P("tensor")),
+    (r"(qkv|wi_gated)/kernel$", P(None, "fsdp", "tensor")),
+    (r"(qkv|wi_gated)/bias$", P(None, "tensor")),
+    (r"wi/kernel$", P("fsdp", "tensor")),
+    (r"wi/bias$", P("tensor")),
     (r"(out|wo)/kernel$", P("tensor", "fsdp")),
     (r"(prediction_head/dense|pooler)/kernel$", P("fsdp", None)),
     (r"", P()),

@@ -48,14 +48,15 @@ def make_train_step(
         updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
         one = jnp.ones(())
+        gradient_norms = norms.vector(grads)
         metrics = {
             "loss": (value, one),
             **metrics,
-            "grad_norm": (optax.tree.norm(grads), one),
+            "grad_norm": (jnp.linalg.norm(gradient_norms), one),
             "parameter_norm": (optax.tree.norm(params), one),
             "learning_rate": (schedule(state.step), one),
             "fill": _fill(batch),
-            "norms": (jnp.concatenate([norms.vector(grads), norms.vector(state.params)]), jnp.zeros(())),
+            "gradient_norms": (gradient_norms, jnp.zeros(())),
         }
         return TrainState(state.step + 1, params, opt_state, state.rng), metrics
 
