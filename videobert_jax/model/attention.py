@@ -11,9 +11,9 @@ from jax.sharding import PartitionSpec as P
 
 from videobert_jax.config import ModelConfig
 from videobert_jax.model.primitives import ROWS, SAVED, SplitDense, dense, rotated, saved
+from videobert_jax.model.row_attention import LANES, LONGEST, row_attention
 
 HEADS = "tensor"  # mesh axis over which a training run splits heads
-LANES = 128  # of a TPU; its kernels take lengths that are a multiple
 LARGEST_BLOCK = 512  # positions; scores of a block, float32 [block, block], lie in the chip's own memory
 
 
@@ -34,8 +34,8 @@ class SelfAttention(nn.Module):
         query, key, value = (product.reshape(*x.shape[:2], config.num_heads, channels) for product in products)
         if config.positions == "rotary":
             query, key = rotated(query, positions), rotated(key, positions)
-        mixed = attend(saved(query), saved(key), saved(value), sequence_ids, config.attention)
-        return saved(dense(config, x.shape[2], "out")(mixed.reshape(x.shape)))
+        mixed = attend(query, key, value, sequence_ids, config.attention)
+        return saved(dense(config, x.shape[2], "out")(saved(mixed.reshape(x.shape))))
 
 
 def attend(
@@ -48,23 +48,23 @@ def attend(
     Args:
       query, key, value: of H heads with C channels each.
       sequence_ids: int32 [B, S].
-      implementation: "xla", on all hardware; "splash", a Pallas kernel for TPUs; "cudnn", for GPUs, in bfloat16;
-        or "auto", which is `best` for the hardware of this process.
+      implementation: "xla", on all hardware; "rows" and "splash", Pallas kernels for TPUs; "cudnn", for GPUs, in
+        bfloat16; or "auto", which is `best` for the hardware of this process.
     """
     if implementation == "auto":
         implementation = best(jax.default_backend(), query.shape[1], str(query.dtype))
-    if implementation == "splash":
-        return _splash(query, key, value, sequence_ids)
+    if implementation in ("rows", "splash"):
+        return _by_kernel(implementation, query, key, value, sequence_ids)
     mask = (sequence_ids[:, :, None] == sequence_ids[:, None, :])[:, None]
     return jax.nn.dot_product_attention(
-        query, key, value, mask=mask, scale=1.0, implementation="cudnn" if implementation == "cudnn" else "xla"
+        saved(query), saved(key), saved(value), mask=mask, scale=1.0, implementation="cudnn" if implementation == "cudnn" else "xla"
     )
 
 
 def best(platform: str, length: int, dtype: str) -> str:
     """The implementation for a platform as JAX names it, rows of `length` positions, and activations of `dtype`."""
     if platform == "tpu" and length % LANES == 0:
-        return "splash"
+        return "rows" if length <= LONGEST else "splash"
     if platform in ("gpu", "cuda") and dtype == "bfloat16":
         return "cudnn"
     return "xla"
@@ -77,17 +77,20 @@ def resolved(config: ModelConfig, platform: str, length: int) -> ModelConfig:
     return dataclasses.replace(config, attention=best(platform, length, config.dtype))
 
 
-def _splash(query: jax.Array, key: jax.Array, value: jax.Array, sequence_ids: jax.Array) -> jax.Array:
-    """Splash attention, [B, S, H, C] to the same, under a mesh each device with its own rows and heads."""
-    arrays = [jnp.swapaxes(x, 1, 2) for x in (query, key, value)]
-    kernel = jax.vmap(_splash_row)
+def _by_kernel(
+    name: str, query: jax.Array, key: jax.Array, value: jax.Array, sequence_ids: jax.Array
+) -> jax.Array:
+    """A Pallas kernel on [B, S, H, C]; under a mesh each device runs it on its own rows and heads."""
+    to, back = ((0, 2, 3, 1), (0, 3, 1, 2)) if name == "rows" else ((0, 2, 1, 3), (0, 2, 1, 3))
+    kernel = row_attention if name == "rows" else jax.vmap(_splash)
     if not jax.sharding.get_abstract_mesh().empty:  # XLA's partitioner cannot split a kernel
         by_head = P(*ROWS, HEADS)
         kernel = jax.shard_map(kernel, in_specs=(by_head, by_head, by_head, ROWS), out_specs=by_head, check_vma=False)
-    return jnp.swapaxes(kernel(*arrays, sequence_ids), 1, 2)
+    return kernel(*(x.transpose(to) for x in (query, key, value)), sequence_ids).transpose(back)
 
 
-def _splash_row(query: jax.Array, key: jax.Array, value: jax.Array, sequence_ids: jax.Array) -> jax.Array:
+def _splash(query: jax.Array, key: jax.Array, value: jax.Array, sequence_ids: jax.Array) -> jax.Array:
+    """Splash attention of one row, [H, S, C] to the same."""
     heads, length, _ = query.shape
     block = next(size for size in range(LARGEST_BLOCK, 0, -LANES) if length % size == 0)
     sizes = splash.BlockSizes(

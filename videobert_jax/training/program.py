@@ -78,7 +78,7 @@ def make_program(config: Config, tokens: TokenSpace, mesh: Mesh, batch: dict[str
 
     def init_params(key: jax.Array) -> Params:
         row = {name: jnp.zeros((1, *x.shape[1:]), x.dtype) for name, x in batch.items()}
-        return pretraining.init(model, key, row)
+        return pretraining.init(VideoBert(dataclasses.replace(config.model, attention="xla"), tokens), key, row)
 
     init = initializer(init_params, make_optimizer(config.optimizer, config.steps, frozen_rows), config.seed)
     rows = sharding.batch_sharding(mesh)
