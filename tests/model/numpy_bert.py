@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from videobert_jax.config import ModelConfig
 from videobert_jax.data.packing import TokenSequence
 
 erf = np.vectorize(math.erf)
@@ -12,48 +13,72 @@ erf = np.vectorize(math.erf)
 
 def normalise(x: np.ndarray, norm: Any) -> np.ndarray:
     centred = x - x.mean(-1, keepdims=True)
-    return centred / np.sqrt((centred**2).mean(-1, keepdims=True) + 1e-12) * norm["scale"] + norm["bias"]
+    return centred / np.sqrt((centred**2).mean(-1, keepdims=True) + 1e-12) * norm["scale"] + norm.get("bias", 0)
 
 
 def affine(x: np.ndarray, dense: Any) -> np.ndarray:
-    return x @ dense["kernel"] + dense["bias"]
+    return x @ dense["kernel"] + dense.get("bias", 0)
 
 
-def gelu(x: np.ndarray) -> np.ndarray:
+def gelu(x: np.ndarray, kind: str = "gelu") -> np.ndarray:
+    if kind == "gelu_tanh":
+        return x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))) / 2
     return x * (1 + erf(x / math.sqrt(2))) / 2
 
 
-def attend(x: np.ndarray, attention: Any, heads: int) -> np.ndarray:
-    """Head by head: the fused projection holds, for each head in turn, its query, key and value columns."""
-    width = x.shape[-1] // heads
-    qkv = affine(x, attention["qkv"])
+def turned(x: np.ndarray) -> np.ndarray:
+    """Rotary positions of [n, C]: channels c and c + C/2 are a complex number, multiplied by exp(i p 10000^(-2c/C))."""
+    half = x.shape[1] // 2
+    angles = np.arange(len(x))[:, None] * 10_000.0 ** (-np.arange(half) / half)
+    pairs = (x[:, :half] + 1j * x[:, half:]) * np.exp(1j * angles)
+    return np.concatenate([pairs.real, pairs.imag], -1)
+
+
+def attend(x: np.ndarray, attention: Any, config: ModelConfig) -> np.ndarray:
+    """Head by head: each of the three parts of the fused projection holds the columns of one head after the other."""
+    width = config.hidden_size // config.num_heads
+    fused = attention["qkv"]
+    qkv = x @ fused["kernel"] + (fused["bias"][:, None] if "bias" in fused else 0)
     outputs = []
-    for head in range(heads):
-        query, key, value = np.split(qkv[:, 3 * width * head : 3 * width * (head + 1)], 3, axis=-1)
+    for head in range(config.num_heads):
+        query, key, value = qkv[:, :, width * head : width * (head + 1)]
+        if config.positions == "rotary":
+            query, key = turned(query), turned(key)
         scores = np.exp(query @ key.T / math.sqrt(width))
         outputs.append(scores / scores.sum(-1, keepdims=True) @ value)
     return affine(np.concatenate(outputs, -1), attention["out"])
 
 
-def encode(params: Any, sequence: TokenSequence, heads: int) -> np.ndarray:
+def feed_forward(x: np.ndarray, mlp: Any, config: ModelConfig) -> np.ndarray:
+    if config.gated:
+        gate, linear = x @ mlp["wi_gated"]["kernel"]
+        return affine(gelu(gate, config.activation) * linear, mlp["wo"])
+    return affine(gelu(affine(x, mlp["wi"]), config.activation), mlp["wo"])
+
+
+def encode(params: Any, sequence: TokenSequence, config: ModelConfig) -> np.ndarray:
     """Hidden states [n, D] of a sequence of n tokens."""
     tables = params["embeddings"]
     x = tables["token_embedding"]["embedding"][sequence.ids]
-    x = x + tables["position_embedding"]["embedding"][: len(sequence.ids)]
+    if config.positions == "learned":
+        x = x + tables["position_embedding"]["embedding"][: len(sequence.ids)]
     x = x + tables["segment_embedding"]["embedding"][sequence.segment_types]
     x = normalise(x, tables["norm"])
     layers = params["encoder"]["layers"]
-    for index in range(layers["attention_norm"]["scale"].shape[0]):
+    for index in range(config.num_layers):
         layer = _layer(layers, index)
-        x = normalise(x + attend(x, layer["attention"], heads), layer["attention_norm"])
-        x = normalise(x + affine(gelu(affine(x, layer["mlp"]["wi"])), layer["mlp"]["wo"]), layer["mlp_norm"])
-    return x
+        for part, norm in ((attend, "attention"), (feed_forward, "mlp")):
+            if config.norm == "pre":
+                x = x + part(normalise(x, layer[f"{norm}_norm"]), layer[norm], config)
+            else:
+                x = normalise(x + part(x, layer[norm], config), layer[f"{norm}_norm"])
+    return normalise(x, params["encoder"]["norm"]) if config.norm == "pre" else x
 
 
-def predict(params: Any, hidden: np.ndarray) -> np.ndarray:
+def predict(params: Any, hidden: np.ndarray, config: ModelConfig) -> np.ndarray:
     """Logits [n, V] of hidden states [n, D]."""
     head = params["prediction_head"]
-    x = normalise(gelu(affine(hidden, head["dense"])), head["norm"])
+    x = normalise(gelu(affine(hidden, head["dense"]), config.activation), head["norm"])
     return x @ params["embeddings"]["token_embedding"]["embedding"].T + head["bias"]
 
 

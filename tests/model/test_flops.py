@@ -3,8 +3,9 @@ from typing import Any
 
 import jax
 import numpy as np
+import pytest
 import tiny_model
-from tiny_model import CONFIG, PREDICTIONS, TOKENS, batch_of, joint, make, text
+from tiny_model import PREDICTIONS, TOKENS, batch_of, joint, make, text
 
 from videobert_jax.config import ModelConfig
 from videobert_jax.model.flops import step_flops
@@ -25,18 +26,19 @@ def products(jaxpr: Any) -> int:
     return count
 
 
-def test_formula_equals_the_products_of_a_step() -> None:
+@pytest.mark.parametrize("gated", [False, True])
+def test_formula_equals_the_products_of_a_step(gated: bool) -> None:
     """Every matrix product of the traced forward and backward pass, counted one by one."""
     batch = batch_of([joint(0), text(1)], [text(2)], [joint(3)])
     names = ("token_ids", "positions", "segment_types", "sequence_ids")
 
     def loss(params: Any) -> jax.Array:
-        model = make().bind({"params": params})
+        model = make(gated=gated).bind({"params": params})
         return model.predict(model(*(batch[name] for name in names)), batch["prediction_positions"]).sum()
 
-    params = tiny_model.random_params()
+    params = tiny_model.random_params(gated=gated)
     counted = products(jax.make_jaxpr(jax.value_and_grad(loss))(params).jaxpr)
-    assert step_flops(CONFIG, TOKENS.padded_size, *batch["token_ids"].shape, PREDICTIONS) == counted
+    assert step_flops(make(gated=gated).config, TOKENS.padded_size, *batch["token_ids"].shape, PREDICTIONS) == counted
 
 
 def test_bert_base_takes_six_flops_a_parameter_and_token() -> None:

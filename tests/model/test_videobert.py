@@ -19,6 +19,8 @@ SEQUENCES = ([joint(1), text(2)], [video(3), joint(4)])
 ROWS = batch_of(*SEQUENCES)
 FLOAT32, BFLOAT16 = make(), make(dtype="bfloat16")
 
+MODERN = {"norm": "pre", "positions": "rotary", "gated": True, "use_bias": False}
+
 # The same arithmetic in another order, in float32, on activations of order 1.
 SAME = {"rtol": 2e-5, "atol": 2e-5}
 
@@ -53,7 +55,6 @@ def test_parameters_have_the_names_that_sharding_and_checkpoints_know() -> None:
     }
     layers, size, mlp = CONFIG.num_layers, CONFIG.hidden_size, CONFIG.mlp_size
     affine = {
-        "encoder/layers/attention/qkv": (layers, size, 3 * size),
         "encoder/layers/attention/out": (layers, size, size),
         "encoder/layers/mlp/wi": (layers, size, mlp),
         "encoder/layers/mlp/wo": (layers, mlp, size),
@@ -72,6 +73,8 @@ def test_parameters_have_the_names_that_sharding_and_checkpoints_know() -> None:
         "embeddings/position_embedding/embedding": (CONFIG.max_positions, size),
         "embeddings/segment_embedding/embedding": (2, size),
         "prediction_head/bias": (TOKENS.padded_size,),
+        "encoder/layers/attention/qkv/kernel": (layers, 3, size, size),
+        "encoder/layers/attention/qkv/bias": (layers, 3, size),
         **{f"{name}/kernel": shape for name, shape in affine.items()},
         **{f"{name}/bias": (*shape[:-2], shape[-1]) for name, shape in affine.items()},
         **{f"{name}/{part}": shape for name, shape in norms.items() for part in ("scale", "bias")},
@@ -90,21 +93,24 @@ def test_first_weights_are_normal_with_deviation_002() -> None:
     assert not np.array_equal(first, second)
 
 
-def test_equals_bert_in_numpy() -> None:
+@pytest.mark.parametrize("changes", [{}, MODERN, {"norm": "pre"}, {"activation": "gelu_tanh"}], ids=str)
+def test_equals_bert_in_numpy(changes: dict[str, Any]) -> None:
     """Hidden states, predictions and alignment of packed sequences, by another implementation, in float64."""
-    hidden, outputs = jax.tree.map(np.asarray, read(FLOAT32, PARAMS, ROWS))
-    params = jax.tree.map(lambda x: x.astype(np.float64), PARAMS)
+    model = make(**changes)
+    random = tiny_model.random_params(**changes)
+    hidden, outputs = jax.tree.map(np.asarray, read(model, random, ROWS))
+    params = jax.tree.map(lambda x: x.astype(np.float64), random)
     predicted = 0
     for row, sequences in enumerate(SEQUENCES):
         start = 0
         for index, sequence in enumerate(sequences):
             stop = start + len(sequence.ids)
-            expected = numpy_bert.encode(params, sequence, CONFIG.num_heads)
+            expected = numpy_bert.encode(params, sequence, model.config)
             np.testing.assert_allclose(hidden[row, start:stop], expected, **SAME)
             assert outputs.alignment[row, index] == pytest.approx(numpy_bert.align(params, expected), abs=1e-5)
             places = ROWS["prediction_positions"][row]
             mine = (places >= start) & (places < stop)
-            logits = numpy_bert.predict(params, expected[places[mine] - start])[:, : TOKENS.size]
+            logits = numpy_bert.predict(params, expected[places[mine] - start], model.config)[:, : TOKENS.size]
             np.testing.assert_allclose(outputs.predictions[row, mine, : TOKENS.size], logits, rtol=1e-4, atol=1e-4)
             predicted += mine.sum()
             start = stop
@@ -163,7 +169,7 @@ def test_gathering_first_equals_projecting_everything() -> None:
     np.testing.assert_allclose(outputs.predictions, gathered, **SAME)
 
 
-@pytest.mark.parametrize("changes", [{"remat": "full"}, {"unroll": 2}], ids=str)
+@pytest.mark.parametrize("changes", [{"remat": "dots"}, {"remat": "full"}, {"unroll": 2}], ids=str)
 def test_memory_and_speed_switches_change_no_gradient(changes: dict[str, Any]) -> None:
     """With dropout, whose masks must be drawn alike in the recomputation."""
     for expected, actual in zip(jax.tree.leaves(gradients()), jax.tree.leaves(gradients(**changes)), strict=True):
@@ -176,7 +182,8 @@ def test_switches_are_obeyed() -> None:
     def traced(**changes: Any) -> str:
         return str(jax.make_jaxpr(lambda params: pretraining.forward(make(**changes), params, ROWS))(PARAMS))
 
-    assert "remat" in traced(remat="full")
+    assert "policy=None" in traced(remat="full")
+    assert "policy=SaveOnlyTheseNames" in traced(remat="dots")
     assert "remat" not in traced()
     assert "unroll=2" in traced(unroll=2)
 
@@ -216,7 +223,7 @@ def test_dropout_acts_on_embeddings_and_on_both_outputs_of_a_layer() -> None:
     for index in range(CONFIG.num_layers):
         for name in ("attention_norm", "mlp_norm"):
             x = numpy_bert.normalise(x, {part: values[index] for part, values in layers[name].items()})
-    expected = numpy_bert.predict(PARAMS, x)[: TOKENS.size]
+    expected = numpy_bert.predict(PARAMS, x, CONFIG)[: TOKENS.size]
     np.testing.assert_allclose(outputs.predictions[..., : TOKENS.size] - expected[None, None], 0, atol=1e-4)
 
 
@@ -234,6 +241,19 @@ def scan_of(model: Any, key: jax.Array | None = None) -> Any:
     traced = jax.make_jaxpr(lambda params: pretraining.forward(model, params, ROWS, key))(PARAMS)
     (scan,) = (eqn for eqn in traced.eqns if eqn.primitive.name == "scan")
     return scan
+
+
+@pytest.mark.parametrize("remat", ["dots", "full"])
+def test_what_is_saved_for_the_backward_pass(remat: str) -> None:
+    """Of each layer its input, and of "dots" besides what its products gave: nothing [S, S], no GELU, no mask."""
+    model = make(dropout=0.3, remat=remat)
+    _, backward = jax.vjp(lambda params: pretraining.forward(model, params, ROWS, jax.random.key(3)), PARAMS)
+    stacked = [leaf for leaf in jax.tree.leaves(backward) if leaf.ndim == 4 and leaf.shape[:2] == (2, len(SEQUENCES))]
+    size, mlp = CONFIG.hidden_size, CONFIG.mlp_size
+    products = [size // CONFIG.num_heads] * 3 + [size] * 3 + [mlp] if remat == "dots" else []
+    widths = [leaf.shape[-1] for leaf in stacked]
+    heads = [leaf.shape[-1] for leaf in jax.tree.leaves(backward) if leaf.ndim == 5]
+    assert sorted(widths + heads) == sorted([size, *products])
 
 
 def test_a_head_is_a_block_of_columns() -> None:

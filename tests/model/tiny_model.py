@@ -30,9 +30,9 @@ def make(**changes: Any) -> VideoBert:
     return VideoBert(dataclasses.replace(CONFIG, **changes), TOKENS)
 
 
-def random_params(seed: int = 0) -> Params:
-    """Of `CONFIG`: every bias away from 0, every scale away from 1."""
-    shapes = jax.eval_shape(lambda key: pretraining.init(make(), key, batch_of([joint(0)])), jax.random.key(0))
+def random_params(seed: int = 0, **changes: Any) -> Params:
+    """Of `CONFIG` with `changes`: every bias away from 0, every scale away from 1."""
+    shapes = jax.eval_shape(lambda key: pretraining.init(make(**changes), key, batch_of([joint(0)])), jax.random.key(0))
     random = np.random.default_rng(seed)
 
     def draw(path: tuple[Any, ...], leaf: jax.ShapeDtypeStruct) -> np.ndarray:

@@ -52,7 +52,7 @@ def run(steps: int = 1, **optimizer) -> tuple[TrainState, list[dict[str, float]]
     state, metrics = init(), []
     for _ in range(steps):
         state, pairs = step(state, make_batch())
-        metrics.append({name: float(total / count) for name, (total, count) in pairs.items()})
+        metrics.append({name: float(total / count) for name, (total, count) in pairs.items() if count})
     return state, metrics
 
 

@@ -33,6 +33,11 @@ SIZES = {
 }
 
 
+# What a model must be to have a place in theirs, and its activations by their names.
+BERT_LIKE = {"norm": "post", "positions": "learned", "gated": False, "use_bias": True}
+ACTIVATIONS = {"gelu": "gelu", "gelu_tanh": "gelu_new"}
+
+
 @dataclasses.dataclass(frozen=True)
 class Tensor:
     """A parameter of ours, and where Hugging Face keeps it.
@@ -97,6 +102,7 @@ def load_bert(folder: pathlib.Path, config: ModelConfig, tokens: TokenSpace) -> 
     Raises:
       ConfigError: there is no such checkpoint in `folder`, or it is of another model; the message names each value.
     """
+    _require_bert(config)
     _require_same(_read_json(folder / "config.json"), config, folder)
     theirs = {_modern(name): array for name, array in _read_weights(folder).items()}
     ours = {}
@@ -108,7 +114,7 @@ def load_bert(folder: pathlib.Path, config: ModelConfig, tokens: TokenSpace) -> 
             continue
         if missing:
             raise ConfigError(f"{folder} has no tensor {missing[0]!r}; expected a BERT of Hugging Face")
-        each = [_joined([theirs[n.format(layer)] for n in tensor.names], tensor, config.num_heads) for layer in layers]
+        each = [_joined([theirs[n.format(layer)] for n in tensor.names], tensor) for layer in layers]
         ours[tensor.path] = np.stack(each) if tensor.layered else each[0]
     for path, rows in (
         (TOKEN_TABLE, tokens.text_size),
@@ -128,7 +134,10 @@ def save_bert(folder: pathlib.Path, params: Mapping[str, Any], config: ModelConf
       params: of a `VideoBert`, arrays float32.
       config: of the model.
       tokens: the joint vocabulary.
+
+    Raises ConfigError if the model is not built as BERT is.
     """
+    _require_bert(config)
     ours = {path: np.asarray(array) for path, array in traverse_util.flatten_dict(dict(params), sep="/").items()}
     text, visual = slice(0, tokens.text_size), slice(tokens.text_size, tokens.size)
     rest = {"visual_words.weight": ours[TOKEN_TABLE][visual], "visual_words.bias": ours[HEAD_BIAS][visual]}
@@ -137,34 +146,29 @@ def save_bert(folder: pathlib.Path, params: Mapping[str, Any], config: ModelConf
     theirs: dict[str, np.ndarray] = {}
     for tensor in TENSORS:
         for layer, array in enumerate(ours[tensor.path] if tensor.layered else [ours[tensor.path]]):
-            parts = _parted(array, tensor, config.num_heads)
+            parts = _parted(array, tensor)
             theirs |= {name.format(layer): part for name, part in zip(tensor.names, parts, strict=True)}
     folder.mkdir(parents=True, exist_ok=True)
     save_file({name: np.ascontiguousarray(array) for name, array in theirs.items()}, folder / WEIGHTS, {"format": "pt"})
     save_file({name: np.ascontiguousarray(array) for name, array in rest.items()}, folder / REST, {"format": "np"})
     settings = {theirs: getattr(config, ours) for ours, theirs in SIZES.items()}
-    settings |= {"model_type": "bert", "architectures": ["BertForMaskedLM"], "hidden_act": "gelu", "dtype": "float32"}
+    settings |= {"model_type": "bert", "architectures": ["BertForMaskedLM"], "dtype": "float32"}
+    settings["hidden_act"] = ACTIVATIONS[config.activation]
     settings |= {"vocab_size": tokens.text_size, "max_position_embeddings": config.max_positions, "type_vocab_size": 2}
     settings |= {"layer_norm_eps": NORM_EPSILON, "pad_token_id": tokens.pad, "hidden_dropout_prob": config.dropout}
     settings |= {"attention_probs_dropout_prob": 0.0, "tie_word_embeddings": True}
     (folder / "config.json").write_text(json.dumps(settings, indent=2) + "\n")
 
 
-def _joined(arrays: Sequence[np.ndarray], tensor: Tensor, heads: int) -> np.ndarray:
-    """One array of ours from theirs. The columns of a fused one run (head, q/k/v, channel), see `model.attention`."""
+def _joined(arrays: Sequence[np.ndarray], tensor: Tensor) -> np.ndarray:
+    """One array of ours from theirs; the parts of a fused one are stacked, as in `model.primitives.SplitDense`."""
     arrays = [array.T if tensor.transposed else array for array in arrays]
-    if len(arrays) == 1:
-        return arrays[0]
-    by_head = [array.reshape(*array.shape[:-1], heads, -1) for array in arrays]
-    return np.stack(by_head, axis=-2).reshape(*arrays[0].shape[:-1], -1)
+    return np.stack(arrays) if len(arrays) > 1 else arrays[0]
 
 
-def _parted(array: np.ndarray, tensor: Tensor, heads: int) -> list[np.ndarray]:
+def _parted(array: np.ndarray, tensor: Tensor) -> list[np.ndarray]:
     """The inverse of `_joined`."""
-    arrays = [array]
-    if (count := len(tensor.names)) > 1:
-        by_head = array.reshape(*array.shape[:-1], heads, count, -1)
-        arrays = [by_head[..., index, :].reshape(*array.shape[:-1], -1) for index in range(count)]
+    arrays = list(array) if len(tensor.names) > 1 else [array]
     return [part.T if tensor.transposed else part for part in arrays]
 
 
@@ -174,9 +178,19 @@ def _modern(name: str) -> str:
     return name if name.startswith(("bert.", "cls.")) else f"bert.{name}"
 
 
+def _require_bert(config: ModelConfig) -> None:
+    other = [
+        f"model.{name} is {getattr(config, name)!r}, expected {value!r}"
+        for name, value in BERT_LIKE.items()
+        if getattr(config, name) != value
+    ]
+    if other:
+        raise ConfigError(f"only a model built as BERT can come from a BERT, or become one: {'; '.join(other)}")
+
+
 def _require_same(settings: Mapping[str, Any], config: ModelConfig, folder: pathlib.Path) -> None:
     expected = {theirs: getattr(config, ours) for ours, theirs in SIZES.items()}
-    expected |= {"hidden_act": "gelu", "position_embedding_type": "absolute", "model_type": "bert"}
+    expected |= {"hidden_act": ACTIVATIONS[config.activation], "position_embedding_type": "absolute", "model_type": "bert"}
     expected |= {"layer_norm_eps": NORM_EPSILON, "type_vocab_size": 2}
     # What a checkpoint leaves out has BERT's usual value, and that is what we have, but for the sizes.
     found = {name: settings.get(name, None if name in SIZES.values() else value) for name, value in expected.items()}

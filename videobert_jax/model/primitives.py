@@ -49,7 +49,7 @@ class SplitDense(nn.Module):
             return products
         bias = self.param("bias", nn.initializers.zeros, (parts, self.features))
         scaled = [(scale * each).astype(x.dtype) for scale, each in zip(self.scales, bias, strict=True)]
-        return [product + each for product, each in zip(products, scaled, strict=True)]
+        return [product + jnp.broadcast_to(each, product.shape) for product, each in zip(products, scaled, strict=True)]
 
 
 def embed(config: ModelConfig, rows: int, name: str | None = None) -> nn.Embed:
@@ -94,7 +94,8 @@ def rotated(x: jax.Array, positions: jax.Array) -> jax.Array:
     Channels c and c + C / 2 are a pair, turned by `position / ROTARY_BASE ** (2 c / C)`.
     """
     half = x.shape[-1] // 2
-    angles = positions[..., None, None] / ROTARY_BASE ** (jnp.arange(half) / half)
+    wavelengths = ROTARY_BASE ** (jnp.arange(half) / half)
+    angles = positions[..., None, None] / wavelengths[None, None, None]
     sine, cosine = jnp.sin(angles).astype(x.dtype), jnp.cos(angles).astype(x.dtype)
     first, second = x[..., :half], x[..., half:]
     return jnp.concatenate([first * cosine - second * sine, second * cosine + first * sine], axis=-1)

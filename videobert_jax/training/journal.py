@@ -22,6 +22,7 @@ class Journal:
         self._writer = MetricsWriter(workdir, done) if first else None
         self._console = Console(done, steps, shown=first)
         self._pending: tuple[int, Metrics] | None = None
+        self._before: Metrics | None = None
 
     def __enter__(self) -> "Journal":
         return self
@@ -43,7 +44,8 @@ class Journal:
         step, metrics = self._pending
         self._pending = None
         metrics = jax.device_get(metrics)
-        values = finite_means(step, metrics)
+        values = finite_means(step, metrics, self._before)
+        self._before = metrics
         self._meter.add(float(metrics["fill"][0]))
         if step % self._log_every == 0 or step == self._steps:
             timing = self._meter.read()

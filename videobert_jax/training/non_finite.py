@@ -26,24 +26,32 @@ class NonFiniteError(FloatingPointError):
     Attributes:
       step: the update that it belongs to.
       values: the mean of every metric.
-      norms: float32 [2 M] as in `step.make_train_step`; None if it arose on held-out batches.
+      gradients: float32 [M], norms as in `norms.vector`; None if it arose on held-out batches.
+      parameters: likewise, before the update; None also for the first step of this process.
     """
 
-    def __init__(self, step: int, values: dict[str, float], norms: np.ndarray | None) -> None:
+    def __init__(
+        self, step: int, values: dict[str, float], gradients: np.ndarray | None, parameters: np.ndarray | None
+    ) -> None:
         broken = ", ".join(f"{name} is {value}" for name, value in values.items() if not math.isfinite(value))
         super().__init__(
             f"step {step}: {broken}. Nothing of this step is saved; {FILE} in the workdir has its examples and norms. "
             "Start anew in another --workdir with a lower optimizer.learning_rate, a longer optimizer.warmup_steps or "
             "a smaller optimizer.clip_norm; JAX_DEBUG_NANS=1 shows where it arises"
         )
-        self.step, self.values, self.norms = step, values, norms
+        self.step, self.values, self.gradients, self.parameters = step, values, gradients, parameters
 
 
-def finite_means(step: int, metrics: Metrics) -> dict[str, float]:
-    """The mean of every metric, on the host. Raises NonFiniteError if one is not finite."""
+def finite_means(step: int, metrics: Metrics, before: Metrics | None = None) -> dict[str, float]:
+    """The mean of every metric, on the host, where `before` are the metrics of the step before, if they are known.
+
+    Raises NonFiniteError if one is not finite.
+    """
     values = means(metrics)
     if not all(map(math.isfinite, values.values())):
-        raise NonFiniteError(step, values, np.asarray(metrics["norms"][0]) if "norms" in metrics else None)
+        gradients = np.split(np.asarray(metrics["norms"][0]), 2)[0] if "norms" in metrics else None
+        parameters = np.split(np.asarray(before["norms"][0]), 2)[1] if before else None
+        raise NonFiniteError(step, values, gradients, parameters)
     return values
 
 
@@ -64,14 +72,14 @@ def written_down(workdir: pathlib.Path, config: Config, source: RecordSource, pa
     except NonFiniteError as error:
         if jax.process_index() == 0:
             report = {"step": error.step, "metrics": error.values}
-            if error.norms is not None:
+            if error.gradients is not None:
                 rows = pipeline.examples(source, config.data, config.seed, error.step - 1)
-                gradients, parameters = (norms.named(params, half) for half in np.split(error.norms, 2))
                 report |= {
                     "examples": [[{"video": video, "start_clip": clip} for video, clip in row] for row in rows],
-                    "gradients": gradients,
-                    "parameters": parameters,
+                    "gradients": norms.named(params, error.gradients),
                 }
+            if error.parameters is not None:
+                report["parameters"] = norms.named(params, error.parameters)
             (workdir / FILE).write_text(json.dumps(_in_words(report), indent=1) + "\n")
         raise
 

@@ -29,7 +29,7 @@ def make_train_step(
 
     Beside the objective's, its metrics are `loss`, `grad_norm` (before clipping), `parameter_norm` (after the update),
     `learning_rate`, and `fill`: tokens that are no padding, of all positions. `norms`, float32 [2 M] with a count of 0,
-    is for the report of a step that is not finite: of the gradient's modules, then of the parameters before the update.
+    is for the report of a step that is not finite: of the gradient's modules, then of the parameters after the update.
     """
     optimizer = make_optimizer(config.optimizer, config.steps, frozen_rows)
     schedule = learning_rate(config.optimizer, config.steps)
@@ -48,15 +48,15 @@ def make_train_step(
         updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
         one = jnp.ones(())
-        gradient_norms = norms.vector(grads)
+        gradient_norms, parameter_norms = norms.vector(grads), norms.vector(params)
         metrics = {
             "loss": (value, one),
             **metrics,
             "grad_norm": (jnp.linalg.norm(gradient_norms), one),
-            "parameter_norm": (optax.tree.norm(params), one),
+            "parameter_norm": (jnp.linalg.norm(parameter_norms), one),
             "learning_rate": (schedule(state.step), one),
             "fill": _fill(batch),
-            "gradient_norms": (gradient_norms, jnp.zeros(())),
+            "norms": (jnp.concatenate([gradient_norms, parameter_norms]), jnp.zeros(())),
         }
         return TrainState(state.step + 1, params, opt_state, state.rng), metrics
 

@@ -1,0 +1,110 @@
+"""The kernels of TPUs, interpreted on the CPU, against plain attention."""
+
+import contextlib
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.experimental.pallas import tpu as pltpu
+
+from videobert_jax.config import MeshConfig, ModelConfig
+from videobert_jax.model import attention, row_attention
+from videobert_jax.model.attention import attend
+from videobert_jax.training import sharding
+
+# Sums over some hundred positions in another order, in float32, of values of order 1.
+SAME = {"rtol": 2e-5, "atol": 2e-5}
+
+
+def arrays(length: int, heads: int = 2, channels: int = 64, rows: int = 2) -> tuple[list[np.ndarray], np.ndarray]:
+    """Queries, keys, values and a gradient [B, S, H, C], and sequence ids [B, S] in runs with padding behind."""
+    random = np.random.default_rng(0)
+    shape = (rows, length, heads, channels)
+    values = [random.normal(size=shape).astype(np.float32) for _ in range(4)]
+    values[0] /= np.sqrt(channels)
+    ids = np.sort(random.integers(0, 5, (rows, length), dtype=np.int32), axis=1)[:, ::-1].copy()
+    assert (ids == 0).any()
+    return values, ids
+
+
+def both_ways(implementation: str, values: list[np.ndarray], ids: np.ndarray) -> list[np.ndarray]:
+    """The result, and the gradients of query, key and value."""
+    *inputs, gradient = values
+    result, backward = jax.vjp(lambda *x: attend(*x, ids, implementation), *inputs)
+    return [np.asarray(x) for x in (result, *backward(gradient))]
+
+
+@pytest.mark.parametrize(
+    ("implementation", "length", "heads"),
+    [("rows", 128, 2), ("rows", 384, 3), ("rows", 256, 8), ("splash", 256, 2)],
+)
+@pytest.mark.parametrize("mesh", [False, True])
+def test_kernels_equal_plain_attention(
+    implementation: str, length: int, heads: int, mesh: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Splash has an interpreter of its own; that of TPUs does not know how to repeat it for every row.
+    interpreted = functools.partial(attention.splash.make_splash_mha_single_device, interpret=True)
+    monkeypatch.setattr(attention.splash, "make_splash_mha_single_device", interpreted)
+    values, ids = arrays(length, heads)
+    expected = both_ways("xla", values, ids)
+    one_device = sharding.make_mesh(MeshConfig(), jax.devices()[:1])
+    with (
+        pltpu.force_tpu_interpret_mode() if implementation == "rows" else contextlib.nullcontext(),
+        jax.numpy_rank_promotion("allow"),  # splash's own code needs it
+        jax.set_mesh(one_device) if mesh else contextlib.nullcontext(),
+    ):
+        actual = both_ways(implementation, values, ids)
+    for one, other in zip(actual, expected, strict=True):
+        np.testing.assert_allclose(one, other, **SAME)
+
+
+def test_kernels_round_to_bfloat16_as_plain_attention_does() -> None:
+    values, ids = arrays(256)
+    exact = both_ways("xla", values, ids)
+    rough = [x.astype(jnp.bfloat16) for x in values]
+    with pltpu.force_tpu_interpret_mode():
+        rounded = both_ways("rows", rough, ids)
+    plain = both_ways("xla", rough, ids)
+    for kernel, xla, expected in zip(rounded, plain, exact, strict=True):
+        errors = [np.linalg.norm(x.astype(np.float32) - expected) for x in (kernel, xla)]
+        assert errors[0] < 1.2 * errors[1]
+
+
+def test_a_sequence_sees_itself_alone() -> None:
+    values, ids = arrays(128)
+    changed = [np.where((ids == 3)[..., None, None], x, x + 1) for x in values]
+    with pltpu.force_tpu_interpret_mode():
+        one, other = (np.asarray(attend(*x[:3], ids, "rows")) for x in (values, changed))
+    np.testing.assert_array_equal(one[ids == 3], other[ids == 3])
+    assert not np.allclose(one[ids != 3], other[ids != 3])
+
+
+@pytest.mark.parametrize(
+    ("platform", "length", "dtype", "expected"),
+    [
+        ("tpu", 512, "bfloat16", "rows"),
+        ("tpu", row_attention.LONGEST, "float32", "rows"),
+        ("tpu", 2048, "bfloat16", "splash"),
+        ("tpu", 500, "bfloat16", "xla"),
+        ("gpu", 512, "bfloat16", "cudnn"),
+        ("gpu", 512, "float32", "xla"),
+        ("cpu", 512, "bfloat16", "xla"),
+    ],
+)
+def test_the_hardware_chooses(platform: str, length: int, dtype: str, expected: str) -> None:
+    assert attention.best(platform, length, dtype) == expected
+    assert attention.resolved(ModelConfig(dtype=dtype), platform, length).attention == expected
+    assert attention.resolved(ModelConfig(attention="xla"), platform, length).attention == "xla"
+
+
+def test_cudnn_is_asked_for_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It runs on GPUs only."""
+    asked: list[Any] = []
+    monkeypatch.setattr(jax.nn, "dot_product_attention", lambda *args, implementation, **_: asked.append(implementation))
+    values, ids = arrays(128)
+    for implementation in ("cudnn", "xla", "auto"):
+        attend(*values[:3], ids, implementation)
+    assert asked == ["cudnn", "xla", "xla"]
