@@ -41,6 +41,10 @@ def main(_: list[str]) -> None:
     config = door.config_of(_CONFIG)
     workdir = pathlib.Path(_WORKDIR.value)
     run_folder.check(config, workdir)  # before anything that takes minutes
+    if config.model.init_from and not (workdir / "checkpoints").exists():
+        from videobert_jax.interop import bert
+
+        bert.require(pathlib.Path(config.model.init_from), config.model)
     several = _DISTRIBUTED.value or any(flag.value is not None for flag in (_COORDINATOR, _COUNT, _INDEX))
     prepared = _join_and_prepare(config) if several else prepare.prepare(config)
 

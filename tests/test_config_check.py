@@ -14,6 +14,7 @@ from videobert_jax.data.sampling import SHORTEST_JOINT
 WITHOUT_RULE = {
     *("prepare.backbone", "prepare.backbone_weights", "prepare.tokenizer", "prepare.sentence_splitter"),
     *("data.videos", "data.transcripts", "data.annotations", "data.cache", "evaluation.template"),
+    "model.init_from",
 }
 
 
@@ -48,7 +49,7 @@ def test_no_number_is_without_bounds(key: str, value: float) -> None:
 @pytest.mark.parametrize("key", [key for key, rule in RULES.items() if isinstance(rule, Choice)])
 def test_a_choice_is_one_of_its_choices(key: str) -> None:
     for choice in typing.cast(Choice, RULES[key]):
-        check(changed({key: choice}))
+        check(changed({"model.init_from": "bert", "prepare.tokenizer": "bert", key: choice}))
     with pytest.raises(ConfigError, match=rf"config\.{key} is 'foo', expected one of \w+, \w+.*; set --config\.{key}$"):
         check(changed({key: "foo"}))
 
@@ -69,6 +70,8 @@ def test_a_choice_is_one_of_its_choices(key: str) -> None:
         ({"data.batch_size": 0}, r"data\.batch_size is 0"),
         ({"data.sequence_length": 1024}, r"expected at most model\.max_positions, which is 512"),
         ({"model.num_heads": 3}, r"expected a divisor of model\.hidden_size, which is 1024"),
+        ({"model.init_from": "bert"}, r"prepare\.tokenizer is '', expected the tokenizer of model\.init_from"),
+        ({"model.text_rows": "frozen"}, r"model\.text_rows is 'frozen', expected 'trained' where"),
         ({"optimizer.accumulation": 3}, r"data\.batch_size is 128, expected a multiple of optimizer\.accumulation"),
         ({"data.joint": 0.0, "data.text_only": 0.0, "data.video_only": 0.0}, r"data\.joint is 0\.0, expected more"),
         (

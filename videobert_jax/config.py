@@ -108,11 +108,15 @@ class ModelConfig:
     activation: str = "gelu"  # by the error function, or "gelu_tanh"
     gated: bool = False  # GELU of one product times another (GeGLU) in place of a GELU; has three kernels for two
     use_bias: bool = True  # in the encoder's products and every normalisation
-    # Rows of the visual words in the embedding table, which the prediction head is tied to: "frozen" at the projected
-    # centroids (paper), "centroids": initialised from them and trained, or "random" and trained.
+    init_from: str = ""  # folder of a Hugging Face BERT that the text side starts from; empty: at random
+    # Rows of the words in the embedding table, which the prediction head is tied to: "trained", or "frozen" as in
+    # `init_from`; the head's bias and transform are trained all the same.
+    text_rows: str = "trained"
+    # Rows of the visual words in that table: "frozen" at the projected centroids (paper), "centroids": initialised from
+    # them and trained, or "random" and trained.
     visual_rows: str = "frozen"
-    # Their values are so many times as large as those of other embeddings: a trained row grows above the position and
-    # the segment that are added to it, a frozen one has to stand out from the start.
+    # Their values are so many times as large as the words' first ones. A random row grows, when it is trained, above
+    # the position and the segment that are added to it; a frozen one has to stand out from the start.
     visual_scale: float = 4.0
     unroll: int = 1  # layers per turn of the scan; all of them runs faster on a CPU, fewer compile faster
 

@@ -98,6 +98,7 @@ RULES: dict[str, Interval | Choice] = {
     "model.norm": Choice(("post", "pre")),
     "model.positions": Choice(("learned", "rotary")),
     "model.activation": Choice(("gelu", "gelu_tanh")),
+    "model.text_rows": Choice(("trained", "frozen")),
     "model.visual_rows": Choice(("frozen", "centroids", "random")),
     "model.visual_scale": Interval(0, 1_000_000, "(]"),
     "model.unroll": COUNT,
@@ -148,6 +149,10 @@ def _contradictions(config: Config) -> Iterator[tuple[str, str]]:
         yield "data.sequence_length", f"at most model.max_positions, which is {model.max_positions}"
     if model.hidden_size % model.num_heads:
         yield "model.num_heads", f"a divisor of model.hidden_size, which is {model.hidden_size}"
+    if model.init_from and not config.prepare.tokenizer:
+        yield "prepare.tokenizer", "the tokenizer of model.init_from, which is often the same folder"
+    if model.text_rows == "frozen" and not model.init_from:
+        yield "model.text_rows", "'trained' where model.init_from names no words to freeze"
     if data.batch_size % micro_batches:
         yield "data.batch_size", f"a multiple of optimizer.accumulation, which is {micro_batches}"
     if not data.text_only + data.video_only + data.joint:

@@ -12,10 +12,13 @@ import numpy as np
 import pytest
 import record_bert
 import safetensors.numpy
+import tokenizers
 from flax import traverse_util
+from tokenizers import models
 
+from videobert_jax import tokenizer
 from videobert_jax.config import ConfigError, ModelConfig
-from videobert_jax.interop.bert import INDEX, REST, WEIGHTS, load_bert, save_bert
+from videobert_jax.interop.bert import INDEX, REST, WEIGHTS, load_bert, require_vocabulary, save_bert
 from videobert_jax.model.videobert import VideoBert
 from videobert_jax.objectives import pretraining
 from videobert_jax.tokens import TokenSpace
@@ -144,7 +147,7 @@ def test_another_model_is_refused_by_each_value(exported: tuple[pathlib.Path, di
     ("damage", "reason"),
     [
         (lambda folder: (folder / WEIGHTS).write_bytes(b"short"), "model.safetensors cannot be read"),
-        (lambda folder: (folder / WEIGHTS).unlink(), "model.safetensors cannot be read"),
+        (lambda folder: (folder / WEIGHTS).unlink(), "there is no .*model.safetensors; expected the weights"),
         (lambda folder: (folder / "config.json").write_text("{"), "config.json cannot be read"),
         (lambda folder: (folder / "config.json").write_text("[]"), "config.json holds list"),
         (lambda folder: safetensors.numpy.save_file({}, folder / WEIGHTS), "has no tensor 'bert.embeddings.word_emb"),
@@ -156,3 +159,44 @@ def test_a_damaged_folder_is_named(
     damage(exported[0])
     with pytest.raises(ConfigError, match=reason):
         load_bert(exported[0], TINY, tokens(120))
+
+
+def words(*extra: str) -> tokenizer.TextTokenizer:
+    """A tokenizer of the five special tokens and others, and the joiner on top if it is not among them."""
+    vocabulary = {word: index for index, word in enumerate([*tokenizer.ROLES.values(), *extra])}
+    return tokenizer.TextTokenizer(tokenizers.Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]")))
+
+
+@pytest.mark.parametrize("file", ["vocab.txt", "tokenizer.json"])
+def test_the_same_words_pass_and_the_first_other_one_is_named(tmp_path: pathlib.Path, file: str) -> None:
+    if file == "vocab.txt":
+        (tmp_path / file).write_text("\n".join([*tokenizer.ROLES.values(), "cut", "stir"]))
+    else:
+        words("cut", "stir").save(tmp_path)
+    require_vocabulary(tmp_path, words("cut", "stir"))
+    for other, id_, name in (
+        (words("stir", "cut"), 5, "stir"),
+        (words("cut"), 6, r"\[>\]"),
+        (words("cut", "stir", "x"), 7, "x"),
+    ):
+        theirs = {5: "cut", 6: "stir", 7: r"\[>\]"}[id_]
+        with pytest.raises(
+            ConfigError, match=f"^id {id_} is '{name}' in the prepared data, '{theirs}' in the checkpoint"
+        ):
+            require_vocabulary(tmp_path, other)
+
+
+def test_without_a_tokenizer_the_number_of_words_has_to_be_right(exported: tuple[pathlib.Path, dict[str, Any]]) -> None:
+    folder, _ = exported  # of 120 words
+    require_vocabulary(folder, words(*(f"w{index}" for index in range(115))))  # and the joiner
+    require_vocabulary(folder, words(*(f"w{index}" for index in range(114))))  # the joiner among them
+    with pytest.raises(
+        ConfigError, match="has 120 words, the prepared data 119; prepare with the checkpoint's tokenizer"
+    ):
+        require_vocabulary(folder, words(*(f"w{index}" for index in range(113))))
+
+
+def test_a_tokenizer_that_is_none_is_named(exported: tuple[pathlib.Path, dict[str, Any]]) -> None:
+    (exported[0] / "vocab.txt").write_text("cut\n")
+    with pytest.raises(ConfigError, match=str(exported[0])):
+        require_vocabulary(exported[0], words("cut"))

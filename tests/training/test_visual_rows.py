@@ -9,7 +9,7 @@ from videobert_jax.config import ModelConfig, OptimizerConfig
 from videobert_jax.prepare import vocabulary
 from videobert_jax.training.optimizer import make_optimizer
 from videobert_jax.training.state import TrainState, initializer
-from videobert_jax.training.visual_rows import load_visual_rows, project, set_visual_rows
+from videobert_jax.training.visual_rows import load_visual_rows, project
 
 TEXT, VISUAL, PADDED = 5, 8, 16
 FROZEN = range(TEXT, TEXT + VISUAL)
@@ -50,21 +50,11 @@ def test_a_wide_enough_model_keeps_every_distance() -> None:
 def test_rows_stand_out_from_other_embeddings(tmp_path) -> None:
     features = np.random.default_rng(0).normal(size=(50, 6)).astype(np.float32)
     vocabulary.fit(features, branching=2, depth=3, seed=0).save(tmp_path / "tree.npz")
-    config = ModelConfig(hidden_size=16, init_std=0.05, visual_scale=3.0)
-    rows = load_visual_rows(config, tmp_path, seed=0)
+    config = ModelConfig(hidden_size=16, visual_scale=3.0)
+    rows = load_visual_rows(config, tmp_path, seed=0, deviation=0.05)
     assert rows.shape == (8, 16)
-    assert rows.std() == pytest.approx(3 * config.init_std, rel=1e-5)
-    assert load_visual_rows(dataclasses.replace(config, visual_rows="random"), tmp_path, seed=0) is None
-
-
-def test_only_the_visual_rows_are_set() -> None:
-    before, rows = make_state(), np.full((VISUAL, 4), 7.0, np.float32)
-    after = set_visual_rows(before, jnp.asarray(rows), TEXT)
-    expected = np.array(before.params["token_embedding"]["embedding"])
-    expected[FROZEN.start : FROZEN.stop] = rows
-    np.testing.assert_array_equal(after.params["token_embedding"]["embedding"], expected)
-    other = "position_embedding"
-    np.testing.assert_array_equal(after.params[other]["embedding"], before.params[other]["embedding"])
+    assert rows.std() == pytest.approx(3 * 0.05, rel=1e-5)
+    assert load_visual_rows(dataclasses.replace(config, visual_rows="random"), tmp_path, 0, 0.05) is None
 
 
 def test_frozen_rows_do_not_move() -> None:

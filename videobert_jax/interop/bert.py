@@ -16,8 +16,10 @@ import safetensors
 from flax import traverse_util
 from safetensors.numpy import load_file, save_file
 
+from videobert_jax import tokenizer
 from videobert_jax.config import ConfigError, ModelConfig
 from videobert_jax.model.primitives import NORM_EPSILON
+from videobert_jax.tokenizer import JOINER, TextTokenizer
 from videobert_jax.tokens import TokenSpace
 
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
@@ -102,8 +104,7 @@ def load_bert(folder: pathlib.Path, config: ModelConfig, tokens: TokenSpace) -> 
     Raises:
       ConfigError: there is no such checkpoint in `folder`, or it is of another model; the message names each value.
     """
-    _require_bert(config)
-    _require_same(_read_json(folder / "config.json"), config, folder)
+    require(folder, config)
     theirs = {_modern(name): array for name, array in _read_weights(folder).items()}
     ours = {}
     for tensor in TENSORS:
@@ -124,6 +125,41 @@ def load_bert(folder: pathlib.Path, config: ModelConfig, tokens: TokenSpace) -> 
         if path in ours:
             ours[path] = ours[path][:rows]
     return ours
+
+
+def require(folder: pathlib.Path, config: ModelConfig) -> None:
+    """Raises ConfigError, naming each value, unless `folder` holds a checkpoint of such a model; reads no weights."""
+    _require_bert(config)
+    _require_same(_read_json(folder / "config.json"), config, folder)
+    for name in _files(folder):
+        if not (folder / name).exists():
+            raise ConfigError(f"there is no {folder / name}; expected the weights of a BERT as safetensors")
+
+
+def require_vocabulary(folder: pathlib.Path, words: TextTokenizer) -> None:
+    """Raises ConfigError, naming the first id that differs, unless the ids of `words` are those of the checkpoint.
+
+    Of a checkpoint without a tokenizer, only the number of ids can be compared. A joiner may come after them.
+    """
+    if not any((folder / name).exists() for name in ("tokenizer.json", "vocab.txt")):
+        size = _read_json(folder / "config.json").get("vocab_size")
+        added = words.name(words.size - 1) == JOINER
+        if size not in (words.size, words.size - added):
+            raise ConfigError(
+                f"the checkpoint in {folder} has {size} words, the prepared data {words.size}; prepare with the "
+                "checkpoint's tokenizer, --config.prepare.tokenizer=FOLDER"
+            )
+        return
+    try:
+        theirs = tokenizer.load(folder)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    for id_ in range(max(words.size, theirs.size)):
+        if words.name(id_) != theirs.name(id_):
+            raise ConfigError(
+                f"id {id_} is {words.name(id_)!r} in the prepared data, {theirs.name(id_)!r} in the checkpoint in "
+                f"{folder}; prepare with --config.prepare.tokenizer={folder}"
+            )
 
 
 def save_bert(folder: pathlib.Path, params: Mapping[str, Any], config: ModelConfig, tokens: TokenSpace) -> None:
@@ -210,12 +246,15 @@ def _read_json(path: pathlib.Path) -> dict[str, Any]:
     return content
 
 
+def _files(folder: pathlib.Path) -> list[str]:
+    index = folder / INDEX
+    return sorted(set(_read_json(index)["weight_map"].values())) if index.exists() else [WEIGHTS]
+
+
 def _read_weights(folder: pathlib.Path) -> dict[str, np.ndarray]:
     """All tensors of numbers with a fraction, as float32."""
-    index = folder / INDEX
-    files = sorted(set(_read_json(index)["weight_map"].values())) if index.exists() else [WEIGHTS]
     tensors: dict[str, np.ndarray] = {}
-    for name in files:
+    for name in _files(folder):
         try:
             tensors |= load_file(folder / name)
         except (OSError, safetensors.SafetensorError) as error:

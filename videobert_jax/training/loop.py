@@ -18,7 +18,7 @@ from videobert_jax.data import pipeline
 from videobert_jax.data.records import RecordSource
 from videobert_jax.model.flops import step_flops
 from videobert_jax.tokens import TokenSpace
-from videobert_jax.training import metrics, non_finite, sharding
+from videobert_jax.training import first_values, metrics, non_finite, sharding
 from videobert_jax.training.checkpoints import Checkpoints
 from videobert_jax.training.compilation import enable_cache, memory
 from videobert_jax.training.interruption import Interrupted, Interruption
@@ -26,7 +26,6 @@ from videobert_jax.training.journal import Journal
 from videobert_jax.training.program import make_program
 from videobert_jax.training.step import Batch
 from videobert_jax.training.throughput import Meter, measure_peak
-from videobert_jax.training.visual_rows import load_visual_rows
 from videobert_jax.training.watchdog import HANG_SECONDS, Watchdog
 from videobert_jax.training.workdir import open_workdir
 
@@ -78,7 +77,7 @@ def train(
         # 5. The state: the newest that was saved, or the first.
         state = checkpoints.restore(program.state)
         if state is None:
-            state = program.init(load_visual_rows(config.model, workdir / "vocabulary", config.seed))
+            state = program.init(first_values.load(config, tokens, workdir))
         done = int(state.step)
         if done >= config.steps:
             print(f"train: step {done} of {config.steps} is there already")

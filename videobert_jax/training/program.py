@@ -2,26 +2,25 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from videobert_jax.config import Config
+from videobert_jax.config import Config, ModelConfig
 from videobert_jax.model import attention
 from videobert_jax.model.videobert import VideoBert
 from videobert_jax.objectives import pretraining
 from videobert_jax.objectives.objective import Metrics
 from videobert_jax.tokens import TokenSpace
-from videobert_jax.training import sharding
+from videobert_jax.training import first_values, sharding
+from videobert_jax.training.first_values import Rows
 from videobert_jax.training.optimizer import make_optimizer
 from videobert_jax.training.state import TrainState, initializer
 from videobert_jax.training.step import Batch, Params, make_eval_step, make_train_step
-from videobert_jax.training.visual_rows import set_visual_rows
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,18 +35,13 @@ class Program:
     mesh: Mesh
     state: TrainState
     batch: dict[str, jax.ShapeDtypeStruct]
-    _text_size: int
     _init: Callable[[], TrainState]
     _train_step: Callable[[TrainState, Batch], tuple[TrainState, Metrics]]
     _eval_step: Callable[[Params, Batch], Metrics]
 
-    def init(self, visual_rows: np.ndarray | None = None) -> TrainState:
-        """The first state, made in place on every device; `visual_rows` float32 [V, D] go into the token embedding."""
-        state = jax.jit(self._init, out_shardings=self._state_shardings)()
-        if visual_rows is None:
-            return state
-        fill = jax.jit(set_visual_rows, static_argnums=2, out_shardings=self._state_shardings, donate_argnums=0)
-        return fill(state, visual_rows, self._text_size)
+    def init(self, given: Iterable[Rows] = ()) -> TrainState:
+        """The first state, made in place on every device: random, but for what is given."""
+        return first_values.put(jax.jit(self._init, out_shardings=self._state_shardings)(), given)
 
     def compile_train_step(self) -> jax.stages.Compiled:
         """(state, batch) -> (next state, metrics); the memory of the state is used again for the next one."""
@@ -74,7 +68,7 @@ def make_program(config: Config, tokens: TokenSpace, mesh: Mesh, batch: dict[str
     model = VideoBert(attention.resolved(config.model, platform, config.data.sequence_length), tokens)
     forward = functools.partial(pretraining.forward, model)
     objective = pretraining.Pretraining(tokens.text_size)
-    frozen_rows = range(tokens.text_size, tokens.size) if config.model.visual_rows == "frozen" else range(0)
+    frozen_rows = _frozen_rows(config.model, tokens)
 
     def init_params(key: jax.Array) -> Params:
         row = {name: jnp.zeros((1, *x.shape[1:]), x.dtype) for name, x in batch.items()}
@@ -86,8 +80,14 @@ def make_program(config: Config, tokens: TokenSpace, mesh: Mesh, batch: dict[str
         mesh=mesh,
         state=sharding.placed(jax.eval_shape(init), mesh),
         batch={name: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=rows) for name, x in batch.items()},
-        _text_size=tokens.text_size,
         _init=init,
         _train_step=make_train_step(forward, objective, config, frozen_rows),
         _eval_step=make_eval_step(forward, objective, config),
     )
+
+
+def _frozen_rows(config: ModelConfig, tokens: TokenSpace) -> range:
+    """Rows of the token embedding that no update moves: words come first, visual words after them."""
+    first = 0 if config.text_rows == "frozen" else tokens.text_size
+    last = tokens.size if config.visual_rows == "frozen" else tokens.text_size
+    return range(first, last)

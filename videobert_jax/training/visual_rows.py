@@ -5,20 +5,21 @@ Words that look alike so start out alike: what is learnt of one holds for a rare
 
 import pathlib
 
-import jax
 import numpy as np
 
 from videobert_jax.config import ModelConfig
 from videobert_jax.prepare.vocabulary import Vocabulary
-from videobert_jax.training.state import TrainState
 
 
-def load_visual_rows(config: ModelConfig, vocabulary: pathlib.Path, seed: int) -> np.ndarray | None:
-    """Float32 [V, D] for the vocabulary in a folder; None if the config wants random ones."""
+def load_visual_rows(config: ModelConfig, vocabulary: pathlib.Path, seed: int, deviation: float) -> np.ndarray | None:
+    """Float32 [V, D] for the vocabulary in a folder; None if the config wants random ones.
+
+    `deviation` is the standard deviation of the words' rows, which `visual_scale` is relative to.
+    """
     if config.visual_rows == "random":
         return None
     centroids = Vocabulary.load(vocabulary / "tree.npz").centroids
-    return project(centroids, config.hidden_size, config.visual_scale * config.init_std, seed)
+    return project(centroids, config.hidden_size, config.visual_scale * deviation, seed)
 
 
 def project(centroids: np.ndarray, size: int, deviation: float, seed: int) -> np.ndarray:
@@ -31,15 +32,3 @@ def project(centroids: np.ndarray, size: int, deviation: float, seed: int) -> np
     rotation = np.linalg.qr(gaussian).Q[: centroids.shape[1], :size]
     rows = (centroids - centroids.mean(axis=0)) @ rotation
     return (rows * (deviation / max(float(rows.std()), 1e-12))).astype(np.float32)
-
-
-def set_visual_rows(state: TrainState, rows: jax.Array, first: int) -> TrainState:
-    """The state with `rows` [V, D] from row `first` on in its token embedding."""
-
-    def put(path: tuple[object, ...], leaf: jax.Array) -> jax.Array:
-        if jax.tree_util.keystr(path, simple=True, separator="/").endswith("token_embedding/embedding"):
-            return leaf.at[first : first + len(rows)].set(rows)
-        return leaf
-
-    params = jax.tree_util.tree_map_with_path(put, state.params)
-    return TrainState(state.step, params, state.opt_state, state.rng)

@@ -1,0 +1,68 @@
+"""First values of parameters that are not drawn at random: of a BERT, and of the visual words."""
+
+import pathlib
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from absl import logging
+from flax import traverse_util
+
+from videobert_jax import tokenizer
+from videobert_jax.config import Config
+from videobert_jax.interop.bert import OPTIONAL, TOKEN_TABLE, load_bert, require_vocabulary
+from videobert_jax.tokens import TokenSpace
+from videobert_jax.training.state import TrainState
+from videobert_jax.training.visual_rows import load_visual_rows
+
+
+class Rows(NamedTuple):
+    """Values [N, ...] of a parameter's rows from `first` on."""
+
+    path: str
+    first: int
+    values: np.ndarray
+
+
+def load(config: Config, tokens: TokenSpace, workdir: pathlib.Path) -> list[Rows]:
+    """What `model.init_from` and `model.visual_rows` ask for; the latter are drawn to the scale of the former.
+
+    Raises ConfigError if the checkpoint is of another model, or was trained with other words than the run's.
+    """
+    rows, deviation = [], config.model.init_std
+    if config.model.init_from:
+        folder = pathlib.Path(config.model.init_from)
+        require_vocabulary(folder, tokenizer.load(workdir / "tokenizer"))
+        params = load_bert(folder, config.model, tokens)
+        for part in OPTIONAL:
+            if not any(path.startswith(part) for path in params):
+                logging.warning("%s has no %s: it starts random", folder, part)
+        rows += [Rows(path, 0, values) for path, values in params.items()]
+        deviation = float(params[TOKEN_TABLE].std())
+    visual = load_visual_rows(config.model, workdir / "vocabulary", config.seed, deviation)
+    return rows if visual is None else [*rows, Rows(TOKEN_TABLE, tokens.text_size, visual)]
+
+
+def put(state: TrainState, given: Iterable[Rows]) -> TrainState:
+    """The state, on any mesh, with these rows, which every process has. A device gets no more than its own part."""
+    params = traverse_util.flatten_dict(state.params, sep="/")
+    for rows in given:
+        params[rows.path] = _put(params[rows.path], rows)
+    return TrainState(state.step, traverse_util.unflatten_dict(params, sep="/"), state.opt_state, state.rng)
+
+
+def _put(before: jax.Array, rows: Rows) -> jax.Array:
+    """Merged by one element-wise program: neither its arguments nor its result are ever gathered."""
+    last = rows.first + len(rows.values)
+    values = np.zeros(before.shape, before.dtype)
+    values[rows.first : last] = rows.values
+    given = jax.make_array_from_callback(before.shape, before.sharding, lambda index: values[index])
+    merge = jax.jit(_merged, static_argnums=(2, 3), out_shardings=before.sharding, donate_argnums=0)
+    return merge(before, given, rows.first, last)
+
+
+def _merged(before: jax.Array, given: jax.Array, first: int, last: int) -> jax.Array:
+    row = jnp.arange(before.shape[0]).reshape(-1, *(1,) * (before.ndim - 1))
+    return jnp.where((row >= first) & (row < last), given, before)
