@@ -1,0 +1,46 @@
+"""Takes a trained model out of a run, for programs without this package.
+
+    python launch/export.py --workdir=runs/base --output=exported
+
+`exported/bert` is the text side, which `transformers` loads; `exported/inference.jaxexport` the forward pass of the
+whole model, for CPU, GPU and TPU, with `weights.safetensors` beside it. docs/export.md shows how to use both.
+"""
+
+import pathlib
+import shutil
+
+from absl import flags, logging
+
+from videobert_jax import config as config_lib
+from videobert_jax import door
+from videobert_jax.config_check import check
+from videobert_jax.inference import portable
+from videobert_jax.interop.bert import save_bert
+from videobert_jax.model.videobert import VideoBert
+from videobert_jax.tokens import TokenSpace
+from videobert_jax.training import final
+
+_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of a run, whose newest checkpoint is taken.")
+_OUTPUT = flags.DEFINE_string("output", None, "Folder to write to; files of an earlier export are replaced.")
+
+
+def main(_: list[str]) -> None:
+    """Says what it wrote. Raises on the first thing that is wrong, and so ends non-zero."""
+    logging.set_verbosity(logging.WARNING)
+    workdir, output = pathlib.Path(_WORKDIR.value or ""), pathlib.Path(_OUTPUT.value or "")
+    if not (workdir / "config.json").exists():
+        raise FileNotFoundError(f"{workdir} is not the folder of a run: it has no config.json")
+    config = config_lib.load(workdir / "config.json")
+    check(config)
+    tokens = TokenSpace.load(workdir / "tokens.json")
+    params = final.load_params(config, workdir)
+    save_bert(output / "bert", params, config.model, tokens)
+    shutil.copytree(workdir / "tokenizer", output / "bert", dirs_exist_ok=True)
+    portable.save(output, VideoBert(config.model, tokens), params)
+    tokens.save(output / "tokens.json")
+    print(f"export: {output / 'bert'} for transformers; {output / portable.PROGRAM} with {portable.WEIGHTS} for JAX")
+
+
+if __name__ == "__main__":
+    flags.mark_flags_as_required(["workdir", "output"])
+    door.run(main)

@@ -1,0 +1,68 @@
+"""The forward pass as one file, which any program with JAX can run without this package: StableHLO by `jax.export`."""
+
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import traverse_util
+from safetensors.numpy import save_file
+
+from videobert_jax.model.videobert import VideoBert
+
+PROGRAM, WEIGHTS = "inference.jaxexport", "weights.safetensors"
+PLATFORMS = ("cpu", "cuda", "tpu")
+SHAPES = {
+    "token_ids": "rows, length",
+    "positions": "rows, length",
+    "segment_types": "rows, length",
+    "sequence_ids": "rows, length",
+    "prediction_positions": "rows, places",
+}
+
+
+def answer(model: VideoBert, params: Any, batch: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
+    """What a model makes of a batch.
+
+    Args:
+      model: any.
+      params: of the model.
+      batch: int32 arrays, those of `SHAPES`; `VideoBert` tells what they hold.
+
+    Returns:
+      `hidden`, float32 [rows, length, D], and `logits`, float32 [rows, places, padded_size].
+    """
+    bound = model.bind({"params": params})
+    hidden = bound(batch["token_ids"], batch["positions"], batch["segment_types"], batch["sequence_ids"])
+    logits = bound.predict(hidden, batch["prediction_positions"])
+    return {"hidden": hidden.astype(jnp.float32), "logits": logits}
+
+
+def export(model: VideoBert, params: Any) -> jax.export.Exported:
+    """`answer` as a function of (weights by path, batch), for any number of rows, length and number of places.
+
+    It is lowered for all of `PLATFORMS`, whatever machine this is. The weights are an argument: the program is small
+    and fits every checkpoint of the run, and those of a large model are more than a program can hold.
+    """
+    flat = traverse_util.flatten_dict(params, sep="/")
+    weights = {path: jax.ShapeDtypeStruct(x.shape, x.dtype) for path, x in flat.items()}
+    scope = jax.export.SymbolicScope([f"length <= {model.config.max_positions}"])
+    batch = {
+        name: jax.ShapeDtypeStruct(jax.export.symbolic_shape(shape, scope=scope), jnp.int32)
+        for name, shape in SHAPES.items()
+    }
+
+    def inference(weights: dict[str, jax.Array], batch: dict[str, jax.Array]) -> dict[str, jax.Array]:
+        return answer(model, traverse_util.unflatten_dict(weights, sep="/"), batch)
+
+    return jax.export.export(jax.jit(inference), platforms=PLATFORMS)(weights, batch)
+
+
+def save(folder: pathlib.Path, model: VideoBert, params: Any) -> None:
+    """Writes the program and, beside it, its weights; docs/export.md tells how to read them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / PROGRAM).write_bytes(export(model, params).serialize())
+    flat = traverse_util.flatten_dict(params, sep="/")
+    save_file({path: np.ascontiguousarray(x) for path, x in flat.items()}, folder / WEIGHTS, {"format": "np"})
