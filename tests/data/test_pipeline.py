@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -52,18 +53,16 @@ def test_shapes_and_types(source: RecordSource) -> None:
     assert batch["token_ids"].max() < TOKENS.size
 
 
-@pytest.mark.parametrize("count", [2, 4, 8])
-def test_hosts_together_draw_the_same_global_batch(source: RecordSource, count: int) -> None:
-    whole = pipeline.dataset(source, TOKENS, CONFIG, seed=3)
-    parts = [pipeline.dataset(source, TOKENS, CONFIG, 3, index, count) for index in range(count)]
+@pytest.mark.parametrize("rows", [range(4, 8), (0, 3, 5), (7,), (5, 0)])
+def test_any_rows_are_those_of_the_global_batch(source: RecordSource, rows: Sequence[int]) -> None:
+    whole, part = (pipeline.dataset(source, TOKENS, CONFIG, 3, of) for of in (None, rows))
     for step in (0, 1, 7, 100_000):
-        blocks = [part[step] for part in parts]
-        assert_equal(whole[step], {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]})
+        assert_equal(part[step], {name: array[list(rows)] for name, array in whole[step].items()})
 
 
 @pytest.mark.parametrize("threads", [0, 1, 4])
 def test_the_stream_is_the_steps_one_after_the_other(source: RecordSource, threads: int) -> None:
-    data = pipeline.dataset(source, TOKENS, CONFIG, seed=0, process_index=1, process_count=2)
+    data = pipeline.dataset(source, TOKENS, CONFIG, seed=0, rows=(1, 4, 6))
     config = dataclasses.replace(CONFIG, read_threads=threads)
     for start in (0, 5):
         stream = pipeline.batches(data, start, config)
@@ -136,8 +135,8 @@ def test_held_out_batches_are_always_the_same(source: RecordSource) -> None:
         assert_equal(stream[step], again[step])
     videos = Counter((first[0]["prediction_targets"].ravel() - TOKENS.text_size) // 100)
     assert len([video for video in videos if video >= 0]) == 12  # they are mixed, not read in order
-    halves = [pipeline.validation_batches(source, TOKENS, CONFIG, 4, index, 2)[3]["token_ids"] for index in (0, 1)]
-    np.testing.assert_array_equal(np.concatenate(halves), first[3]["token_ids"])
+    part = pipeline.validation_batches(source, TOKENS, CONFIG, 4, (2, 5))[3]["token_ids"]
+    np.testing.assert_array_equal(part, first[3]["token_ids"][[2, 5]])
 
 
 def test_a_bad_record_ends_the_stream_loudly(tmp_path: pathlib.Path, source: RecordSource) -> None:
@@ -151,14 +150,10 @@ def test_a_bad_record_ends_the_stream_loudly(tmp_path: pathlib.Path, source: Rec
             pass
 
 
-def test_a_batch_that_the_processes_do_not_divide() -> None:
-    with pytest.raises(ValueError, match="batch_size is 9, expected a multiple of the 2 processes"):
-        pipeline.dataset([record(0)], TOKENS, dataclasses.replace(CONFIG, batch_size=9), 0, 0, 2)
-
-
-def test_process_beyond_count() -> None:
-    with pytest.raises(ValueError, match="process 2 of 2"):
-        pipeline.dataset([record(0)], TOKENS, CONFIG, 0, 2, 2)
+@pytest.mark.parametrize("rows", [(), (-1,), (0, 8)])
+def test_rows_that_a_batch_does_not_have(rows: Sequence[int]) -> None:
+    with pytest.raises(ValueError, match=r"rows \(.*\) of a batch of 8 \(config.data.batch_size\)"):
+        pipeline.dataset([record(0)], TOKENS, CONFIG, 0, rows)
 
 
 HOST = """
@@ -171,7 +166,8 @@ from videobert_jax.data import pipeline, records
 flags.FLAGS.mark_as_parsed()
 directory, index, out = sys.argv[1:]
 source = records.RecordSource(pathlib.Path(directory), "train")
-stream = pipeline.batches(pipeline.dataset(source, test.TOKENS, test.CONFIG, 7, int(index), 2), 40, test.CONFIG)
+rows = range(int(index), 8, 2)
+stream = pipeline.batches(pipeline.dataset(source, test.TOKENS, test.CONFIG, 7, rows), 40, test.CONFIG)
 batches = [next(stream) for _ in range(5)]
 stream.close()
 np.savez(out, **{name: np.stack([batch[name] for batch in batches]) for name in batches[0]})
@@ -193,9 +189,9 @@ def test_two_processes_draw_the_batches_of_one(tmp_path: pathlib.Path, source: R
     left, right = (np.load(tmp_path / f"{index}.npz") for index in "01")
     whole = pipeline.dataset(source, TOKENS, CONFIG, seed=7)
     for step in range(40, 45):
-        assert_equal(
-            whole[step], {name: np.concatenate([left[name][step - 40], right[name][step - 40]]) for name in left}
-        )
+        for half, drawn in enumerate((left, right)):
+            expected = {name: array[half::2] for name, array in whole[step].items()}
+            assert_equal({name: drawn[name][step - 40] for name in expected}, expected)
 
 
 def test_the_examples_of_a_step_are_those_that_its_rows_are_made_of(source: RecordSource) -> None:

@@ -1,4 +1,4 @@
-"""The same steps on one device, on eight, and in two processes."""
+"""The same steps on one device, on eight, and in two processes whose devices take turns on the mesh."""
 
 import json
 import os
@@ -51,7 +51,7 @@ def test_two_processes_agree_with_one(prepared: pathlib.Path, on_eight_devices, 
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
-    workers = [start(1, "process", str(prepared), str(tmp_path), port, str(index), "2") for index in range(2)]
+    workers = [start(2, "process", str(prepared), str(tmp_path), port, str(index), "2") for index in range(2)]
     for worker in workers:
         worker.communicate(timeout=600)
     assert [worker.returncode for worker in workers] == [0, 0]

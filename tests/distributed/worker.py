@@ -12,6 +12,7 @@ import jax
 import numpy as np
 import tiny_run
 from jax.experimental import multihost_utils
+from jax.sharding import Mesh
 
 from videobert_jax.config import Config
 from videobert_jax.data import pipeline
@@ -43,7 +44,8 @@ def steps_on(config: Config, prepared: pathlib.Path) -> tuple[Program, TrainStat
     sizes = (config.mesh.data, config.mesh.fsdp, config.mesh.tensor)
     mesh = sharding.make_mesh(config.mesh, jax.devices()[: int(np.prod(sizes))])
     data = pipeline.dataset(RecordSource(prepared / "records", "train"), tiny_run.TOKENS, config.data, config.seed)
-    batches = [sharding.to_global(data[step], mesh, config.data.batch_size) for step in range(STEPS)]
+    size = config.data.batch_size
+    batches = [sharding.to_global(data[step], range(size), mesh, size) for step in range(STEPS)]
     program = make_program(config, tiny_run.TOKENS, mesh, batches[0])
     results = []
     with jax.set_mesh(mesh):
@@ -67,23 +69,25 @@ def check_restored(directory: pathlib.Path, state: TrainState, program: Program)
 
 
 def process(prepared: pathlib.Path, workdir: pathlib.Path, port: str, index: int, count: int) -> None:
-    """Half of the rows each; then all rows in both, where the tensor axis crosses the processes."""
+    """A run on a mesh that goes back and forth between the processes; then one whose `tensor` axis crosses them."""
     jax.distributed.initialize(f"127.0.0.1:{port}", num_processes=count, process_id=index)
-    config = tiny_run.tiny_config(prepared.parent / "cache", steps=STEPS, mesh={"fsdp": count})
-    check_batches(config, prepared)
+    config = tiny_run.tiny_config(prepared.parent / "cache", steps=STEPS, mesh={"fsdp": jax.device_count()})
+    in_turns = np.reshape(jax.devices(), (count, -1)).T
+    mesh = Mesh(np.reshape(in_turns, (1, -1, 1)), sharding.AXES)
+    check_batches(config, prepared, mesh)
+    sharding.make_mesh = lambda config: mesh
     loop.train(config, workdir, prepared)
-    check_batches(tiny_run.tiny_config(prepared, mesh={"data": 1, "tensor": count}), prepared)
+    check_batches(config, prepared, Mesh(np.reshape(in_turns, (-1, 1, count)), sharding.AXES))
 
 
-def check_batches(config: Config, prepared: pathlib.Path) -> None:
-    """The blocks of all processes, put together on the mesh, are the batch that one process would load."""
-    source, rows = RecordSource(prepared / "records", "train"), config.data.batch_size
-    mesh = sharding.make_mesh(config.mesh)
-    block = sharding.rows_of_process(mesh, rows)
+def check_batches(config: Config, prepared: pathlib.Path, mesh: Mesh) -> None:
+    """The rows of all processes, put together on the mesh, are the batch that one process would load."""
+    source, batch_size = RecordSource(prepared / "records", "train"), config.data.batch_size
+    rows = sharding.rows_of_process(mesh, batch_size)
     mine, whole = (
-        pipeline.dataset(source, tiny_run.TOKENS, config.data, config.seed, *of)[STEPS] for of in (block, (0, 1))
+        pipeline.dataset(source, tiny_run.TOKENS, config.data, config.seed, of)[STEPS] for of in (rows, None)
     )
-    together = multihost_utils.process_allgather(sharding.to_global(mine, mesh, rows), tiled=True)
+    together = multihost_utils.process_allgather(sharding.to_global(mine, rows, mesh, batch_size), tiled=True)
     for name, expected in whole.items():
         np.testing.assert_array_equal(together[name], expected, err_msg=name)
 

@@ -1,9 +1,13 @@
+import types
+import typing
+
 import jax
+import numpy as np
 import pytest
-from jax.sharding import AbstractMesh
+from jax.sharding import AbstractMesh, Mesh
 from jax.sharding import PartitionSpec as P
 
-from videobert_jax.config import MeshConfig
+from videobert_jax.config import ConfigError, MeshConfig
 from videobert_jax.training import sharding
 
 
@@ -46,6 +50,46 @@ def test_a_dimension_that_does_not_divide_is_named() -> None:
         sharding.placed(tree, abstract_mesh(1, 1, 2))
 
 
-def test_one_process_loads_the_whole_batch() -> None:
+class Hosted(typing.NamedTuple):
+    """A device of a process."""
+
+    process_index: int
+
+
+def hosted_mesh(sizes: tuple[int, int, int], processes: list[int]) -> Mesh:
+    """A mesh whose devices, in order, belong to these processes; only their owners can be asked for."""
+    devices = np.empty(len(processes), object)
+    devices[:] = [Hosted(process) for process in processes]
+    shape = dict(zip(sharding.AXES, sizes, strict=True))
+    return typing.cast(Mesh, types.SimpleNamespace(shape=shape, devices=devices.reshape(sizes)))
+
+
+@pytest.mark.parametrize(
+    ("sizes", "processes", "expected"),
+    [
+        ((1, 1, 1), [0], [tuple(range(16))]),
+        ((2, 2, 1), [0, 0, 1, 1], [tuple(range(8)), tuple(range(8, 16))]),
+        # Along a ring through both hosts, as JAX lays meshes on the torus of a TPU slice.
+        ((4, 2, 1), [0, 0, 1, 1, 1, 1, 0, 0], [(0, 1, 2, 3, 12, 13, 14, 15), tuple(range(4, 12))]),
+        ((1, 4, 1), [0, 1, 0, 1], [(0, 1, 2, 3, 8, 9, 10, 11), (4, 5, 6, 7, 12, 13, 14, 15)]),
+        # The tensor axis crosses two hosts: both load the rows that they share.
+        ((2, 1, 2), [0, 1, 1, 0], [tuple(range(16)), tuple(range(16))]),
+        ((2, 1, 2), [0, 1, 2, 2], [tuple(range(8)), tuple(range(8)), tuple(range(8, 16))]),
+    ],
+)
+def test_a_process_loads_the_rows_of_its_devices(sizes, processes, expected) -> None:
+    mesh = hosted_mesh(sizes, processes)
+    rows = [sharding.rows_of_process(mesh, 16, process_index=process) for process in range(max(processes) + 1)]
+    assert rows == expected
+
+
+def test_rows_that_do_not_divide_are_an_error() -> None:
+    with pytest.raises(ConfigError, match="a batch of 12 rows does not divide over data x fsdp = 4 devices x 2 micro"):
+        sharding.rows_of_process(hosted_mesh((2, 2, 1), [0] * 4), 12, accumulation=2)
+
+
+def test_rows_are_put_where_they_belong() -> None:
     mesh = sharding.make_mesh(MeshConfig(), jax.devices()[:1])
-    assert sharding.rows_of_process(mesh, 6) == (0, 1)
+    local = {"ids": np.arange(12).reshape(2, 6), "of": np.arange(24).reshape(2, 6, 2)}
+    for name, x in sharding.to_global(local, range(6), mesh, 6, axis=1).items():
+        np.testing.assert_array_equal(x, local[name])

@@ -40,29 +40,25 @@ def dataset(
     tokens: TokenSpace,
     config: DataConfig,
     seed: int,
-    process_index: int = 0,
-    process_count: int = 1,
+    rows: Sequence[int] | None = None,
 ) -> grain.MapDataset:
-    """The endless data set whose ``[step]`` is this process's block of rows of that step's global batch.
+    """The endless data set whose ``[step]`` is the global batch of that step, or `rows` of it in their order.
 
-    The blocks of all processes, one after the other, are bitwise the same for any `process_count`.
-
-    Raises ValueError if they do not divide the batch.
+    A row is bitwise the same whatever others are asked for. Raises ValueError for rows that a batch does not have.
     """
-    if not 0 <= process_index < process_count:
-        raise ValueError(f"process {process_index} of {process_count}")
-    if config.batch_size % process_count:
-        raise ValueError(
-            f"config.data.batch_size is {config.batch_size}, expected a multiple of the {process_count} processes"
-        )
-    row = functools.partial(
+    rows = range(config.batch_size) if rows is None else rows
+    if not rows or not all(0 <= row < config.batch_size for row in rows):
+        raise ValueError(f"rows {rows} of a batch of {config.batch_size} (config.data.batch_size)")
+    make = functools.partial(
         make_row, sampler=Sampler(tokens, config), masking=Masking(tokens, config), tokens=tokens, config=config
     )
-    return (
-        _groups(source, config, seed)
-        .random_map(row)
-        .batch(config.batch_size // process_count, drop_remainder=True)[process_index::process_count]
-    )
+    all_rows = _groups(source, config, seed).random_map(make)
+
+    def batch(step: int) -> Batch:
+        drawn = [all_rows[step * config.batch_size + row] for row in rows]
+        return {name: np.stack([one[name] for one in drawn]) for name in drawn[0]}
+
+    return grain.MapDataset.range(len(all_rows) // config.batch_size).map(batch)
 
 
 def _groups(source: RecordSource | Sequence[Record], config: DataConfig, seed: int) -> grain.MapDataset:
@@ -92,11 +88,10 @@ def validation_batches(
     tokens: TokenSpace,
     config: DataConfig,
     count: int,
-    process_index: int = 0,
-    process_count: int = 1,
+    rows: Sequence[int] | None = None,
 ) -> grain.MapDataset:
     """`count` held-out batches, drawn as those of training are, the same at every step of every run."""
-    return dataset(source, tokens, config, VALIDATION_SEED, process_index, process_count)[:count]
+    return dataset(source, tokens, config, VALIDATION_SEED, rows)[:count]
 
 
 def fill_rate(batches: Iterable[Batch]) -> float:

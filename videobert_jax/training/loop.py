@@ -6,6 +6,7 @@ step is already under way, so that the devices never wait for the host.
 import contextlib
 import pathlib
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -56,14 +57,14 @@ def train(
 
     # 2. The devices, and which rows of each batch this process loads.
     mesh = sharding.make_mesh(config.mesh)
-    rows = config.data.batch_size
-    block = sharding.rows_of_process(mesh, rows, config.optimizer.accumulation)
+    batch_size = config.data.batch_size
+    rows = sharding.rows_of_process(mesh, batch_size, config.optimizer.accumulation)
 
     # 3. The data: a batch for every step, and held-out ones, the same each time.
     tokens = TokenSpace.load(prepared / "tokens.json")
     source = RecordSource(prepared / "records", "train")
-    data = pipeline.dataset(source, tokens, config.data, config.seed, *block)
-    held_out = _held_out(config, RecordSource(prepared / "records", "validation"), tokens, mesh, block)
+    data = pipeline.dataset(source, tokens, config.data, config.seed, rows)
+    held_out = _held_out(config, RecordSource(prepared / "records", "validation"), tokens, mesh, rows)
 
     # 4. The functions, and the shape and the place of everything they take.
     program = make_program(config, tokens, mesh, {name: x[0] for name, x in held_out.items()})
@@ -99,7 +100,7 @@ def train(
             journal.say(f"train: from step {done} to {config.steps} on {devices}; {compilation}; {meter}")
             for step in range(done + 1, config.steps + 1):
                 watchdog.at(step)
-                batch = sharding.to_global(next(batches), mesh, rows)
+                batch = sharding.to_global(next(batches), rows, mesh, batch_size)
                 state, step_metrics = train_step(state, batch)
                 journal.dispatched(step, step_metrics)
                 stopping = step < config.steps and interruption.agreed()
@@ -118,11 +119,11 @@ def train(
     return metrics.summary(workdir / metrics.FILE)
 
 
-def _held_out(config: Config, source: RecordSource, tokens: TokenSpace, mesh: Mesh, block: tuple[int, int]) -> Batch:
+def _held_out(config: Config, source: RecordSource, tokens: TokenSpace, mesh: Mesh, rows: Sequence[int]) -> Batch:
     """The held-out batches together, as global arrays [batches, B, ...]."""
-    batches = pipeline.validation_batches(source, tokens, config.data, config.evaluation.batches, *block)
+    batches = pipeline.validation_batches(source, tokens, config.data, config.evaluation.batches, rows)
     stacked = jax.tree.map(lambda *arrays: np.stack(arrays), *batches)
-    return sharding.to_global(stacked, mesh, config.data.batch_size, axis=1)
+    return sharding.to_global(stacked, rows, mesh, config.data.batch_size, axis=1)
 
 
 def _flops(config: Config, tokens: TokenSpace) -> float:

@@ -6,6 +6,7 @@ XLA's partitioner: the program is written as for one device.
 """
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -91,28 +92,40 @@ def rows_of_device(mesh: Mesh, batch_size: int, accumulation: int = 1) -> int:
     return batch_size // shards
 
 
-def rows_of_process(mesh: Mesh, batch_size: int, accumulation: int = 1) -> tuple[int, int]:
-    """Which block of the global batch this process must load, as (index, number of blocks).
+def rows_of_process(
+    mesh: Mesh, batch_size: int, accumulation: int = 1, process_index: int | None = None
+) -> tuple[int, ...]:
+    """The rows of the global batch that a process, by default this one, must load for its devices, in rising order.
 
-    Usually its own one of as many as there are processes; processes that share rows, because the `tensor` axis crosses
-    them, load the same block. Raises ConfigError if the rows do not divide over the mesh, ValueError if this process's
-    are no contiguous block.
+    They need not follow on one another, for a mesh is laid along the wires between its devices and not host by host;
+    and processes that the `tensor` axis crosses load the same. Raises ConfigError if they do not divide over the mesh.
     """
     each = rows_of_device(mesh, batch_size, accumulation)
-    slices = batch_sharding(mesh).addressable_devices_indices_map((batch_size,)).values()
-    starts = sorted({rows[0].indices(batch_size)[0] for rows in slices if rows is not None})
-    size = each * len(starts)
-    if starts[-1] - starts[0] != size - each or starts[0] % size:
-        raise ValueError(f"process {jax.process_index()} holds {each} rows at each of {starts}: no contiguous block")
-    return starts[0] // size, batch_size // size
+    process_index = jax.process_index() if process_index is None else process_index
+    mine = [[device.process_index == process_index for device in shard] for shard in _shards(mesh)]
+    return tuple(
+        row for shard in np.flatnonzero(np.any(mine, axis=1)) for row in range(shard * each, (shard + 1) * each)
+    )
 
 
-def to_global(local: dict[str, np.ndarray], mesh: Mesh, batch_size: int, axis: int = 0) -> dict[str, jax.Array]:
-    """Global arrays with `batch_size` rows along `axis`, of which this process loaded its own block as `local`."""
+def to_global(
+    local: dict[str, np.ndarray], rows: Sequence[int], mesh: Mesh, batch_size: int, axis: int = 0
+) -> dict[str, jax.Array]:
+    """Global arrays with `batch_size` rows along `axis`, of which `local` holds those of `rows_of_process`."""
     sharding = NamedSharding(mesh, P(*(None,) * axis, *BATCH))
-    return {
-        name: jax.make_array_from_process_local_data(
-            sharding, rows, (*rows.shape[:axis], batch_size, *rows.shape[axis + 1 :])
-        )
-        for name, rows in local.items()
-    }
+    place_of = {row: place for place, row in enumerate(rows)}
+
+    def place(x: np.ndarray) -> jax.Array:
+        def shard(index: tuple[slice, ...] | None) -> np.ndarray:
+            assert index is not None  # it is of one of this process's devices
+            start, stop, _ = index[axis].indices(batch_size)
+            return x[(*index[:axis], slice(place_of[start], place_of[start] + stop - start))]
+
+        return jax.make_array_from_callback((*x.shape[:axis], batch_size, *x.shape[axis + 1 :]), sharding, shard)
+
+    return {name: place(x) for name, x in local.items()}
+
+
+def _shards(mesh: Mesh) -> np.ndarray:
+    """The devices [shards of the batch, devices that hold the same one]."""
+    return mesh.devices.reshape(mesh.shape["data"] * mesh.shape["fsdp"], -1)
