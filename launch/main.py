@@ -20,8 +20,9 @@ from absl import flags, logging
 from ml_collections import config_flags
 
 from videobert_jax import door
-from videobert_jax.config import Config
+from videobert_jax.config import Config, ConfigError
 from videobert_jax.prepare import pipeline as prepare
+from videobert_jax.training import goodput
 from videobert_jax.training import workdir as run_folder
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "What the run is: a file of configs/, with its argument.")
@@ -32,13 +33,14 @@ _COUNT = flags.DEFINE_integer("process_count", None, "How many processes there a
 _INDEX = flags.DEFINE_integer("process_index", None, "Which of them this is; else detected.", 0)
 _JOIN = flags.DEFINE_integer("join_seconds", 300, "How long to wait for all processes to join.", 1)
 _HEARTBEAT = flags.DEFINE_integer("heartbeat_seconds", 100, "A process silent for so long is lost, and all end.", 1)
+_PROFILE = flags.DEFINE_string("profile_steps", "", "FIRST:LAST, steps to trace into WORKDIR/profile, as 10:15.")
 _HANG = flags.DEFINE_float("hang_seconds", 900, "All end if training makes no progress for so long; 0: never.", 0)
 
 
 def main(_: list[str]) -> None:
     """Does the whole job. Raises on the first thing that is wrong, and so ends non-zero."""
     logging.set_verbosity(logging.WARNING)  # the libraries tell a lot
-    config = door.config_of(_CONFIG)
+    config, profile_steps = door.config_of(_CONFIG), _steps(_PROFILE.value)
     workdir = pathlib.Path(_WORKDIR.value)
     run_folder.check(config, workdir)  # before anything that takes minutes
     if config.model.init_from and not (workdir / "checkpoints").exists():
@@ -46,7 +48,11 @@ def main(_: list[str]) -> None:
 
         bert.require(pathlib.Path(config.model.init_from), config.model)
     several = _DISTRIBUTED.value or any(flag.value is not None for flag in (_COORDINATOR, _COUNT, _INDEX))
-    prepared = _join_and_prepare(config) if several else prepare.prepare(config)
+    if several:
+        _join()
+    starting = goodput.process_age()
+    prepared = _prepare_together(config) if several else prepare.prepare(config)
+    preparing = goodput.process_age() - starting
 
     # Only now: what is prepared is found without waiting for JAX.
     import jax
@@ -55,16 +61,32 @@ def main(_: list[str]) -> None:
 
     first = jax.process_index() == 0
     with processes.ending_together(), run_folder.working_in(workdir) if first else contextlib.nullcontext():
-        loop.train(config, workdir, prepared, _HANG.value)
+        before = goodput.process_age() - preparing
+        loop.train(config, workdir, prepared, _HANG.value, profile_steps, before)
         if first:
             final.judge(config, workdir, prepared)
         processes.wait("the first process has judged")
 
 
-def _join_and_prepare(config: Config) -> pathlib.Path:
+def _steps(text: str) -> range:
+    """The steps that "10:15" means, both included; none for "". Raises ConfigError for anything else."""
+    first, _, last = text.partition(":")
+    if not text:
+        return range(0)
+    if not (first.isdecimal() and last.isdecimal() and 1 <= int(first) <= int(last)):
+        raise ConfigError(f"--profile_steps is {text!r}, expected FIRST:LAST, numbers of steps such as 10:15")
+    return range(int(first), int(last) + 1)
+
+
+def _join() -> None:
     from videobert_jax.training import processes
 
     processes.join(_COORDINATOR.value, _COUNT.value, _INDEX.value, _JOIN.value, _HEARTBEAT.value)
+
+
+def _prepare_together(config: Config) -> pathlib.Path:
+    from videobert_jax.training import processes
+
     with processes.ending_together():
         return processes.first_before_others(lambda: prepare.prepare(config))
 

@@ -53,6 +53,11 @@ def test_an_interrupted_program_says_how_to_go_on(
             "--config.prepare.workers=-1",
             "config.prepare.workers is -1, expected a number in [0, 1024]; set ",
         ),
+        (
+            "main.py",
+            "--profile_steps=15:10",
+            "--profile_steps is '15:10', expected FIRST:LAST, numbers of steps such as",
+        ),
         ("prepare.py", "--config.model.foo=1", "config.model has no key 'foo'; the keys are dropout, dtype, "),
     ],
 )

@@ -7,13 +7,16 @@ import sys
 
 import pytest
 
-TESTS = pathlib.Path(__file__).parent.parent
+HERE = pathlib.Path(__file__).parent
+# For programs that tests start, and for Python 3.11's fork server, which does not take over `sys.path`.
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    filter(None, (str(HERE), str(HERE.parent / "training"), str(HERE.parent), os.getenv("PYTHONPATH")))
+)
 
 
 @pytest.fixture(scope="session")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     folder = tmp_path_factory.mktemp("distributed") / "prepared"
     script = "import pathlib, sys, tiny_run; tiny_run.write_prepared(pathlib.Path(sys.argv[1]))"
-    path = os.pathsep.join(map(str, (TESTS, TESTS / "training", os.environ.get("PYTHONPATH", ""))))
-    subprocess.run([sys.executable, "-c", script, str(folder)], check=True, env={**os.environ, "PYTHONPATH": path})
+    subprocess.run([sys.executable, "-c", script, str(folder)], check=True)
     return folder

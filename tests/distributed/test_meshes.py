@@ -11,7 +11,6 @@ import pytest
 
 from videobert_jax.training import metrics
 
-TESTS = pathlib.Path(__file__).parent.parent
 WORKER = pathlib.Path(__file__).with_name("worker.py")
 # Sums are taken in another order on every mesh, so float32 results differ in their last digits; the updates of Adam,
 # which divide by the gradient's own size, let these grow from step to step.
@@ -21,7 +20,6 @@ TOLERANCE = 1e-4  # relative
 def start(devices: int, *arguments: str) -> subprocess.Popen[str]:
     environment = {
         **os.environ,
-        "PYTHONPATH": os.pathsep.join(map(str, (TESTS, TESTS / "training", os.environ.get("PYTHONPATH", "")))),
         # Compilation is most of the time, and half of it is optimisation.
         "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices} --xla_backend_optimization_level=0",
     }

@@ -62,7 +62,9 @@ def test_asked_to_stop_a_run_saves_the_step_it_is_at(
             loop.train(config, tmp_path, prepared)
     assert caught.value.code == interruption.EXIT_CODE == 75
     assert "asked to stop, saved step 3; the same command goes on" in capsys.readouterr().err
-    assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["3"]
+    (checkpoint,) = (tmp_path / "checkpoints").iterdir()
+    assert checkpoint.name == "3"
+    assert not (checkpoint / "metrics").exists()  # no held-out loss was measured here
     assert signal.getsignal(signal.SIGTERM) == before
 
     loop.train(config, tmp_path, prepared)

@@ -1,5 +1,6 @@
 import json
 import pathlib
+import re
 import shutil
 from typing import Any
 
@@ -10,7 +11,7 @@ import tiny_run
 
 from videobert_jax.config import ConfigError
 from videobert_jax.data.records import RecordError, RecordSource
-from videobert_jax.training import loop, metrics, non_finite
+from videobert_jax.training import goodput, loop, metrics, non_finite, profiling
 from videobert_jax.training.program import Program
 from videobert_jax.training.state import TrainState
 
@@ -27,15 +28,31 @@ def test_a_run_learns_and_a_complete_one_is_left_alone(
     assert [line["step"] for line in trained] == list(range(1, 13))
     assert [line["step"] for line in held_out] == [2, 4, 6, 8, 10, 12]
     assert held_out[-1]["held_out/loss"] < held_out[0]["held_out/loss"] - 0.1
-    assert trained[-1]["timing"].keys() == {"seconds", "tokens_per_second", "mfu"}
+    assert trained[-1]["timing"].keys() == {"seconds", "tokens_per_second", "mfu", "input_wait", "goodput"}
+    assert all(0 <= line["timing"]["input_wait"] < 1 for line in trained)
+    (life,) = goodput.read(tmp_path)
+    assert (life.first, life.last) == (0, 12)
+    assert all(spent > 0 for spent in life.seconds.values()), life.seconds
     assert trained[0]["fill"] > 0.8
     assert summary["step"] == 12
     assert summary["held_out/loss"] == held_out[-1]["held_out/loss"]
-    assert "train: step 12/12, loss" in capsys.readouterr().err
+    shown = capsys.readouterr().err
+    assert "train: step 12/12, loss" in shown
+    assert re.search(r"train: goodput \d+\.\d% of \d+ s in 1 start; ", shown)
 
     before = (tmp_path / metrics.FILE).read_bytes()
     assert loop.train(config, tmp_path, prepared) == summary
     assert (tmp_path / metrics.FILE).read_bytes() == before
+
+
+def test_steps_are_traced_on_request(prepared: pathlib.Path, cache: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    config = tiny_run.tiny_config(cache, steps=4)
+    loop.train(config, tmp_path, prepared, profile_steps=range(2, 4))
+    (trace,) = (tmp_path / profiling.FOLDER).rglob("*.xplane.pb")
+    planes = jax.profiler.ProfileData.from_file(str(trace)).planes
+    names = [event.name for plane in planes for line in plane.lines for event in line.events]
+    steps = [name for name in names if name.startswith("train")]
+    assert len(steps) == 2, steps
 
 
 def test_what_is_not_finite_is_never_saved_or_logged(prepared, cache, tmp_path, monkeypatch) -> None:

@@ -64,6 +64,10 @@ class Checkpoints:
         metrics = None if held_out_loss is None else {METRIC: held_out_loss}
         self._manager.save(step, args=args, metrics=metrics, force=True)
 
+    def wait(self) -> None:
+        """Returns when the last one is written. An error of that is raised here."""
+        self._manager.wait_until_finished()
+
     def restore(self, abstract: TrainState) -> TrainState | None:
         """The newest checkpoint that can be read, placed as `abstract` says (shapes with shardings); None without any.
 

@@ -7,6 +7,7 @@ import jax
 
 from videobert_jax.objectives.objective import Metrics
 from videobert_jax.training.console import Console
+from videobert_jax.training.goodput import Goodput
 from videobert_jax.training.metrics import MetricsWriter
 from videobert_jax.training.non_finite import finite_means
 from videobert_jax.training.throughput import Meter
@@ -15,9 +16,12 @@ from videobert_jax.training.throughput import Meter
 class Journal:
     """Reads the metrics of a step when the next one is under way, so that the devices never wait for the host."""
 
-    def __init__(self, workdir: pathlib.Path, done: int, steps: int, log_every: int, meter: Meter) -> None:
+    def __init__(
+        self, workdir: pathlib.Path, done: int, steps: int, log_every: int, meter: Meter, goodput: Goodput
+    ) -> None:
         """Opens the journal of a run with `done` of `steps` updates made; only the first process writes it."""
-        self._steps, self._log_every, self._meter = steps, log_every, meter
+        self._done, self._steps, self._log_every = done, steps, log_every
+        self._meter, self._goodput = meter, goodput
         first = jax.process_index() == 0
         self._writer = MetricsWriter(workdir, done) if first else None
         self._console = Console(done, steps, shown=first)
@@ -31,6 +35,8 @@ class Journal:
         self._console.close()
         if self._writer:
             self._writer.close()
+            self._goodput.at(self._done)
+            self.say(f"train: {self._goodput}")
 
     def dispatched(self, step: int, metrics: Metrics) -> None:
         """Takes the metrics of a step that is under way, and reports those of the step before."""
@@ -46,9 +52,12 @@ class Journal:
         metrics = jax.device_get(metrics)
         values = finite_means(step, metrics, self._before)
         self._before = metrics
+        self._done = step
         self._meter.add(float(metrics["fill"][0]))
         if step % self._log_every == 0 or step == self._steps:
             timing = self._meter.read()
+            if self._writer:
+                timing["goodput"] = self._goodput.at(step)
             self._write(step, values, timing)
             self._console.update(step, values, timing)
 
@@ -64,10 +73,6 @@ class Journal:
         """Returns once every line is on the disk: a checkpoint of this step may follow."""
         if self._writer:
             self._writer.sync()
-
-    def restart_clock(self) -> None:
-        """What took time since the last step was no training."""
-        self._meter.restart()
 
     def say(self, text: str) -> None:
         """Shows a line to whoever watches."""

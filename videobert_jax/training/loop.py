@@ -22,8 +22,10 @@ from videobert_jax.tokens import TokenSpace
 from videobert_jax.training import first_values, metrics, non_finite, sharding
 from videobert_jax.training.checkpoints import Checkpoints
 from videobert_jax.training.compilation import enable_cache, memory
+from videobert_jax.training.goodput import Clock, Goodput
 from videobert_jax.training.interruption import Interrupted, Interruption
 from videobert_jax.training.journal import Journal
+from videobert_jax.training.profiling import Profiler
 from videobert_jax.training.program import make_program
 from videobert_jax.training.step import Batch
 from videobert_jax.training.throughput import Meter, measure_peak
@@ -32,7 +34,12 @@ from videobert_jax.training.workdir import open_workdir
 
 
 def train(
-    config: Config, workdir: pathlib.Path, prepared: pathlib.Path, hang_seconds: float = HANG_SECONDS
+    config: Config,
+    workdir: pathlib.Path,
+    prepared: pathlib.Path,
+    hang_seconds: float = HANG_SECONDS,
+    profile_steps: range = range(0),
+    before: float = 0.0,
 ) -> dict[str, Any]:
     """Trains from the newest checkpoint of `workdir`, or from the start, to `config.steps`; not at all if it is there.
 
@@ -41,6 +48,8 @@ def train(
       workdir: folder of the run; `workdir.py` says which config it takes.
       prepared: folder of prepared data, with `tokens.json` and `records/`.
       hang_seconds: a process without progress for so long ends; see `watchdog.py`.
+      profile_steps: of these a trace is written; see `profiling.py`.
+      before: seconds that this process took to come here, for the account in `goodput.py`.
 
     Returns:
       The newest value of every metric.
@@ -50,6 +59,8 @@ def train(
       NonFiniteError: the loss or a norm is not finite; no such state is saved.
       Interrupted: the run was asked to stop, and its state is saved.
     """
+    clock = Clock(before)
+
     # 1. The folder of the run, before anything takes time.
     check(config)
     open_workdir(config, workdir, prepared, writing=jax.process_index() == 0)
@@ -86,33 +97,43 @@ def train(
 
         # 6. Compiled ahead, so that what does not fit is known now; and the peak that the speed is compared with.
         start = time.perf_counter()
-        train_step, eval_step = program.compile_train_step(), program.compile_eval_step(held_out)
+        with clock.on("compile"):
+            train_step, eval_step = program.compile_train_step(), program.compile_eval_step(held_out)
         compilation = f"compiled in {time.perf_counter() - start:.1f} s, {memory(train_step)}"
-        meter = Meter(_flops(config, tokens), measure_peak(mesh, config.model.dtype))
+        meter = Meter(_flops(config, tokens), measure_peak(mesh, config.model.dtype), clock)
 
         # 7. The steps.
         with (
-            Journal(workdir, done, config.steps, config.log_every, meter) as journal,
+            Journal(workdir, done, config.steps, config.log_every, meter, Goodput(workdir, done, clock)) as journal,
             contextlib.closing(pipeline.batches(data, done, config.data)) as batches,
+            Profiler(workdir, profile_steps, journal.catch_up) as profiler,
             non_finite.written_down(workdir, config, source, program.state.params),
+            clock.on("step"),
         ):
             devices = f"{mesh.size} x {mesh.devices.flat[0].device_kind}"
             journal.say(f"train: from step {done} to {config.steps} on {devices}; {compilation}; {meter}")
             for step in range(done + 1, config.steps + 1):
                 watchdog.at(step)
-                batch = sharding.to_global(next(batches), rows, mesh, batch_size)
-                state, step_metrics = train_step(state, batch)
-                journal.dispatched(step, step_metrics)
+                with profiler.at(step):
+                    with clock.on("input"):
+                        batch = sharding.to_global(next(batches), rows, mesh, batch_size)
+                    state, step_metrics = train_step(state, batch)
+                    journal.dispatched(step, step_metrics)
                 stopping = step < config.steps and interruption.agreed()
                 saving = step % config.checkpoint.every == 0 or step == config.steps
                 evaluating = saving or step % config.evaluation.every == 0
+                loss = None
                 if evaluating or stopping:
                     journal.catch_up()
-                    loss = journal.held_out(step, eval_step(state.params, held_out)) if evaluating else None
-                    if saving or stopping:
+                if evaluating:
+                    with clock.on("evaluation"):
+                        loss = journal.held_out(step, eval_step(state.params, held_out))
+                if saving or stopping:
+                    with clock.on("checkpoint"):
                         journal.sync()
                         checkpoints.save(step, state, loss)
-                    journal.restart_clock()
+                        if stopping or step == config.steps:
+                            checkpoints.wait()
                 if stopping:
                     journal.say(f"train: asked to stop, saved step {step}; the same command goes on")
                     raise Interrupted

@@ -11,6 +11,8 @@ import jax.numpy as jnp
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
+from videobert_jax.training.goodput import Clock
+
 CALLS = 5  # the fastest counts
 
 
@@ -37,16 +39,12 @@ def measure_peak(mesh: Mesh, dtype: str) -> float:
 
 
 class Meter:
-    """Counts steps and tokens between two readings; whatever else takes time is left out by a `restart`."""
+    """Counts steps and tokens between two readings; time that the clock gives to other phases is left out."""
 
-    def __init__(self, step_flops: float, peak: float) -> None:
+    def __init__(self, step_flops: float, peak: float, clock: Clock) -> None:
         """`step_flops`: model FLOPs of a step; `peak`: FLOP/s of all devices together."""
-        self._step_flops, self._peak = step_flops, peak
-        self.restart()
-
-    def restart(self) -> None:
-        """Begins a new interval now."""
-        self._start, self._steps, self._tokens = time.perf_counter(), 0, 0.0
+        self._step_flops, self._peak, self._clock = step_flops, peak, clock
+        self._begin()
 
     def add(self, tokens: float) -> None:
         """Counts a finished step with so many tokens that are no padding."""
@@ -54,15 +52,21 @@ class Meter:
         self._tokens += tokens
 
     def read(self) -> dict[str, float]:
-        """Means over the interval, and a new one begins: seconds of a step, tokens per second, MFU (0 to 1)."""
-        elapsed = time.perf_counter() - self._start
+        """Means since the last reading: seconds of a step, tokens per second, MFU and the input's share (0 to 1)."""
+        before, now = self._start, self._clock.read()
+        waited = now["input"] - before["input"]
+        elapsed = now["step"] - before["step"] + waited
         reading = {
             "seconds": elapsed / self._steps,
             "tokens_per_second": self._tokens / elapsed,
             "mfu": self._steps * self._step_flops / (elapsed * self._peak),
+            "input_wait": waited / elapsed,
         }
-        self.restart()
+        self._begin()
         return reading
+
+    def _begin(self) -> None:
+        self._start, self._steps, self._tokens = self._clock.read(), 0, 0.0
 
     def __str__(self) -> str:
         return f"{self._step_flops / 1e9:,.1f} GFLOP a step, {self._peak / 1e9:,.1f} GFLOP/s measured matmul peak"

@@ -1,0 +1,88 @@
+"""Where the time of a run goes, over all of its starts."""
+
+import pathlib
+import subprocess
+import sys
+import time
+
+import pytest
+
+from videobert_jax.training import goodput
+from videobert_jax.training.goodput import Clock, Goodput, Life
+
+
+class Time:
+    """A clock that moves when it is told to."""
+
+    now = 100.0
+
+    def perf_counter(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock_time(monkeypatch: pytest.MonkeyPatch) -> Time:
+    fake = Time()
+    monkeypatch.setattr(goodput.time, "perf_counter", fake.perf_counter)
+    return fake
+
+
+def seconds(**of: float) -> dict[str, float]:
+    return dict.fromkeys(goodput.PHASES, 0.0) | of
+
+
+def test_every_second_is_of_one_phase(clock_time: Time) -> None:
+    clock = Clock(before=3.0)
+    clock_time.now += 1
+    with pytest.raises(KeyError), clock.on("step"):
+        clock_time.now += 10
+        with clock.on("input"):
+            clock_time.now += 0.5
+            assert clock.read() == seconds(restart=4, step=10, input=0.5)
+        clock_time.now += 20
+        raise KeyError
+    clock_time.now += 7
+    assert clock.read() == seconds(restart=11, step=30, input=0.5)
+
+
+def test_what_is_done_again_was_lost() -> None:
+    lives = [
+        Life(0, 8, seconds(step=80, compile=20)),  # killed; the newest checkpoint is of step 6
+        Life(6, 6, seconds(restart=40)),  # killed before its first step
+        Life(6, 10, seconds(step=40, input=10, restart=10)),
+    ]
+    expected = {"step": 0.5, "lost": 0.1, "compile": 0.1, "restart": 0.25, "input": 0.05}
+    assert goodput.shares(lives) == pytest.approx(seconds() | expected)
+    assert goodput.shares([]) == seconds() | {"lost": 0.0}
+
+
+def test_a_start_that_goes_further_back_than_the_one_before_it_loses_all_of_that() -> None:
+    """As when a damaged checkpoint is passed over."""
+    lives = [Life(4, 8, seconds(step=40)), Life(0, 8, seconds(step=80))]
+    assert goodput.shares(lives)["lost"] == pytest.approx(40 / 120)
+
+
+def test_a_run_tells_of_all_its_lives(tmp_path: pathlib.Path, clock_time: Time) -> None:
+    for first, last in ((0, 4), (4, 10)):
+        clock = Clock(before=2.0)
+        run = Goodput(tmp_path, first, clock)
+        with clock.on("step"):
+            clock_time.now += 9.0 * (last - first)
+            share = run.at(last)
+    assert share == 90 / 94
+    assert goodput.read(tmp_path) == [Life(0, 4, seconds(step=36, restart=2)), Life(4, 10, seconds(step=54, restart=2))]
+    assert str(run) == "goodput 95.7% of 94 s in 2 starts; restart 4.3%"
+
+
+@pytest.mark.parametrize("text", ["", "nonsense", "{}", '[{"first": 0}]', "[1]"])
+def test_an_account_that_cannot_be_read_begins_anew(tmp_path: pathlib.Path, text: str) -> None:
+    (tmp_path / goodput.FILE).write_text(text)
+    assert goodput.read(tmp_path) == []
+
+
+@pytest.mark.skipif(not pathlib.Path("/proc/self/stat").exists(), reason="only Linux tells when a process began")
+def test_the_age_of_a_process_is_from_its_start() -> None:
+    began = time.monotonic()
+    script = "import time; time.sleep(0.3); from videobert_jax.training import goodput; print(goodput.process_age())"
+    age = float(subprocess.run([sys.executable, "-c", script], capture_output=True, check=True).stdout)
+    assert 0.3 <= age <= time.monotonic() - began + 0.01  # in ticks of a hundredth

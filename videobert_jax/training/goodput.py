@@ -1,0 +1,118 @@
+"""Goodput: the share of a run's time that its steps took, and what took the rest, over all starts of it.
+
+Every second of a process is of one phase:
+  restart: from its start to its first step, but for compiling: joining the others, finding the data, restoring;
+  compile: the step and the evaluation;
+  input: waiting for a batch and placing it, which is lost only as far as the devices have nothing left to do;
+  step: all other time of the loop, in which the host waits for the devices;
+  checkpoint, evaluation: what the loop waits for them.
+A step that is done again, because a process was killed after its last checkpoint, was of no use: it is `lost`.
+"""
+
+import contextlib
+import dataclasses
+import itertools
+import json
+import os
+import pathlib
+import time
+from collections.abc import Iterator, Sequence
+
+FILE = "goodput.json"
+PHASES = ("step", "input", "compile", "checkpoint", "evaluation", "restart")
+
+
+def process_age() -> float:
+    """Seconds since this process began, what was imported until now included; 0 where Linux's /proc is not."""
+    try:
+        began = int(pathlib.Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
+    except OSError:
+        return 0.0
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - began / os.sysconf("SC_CLK_TCK")
+
+
+class Clock:
+    """Gives every second to the phase that it is in."""
+
+    def __init__(self, before: float = 0.0) -> None:
+        """Starts in the phase "restart", of which `before` seconds have passed."""
+        self._seconds = dict.fromkeys(PHASES, 0.0) | {"restart": before}
+        self._phase, self._since = "restart", time.perf_counter()
+
+    @contextlib.contextmanager
+    def on(self, phase: str) -> Iterator[None]:
+        """The body is of that phase, but for what it gives to others."""
+        outer = self._phase
+        self._turn_to(phase)
+        try:
+            yield
+        finally:
+            self._turn_to(outer)
+
+    def read(self) -> dict[str, float]:
+        """The seconds of every phase until now."""
+        self._turn_to(self._phase)
+        return dict(self._seconds)
+
+    def _turn_to(self, phase: str) -> None:
+        now = time.perf_counter()
+        self._seconds[self._phase] += now - self._since
+        self._phase, self._since = phase, now
+
+
+@dataclasses.dataclass
+class Life:
+    """What one process, from its start to its end, did for the run: steps `first` + 1 to `last`, in so many seconds."""
+
+    first: int
+    last: int
+    seconds: dict[str, float]
+
+
+class Goodput:
+    """The lives of a run, `WORKDIR/goodput.json`; of several processes the first tells for all."""
+
+    def __init__(self, workdir: pathlib.Path, done: int, clock: Clock) -> None:
+        """A life begins with `done` updates made."""
+        self._path, self._clock, self._before = workdir / FILE, clock, read(workdir)
+        self._life = Life(done, done, clock.read())
+
+    def at(self, step: int) -> float:
+        """Writes how far this life is, and returns the goodput of the run so far."""
+        self._life = Life(self._life.first, step, self._clock.read())
+        lives = [*self._before, self._life]
+        new = self._path.with_suffix(".new")
+        new.write_text(json.dumps([dataclasses.asdict(life) for life in lives], indent=1) + "\n")
+        new.replace(self._path)
+        return shares(lives)["step"]
+
+    def __str__(self) -> str:
+        lives = [*self._before, self._life]
+        parts = sorted(shares(lives).items(), key=lambda part: -part[1])
+        rest = ", ".join(f"{phase} {share:.1%}" for phase, share in parts if phase != "step" and share >= 0.0005)
+        total = sum(sum(life.seconds.values()) for life in lives)
+        starts = f"{len(lives)} start{'s' * (len(lives) > 1)}"
+        return f"goodput {shares(lives)['step']:.1%} of {total:,.0f} s in {starts}; {rest}"
+
+
+def read(workdir: pathlib.Path) -> list[Life]:
+    """The lives of the run in `workdir`, the first first; none if they are not known."""
+    try:
+        return [Life(**life) for life in json.loads((workdir / FILE).read_text())]
+    except (OSError, ValueError, TypeError):  # it tells of a run, which does not depend on it
+        return []
+
+
+def shares(lives: Sequence[Life]) -> dict[str, float]:
+    """The share of every phase, and of "lost", in the time of all lives; their sum is 1."""
+    seconds = {phase: sum(life.seconds[phase] for life in lives) for phase in PHASES}
+    lost = sum(_lost(life, next_life) for life, next_life in itertools.pairwise(lives))
+    seconds |= {"step": seconds["step"] - lost, "lost": lost}
+    total = sum(seconds.values()) or 1.0
+    return {phase: of / total for phase, of in seconds.items()}
+
+
+def _lost(life: Life, next_life: Life) -> float:
+    """Seconds of the steps that the next life does again."""
+    again = max(life.last - max(next_life.first, life.first), 0)
+    return again * life.seconds["step"] / max(life.last - life.first, 1)

@@ -1,0 +1,37 @@
+"""A trace of some steps, on request, for TensorBoard's profile plugin, XProf or Perfetto."""
+
+import contextlib
+import pathlib
+from collections.abc import Callable, Iterator
+
+import jax
+
+FOLDER = "profile"
+
+
+class Profiler:
+    """Traces `steps` in the first process, what the host does and what its devices do, into `WORKDIR/profile`."""
+
+    def __init__(self, workdir: pathlib.Path, steps: range, wait: Callable[[], None]) -> None:
+        """`wait` returns when all steps that were dispatched are done."""
+        self._folder, self._wait = workdir / FOLDER, wait
+        self._trace, self._tracing = contextlib.ExitStack(), False
+        self._steps = steps if jax.process_index() == 0 else range(0)
+
+    def __enter__(self) -> "Profiler":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._trace.close()
+
+    @contextlib.contextmanager
+    def at(self, step: int) -> Iterator[None]:
+        """The body dispatches a step. A run that is resumed amid `steps` traces the rest of them."""
+        if step in self._steps and not self._tracing:
+            self._trace.enter_context(jax.profiler.trace(self._folder))
+            self._tracing = True
+        with jax.profiler.StepTraceAnnotation("train", step_num=step):
+            yield
+        if self._steps and step == self._steps[-1]:
+            self._wait()
+            self._trace.close()
