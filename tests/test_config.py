@@ -52,7 +52,7 @@ def test_bad_values_are_named(values: dict, message: str) -> None:
         ("stesp", r"^config has no key 'stesp'; did you mean config\.steps\? The keys are checkpoint, data, "),
         ("model.num_layer", r"^config\.model has no key 'num_layer'; did you mean config\.model\.num_layers"),
         ("model.learning_rate", r"no key 'learning_rate'; did you mean config\.optimizer\.learning_rate\? The keys"),
-        ("model.foo", r"^config\.model has no key 'foo'; the keys are dropout, dtype, "),
+        ("model.foo", r"^config\.model has no key 'foo'; the keys are activation, attention, "),
         ("steps.foo", r"^config\.steps is a single value; it has no key 'foo'$"),
     ],
 )

@@ -103,7 +103,9 @@ def test_the_hardware_chooses(platform: str, length: int, dtype: str, expected: 
 def test_cudnn_is_asked_for_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
     """It runs on GPUs only."""
     asked: list[Any] = []
-    monkeypatch.setattr(jax.nn, "dot_product_attention", lambda *args, implementation, **_: asked.append(implementation))
+    monkeypatch.setattr(
+        jax.nn, "dot_product_attention", lambda *args, implementation, **_: asked.append(implementation)
+    )
     values, ids = arrays(128)
     for implementation in ("cudnn", "xla", "auto"):
         attend(*values[:3], ids, implementation)

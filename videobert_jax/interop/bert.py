@@ -226,7 +226,11 @@ def _require_bert(config: ModelConfig) -> None:
 
 def _require_same(settings: Mapping[str, Any], config: ModelConfig, folder: pathlib.Path) -> None:
     expected = {theirs: getattr(config, ours) for ours, theirs in SIZES.items()}
-    expected |= {"hidden_act": ACTIVATIONS[config.activation], "position_embedding_type": "absolute", "model_type": "bert"}
+    expected |= {
+        "hidden_act": ACTIVATIONS[config.activation],
+        "position_embedding_type": "absolute",
+        "model_type": "bert",
+    }
     expected |= {"layer_norm_eps": NORM_EPSILON, "type_vocab_size": 2}
     # What a checkpoint leaves out has BERT's usual value, and that is what we have, but for the sizes.
     found = {name: settings.get(name, None if name in SIZES.values() else value) for name, value in expected.items()}

@@ -1,10 +1,10 @@
 """Multi-head self-attention among the tokens of one packed sequence, by the kernel that the hardware has."""
 
 import dataclasses
+from collections.abc import Callable
 
 import flax.linen as nn
 import jax
-import jax.numpy as jnp
 from jax.experimental.pallas.ops.tpu.splash_attention import splash_attention_kernel as splash
 from jax.experimental.pallas.ops.tpu.splash_attention import splash_attention_mask as splash_mask
 from jax.sharding import PartitionSpec as P
@@ -57,7 +57,12 @@ def attend(
         return _by_kernel(implementation, query, key, value, sequence_ids)
     mask = (sequence_ids[:, :, None] == sequence_ids[:, None, :])[:, None]
     return jax.nn.dot_product_attention(
-        saved(query), saved(key), saved(value), mask=mask, scale=1.0, implementation="cudnn" if implementation == "cudnn" else "xla"
+        saved(query),
+        saved(key),
+        saved(value),
+        mask=mask,
+        scale=1.0,
+        implementation="cudnn" if implementation == "cudnn" else "xla",
     )
 
 
@@ -77,12 +82,10 @@ def resolved(config: ModelConfig, platform: str, length: int) -> ModelConfig:
     return dataclasses.replace(config, attention=best(platform, length, config.dtype))
 
 
-def _by_kernel(
-    name: str, query: jax.Array, key: jax.Array, value: jax.Array, sequence_ids: jax.Array
-) -> jax.Array:
+def _by_kernel(name: str, query: jax.Array, key: jax.Array, value: jax.Array, sequence_ids: jax.Array) -> jax.Array:
     """A Pallas kernel on [B, S, H, C]; under a mesh each device runs it on its own rows and heads."""
     to, back = ((0, 2, 3, 1), (0, 3, 1, 2)) if name == "rows" else ((0, 2, 1, 3), (0, 2, 1, 3))
-    kernel = row_attention if name == "rows" else jax.vmap(_splash)
+    kernel: Callable[..., jax.Array] = row_attention if name == "rows" else jax.vmap(_splash)
     if not jax.sharding.get_abstract_mesh().empty:  # XLA's partitioner cannot split a kernel
         by_head = P(*ROWS, HEADS)
         kernel = jax.shard_map(kernel, in_specs=(by_head, by_head, by_head, ROWS), out_specs=by_head, check_vma=False)

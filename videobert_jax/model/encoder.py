@@ -51,9 +51,7 @@ class Encoder(nn.Module):
     config: ModelConfig
 
     @nn.compact
-    def __call__(
-        self, x: jax.Array, positions: jax.Array, sequence_ids: jax.Array, deterministic: bool
-    ) -> jax.Array:
+    def __call__(self, x: jax.Array, positions: jax.Array, sequence_ids: jax.Array, deterministic: bool) -> jax.Array:
         """Maps x [B, S, D] to [B, S, D]; positions in their sequence, and sequences, are int32 [B, S]."""
         layers = nn.scan(
             _rematerialised(self.config.remat),

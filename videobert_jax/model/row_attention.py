@@ -7,7 +7,6 @@ its size, in memory and on the way there. The products around attention read and
 The backward pass computes the probabilities again, from the logarithm of their sums (Dao et al. 2022, section 3.1).
 """
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -42,7 +41,7 @@ def row_attention(query: jax.Array, key: jax.Array, value: jax.Array, sequence_i
 
 
 def _forward(query: jax.Array, key: jax.Array, value: jax.Array, ids: jax.Array) -> tuple[jax.Array, Residuals]:
-    rows, heads, channels, length = query.shape
+    rows, heads, _, length = query.shape
     out, sums = _call(
         _forward_kernel,
         (query, key, value),
@@ -128,9 +127,7 @@ def _call(
         grid=(rows, heads // group),
         in_specs=[*id_blocks, *map(block, inputs)],
         out_specs=[block(x) for x in outputs],
-        compiler_params=pltpu.CompilerParams(
-            dimension_semantics=("parallel", "arbitrary"), vmem_limit_bytes=MEMORY
-        ),
+        compiler_params=pltpu.CompilerParams(dimension_semantics=("parallel", "arbitrary"), vmem_limit_bytes=MEMORY),
         cost_estimate=pl.CostEstimate(
             flops=2 * products * channels * scores,
             transcendentals=scores,
