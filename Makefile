@@ -28,6 +28,7 @@ lint: $(STAMP)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/shellcheck launch/*.sh .ci/run
 
 format: $(STAMP)
 	$(BIN)/ruff check --fix
