@@ -165,6 +165,7 @@ def test_a_host_starts_one_run_and_says_how_it_is(tmp_path: pathlib.Path) -> Non
         tmp_path / "python", 'echo "step 7 of $2"; touch up; trap "exit 75" TERM; while true; do sleep 0.1; done'
     )
     assert call("host_state", cwd=tmp_path).stdout.startswith("nothing runs on ")
+    (tmp_path / "run.code").write_text("1\n")  # of an earlier one
     assert call("host_start", "--config=a b", cwd=tmp_path, PYTHON=python).returncode == 0
     wait_for(tmp_path / "up")
     again = call("host_start", cwd=tmp_path, PYTHON=python)
@@ -197,6 +198,7 @@ esac"""
     anew = ["queued-resources delete", "queued-resources create"]
     setup = ["tpu-vm scp", "tpu-vm ssh", "tpu-vm ssh host_setup", "tpu-vm ssh host_start"]
     assert done == [*anew, *setup, *setup]
+    assert (tmp_path / "states").read_text() == ""  # a slice on its way was not asked how the run is
     assert result.stdout.endswith("the run has ended with 0; delete gives the slice back\n")
 
 
