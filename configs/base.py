@@ -67,6 +67,10 @@ def get_config(size: str = "tiny") -> ConfigDict:
         config.checkpoint.every = 400
         config.evaluation.every = 400
     else:
+        # Of each layer the backward pass reads the products and computes the rest again: on a TPU memory is slower.
+        # Layers one after the other, not in a loop, let their results lie where they are; it takes longer to compile.
+        config.model.remat = "dots"
+        config.model.unroll = config.model.num_layers
         config.steps = 20_000
         config.optimizer.learning_rate = {"small": 5e-4, "base": 1e-4, "large": 5e-5}[size]
         config.optimizer.warmup_steps = 1000

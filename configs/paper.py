@@ -68,11 +68,18 @@ def get_config() -> ConfigDict:
     config.model.max_positions = 512  # BERT
     config.model.dropout = 0.1  # BERT
     config.model.init_std = 0.02  # BERT; of what no checkpoint has: the alignment head
+    config.model.norm = "post"  # BERT
+    config.model.positions = "learned"  # BERT
+    config.model.activation = "gelu"  # BERT
+    config.model.gated = False  # BERT
+    config.model.use_bias = True  # BERT
     config.model.init_from = "bert-large-uncased"  # quoted: BERT's released weights; which: unknown; name your folder
     config.model.text_rows = "frozen"  # quoted: the input embeddings are frozen; so is the tied softmax: unknown
     config.model.visual_rows = "frozen"  # quoted: from the centroids' features, and frozen
     config.model.visual_scale = 1.0  # unknown; as large as BERT's own rows. The paper takes the features themselves
     config.model.dtype = "bfloat16"  # unknown; what a TPU multiplies in
+    config.model.remat = "dots"  # ours; see configs/base.py
+    config.model.unroll = 24  # ours; likewise
 
     # The losses: a weighted sum.
     config.objective.text = 1.0  # unknown
@@ -82,7 +89,8 @@ def get_config() -> ConfigDict:
     # The optimizer.
     config.steps = 500_000  # quoted: 0.5 million, about 8 epochs
     config.data.batch_size = 128  # quoted; of sequences there, of rows that hold several here
-    config.optimizer.learning_rate = 1e-5  # quoted: Adam
+    config.optimizer.name = "adamw"  # quoted: Adam; decay as in BERT
+    config.optimizer.learning_rate = 1e-5  # quoted
     config.optimizer.warmup_steps = 0  # quoted: linear decay; of a warm-up nothing is said
     config.optimizer.beta1 = 0.9  # BERT
     config.optimizer.beta2 = 0.999  # BERT

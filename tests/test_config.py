@@ -125,7 +125,7 @@ def test_every_number_of_the_recipe_names_its_source() -> None:
 def test_the_recipe_leaves_no_value_of_what_is_learnt_to_a_default() -> None:
     text = (ROOT / "configs" / "paper.py").read_text()
     where = {"data.videos", "data.transcripts", "data.annotations", "data.cache", "data.read_threads", "data.prefetch"}
-    how = {"model.remat", "model.unroll", "optimizer.accumulation"}
+    how = {"model.attention", "optimizer.accumulation"}
     learnt = ("data.", "model.", "objective.", "optimizer.")
     fields = {key for key in config_lib.flat(config_lib.Config()) if key.startswith(learnt)}
     assert {key for key in fields if f"config.{key} = " not in text} == where | how

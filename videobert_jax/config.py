@@ -132,8 +132,9 @@ class ObjectiveConfig:
 
 @dataclasses.dataclass(frozen=True)
 class OptimizerConfig:
-    """AdamW with linear warm-up and linear decay to zero."""
+    """The optimizer, with linear warm-up and linear decay to zero."""
 
+    name: str = "adamw"  # or "lamb", "adafactor" (which has no use for betas), "muon" (with AdamW's learning rates)
     learning_rate: float = 1e-5
     warmup_steps: int = 0
     weight_decay: float = 0.01

@@ -105,6 +105,7 @@ RULES: dict[str, Interval | Choice] = {
     "objective.text": WEIGHT,
     "objective.video": WEIGHT,
     "objective.alignment": WEIGHT,
+    "optimizer.name": Choice(("adamw", "lamb", "adafactor", "muon")),
     "optimizer.learning_rate": Interval(0, 10, "(]"),
     "optimizer.warmup_steps": Interval(0),
     "optimizer.weight_decay": Interval(0, 10),

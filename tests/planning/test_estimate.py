@@ -52,3 +52,17 @@ def test_a_collective_shorter_than_the_product_costs_nothing() -> None:
 def test_where_more_is_moved_than_computed_memory_bounds() -> None:
     found = estimate(hlo.parse(SCAN.replace('"15065"', '"1"').replace('"1000"', '"1"')), V5E, SQUARE)
     assert found.seconds == found.memory > found.compute
+
+
+def test_a_kernel_takes_as_long_as_its_products_or_its_bytes() -> None:
+    text = """\
+HloModule jit_f
+
+ENTRY %main (x: f32[1024]) -> f32[1024] {
+  %x = f32[1024]{0} parameter(0)
+  ROOT %call = f32[1024]{0} custom-call(%x), custom_call_target="tpu_custom_call", backend_config={"custom_call_config":\
+{"cost_estimate":{"flops":"FLOPS","transcendentals":"5","bytes_accessed":"7"}}}
+}
+"""
+    found = [estimate(hlo.parse(text.replace("FLOPS", flops)), V5E, SQUARE).compute for flops in ("197000000000", "9")]
+    assert found == pytest.approx([2e-3, 2 * 4096 / V5E.bandwidth])

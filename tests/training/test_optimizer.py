@@ -1,9 +1,14 @@
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
+from jax.sharding import AbstractMesh
 
 from videobert_jax.config import OptimizerConfig
+from videobert_jax.training import sharding
 from videobert_jax.training.optimizer import learning_rate, make_optimizer
 
 
@@ -56,3 +61,95 @@ def test_gradients_are_clipped_by_their_global_norm() -> None:
 
     np.testing.assert_allclose(first_moment(1.0), 0.8, rtol=1e-6)
     np.testing.assert_allclose(first_moment(0.0), 40.0, rtol=1e-6)
+
+
+WEIGHT = jax.random.normal(jax.random.key(0), (2, 3, 160, 128)) * jnp.arange(1, 7).reshape(2, 3, 1, 1)
+GRADIENT = jax.random.normal(jax.random.key(1), WEIGHT.shape) * jnp.arange(6, 0, -1).reshape(2, 3, 1, 1)
+OPTIMIZERS = ("adamw", "lamb", "adafactor", "muon")
+
+
+def tree_of(fused: jax.Array) -> dict[str, Any]:
+    """Two layers with a fused kernel, and things that are no matrices of the encoder."""
+    layers = {"qkv": {"kernel": fused, "bias": fused[..., 0, :]}, "wo": {"kernel": fused[:, 0]}}
+    return {"encoder": {"layers": layers}, "token_embedding": {"embedding": fused[0, 0]}}
+
+
+def first_update(name: str, rate: float = 0.1, **changes: Any) -> tuple[dict[str, Any], Any]:
+    optimizer = make_optimizer(OptimizerConfig(name=name, learning_rate=rate, clip_norm=0.0, **changes), steps=10)
+    return optimizer.update(tree_of(GRADIENT), optimizer.init(tree_of(WEIGHT)), tree_of(WEIGHT))
+
+
+def norms(x: jax.Array) -> np.ndarray:
+    return np.asarray(jnp.linalg.norm(x, axis=(-2, -1)))
+
+
+def test_lamb_moves_each_matrix_by_its_own_length() -> None:
+    """That of every layer, and of query, key and value apart, although they are one array."""
+    updates, _ = first_update("lamb", epsilon=1e-12)
+    layers = updates["encoder"]["layers"]
+    np.testing.assert_allclose(norms(layers["qkv"]["kernel"]), 0.1 * norms(WEIGHT), rtol=1e-5)
+    np.testing.assert_allclose(norms(layers["wo"]["kernel"]), 0.1 * norms(WEIGHT[:, 0]), rtol=1e-5)
+    np.testing.assert_allclose(norms(updates["token_embedding"]["embedding"]), 0.1 * norms(WEIGHT[0, 0]), rtol=1e-5)
+    # A bias moves as in Adam, whose first update is the sign of the gradient.
+    np.testing.assert_allclose(np.abs(layers["qkv"]["bias"]), 0.1, rtol=1e-4)
+
+
+def test_adafactor_moves_each_matrix_by_its_own_size_and_keeps_sums_only() -> None:
+    updates, state = first_update("adafactor", weight_decay=0.0)
+    kernel = updates["encoder"]["layers"]["qkv"]["kernel"]
+    # The update of each matrix is clipped to a root mean square of 1, then multiplied by that of the matrix.
+    np.testing.assert_allclose(norms(kernel), 0.1 * norms(WEIGHT), rtol=0.01)
+    assert np.mean(np.sign(kernel) == -np.sign(GRADIENT)) == 1
+    sizes = [leaf.size for leaf in jax.tree.leaves(state)]
+    assert max(sizes) == 2 * 3 * 160
+    decayed, _ = first_update("adafactor", weight_decay=0.5)
+    difference = decayed["encoder"]["layers"]["qkv"]["kernel"] - kernel
+    np.testing.assert_allclose(difference, -0.1 * 0.5 * WEIGHT, rtol=1e-3, atol=1e-6)
+
+
+def test_muon_makes_the_updates_of_matrices_orthogonal() -> None:
+    updates, _ = first_update("muon", weight_decay=0.0)
+    kernels = updates["encoder"]["layers"]["qkv"]["kernel"]
+    lengths = np.linalg.svd(np.asarray(kernels), compute_uv=False)
+    # Five steps of Newton and Schulz bring singular values near to each other, not to one value.
+    assert (lengths.max(-1) / lengths.min(-1)).max() < 2
+    np.testing.assert_allclose(norms(kernels) / np.sqrt(160 * 128), 0.1 * 0.2, rtol=0.2)
+    adamw, _ = first_update("adamw", weight_decay=0.0)
+    for path in (("encoder", "layers", "qkv", "bias"), ("token_embedding", "embedding")):
+        mine, theirs = updates, adamw
+        for key in path:
+            mine, theirs = mine[key], theirs[key]
+        np.testing.assert_array_equal(mine, theirs)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_every_optimizer_decays_kernels_and_embeddings_only(name: str) -> None:
+    with_decay, without = (first_update(name, weight_decay=decay)[0] for decay in (0.5, 0.0))
+    moved = jax.tree.map(lambda x, y: bool(jnp.any(x != y)), with_decay, without)
+    layers = {"qkv": {"kernel": True, "bias": False}, "wo": {"kernel": True}}
+    assert moved == {"encoder": {"layers": layers}, "token_embedding": {"embedding": True}}
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_every_optimizer_goes_downhill(name: str) -> None:
+    """On a quadratic of all parameters."""
+    config = OptimizerConfig(name=name, learning_rate=0.2, clip_norm=0.0, weight_decay=0.0)
+    optimizer = make_optimizer(config, steps=30)
+    params = tree_of(WEIGHT[:, :, :8, :4])
+    state = optimizer.init(params)
+    first = optax.tree.norm(params)
+    for _ in range(20):
+        updates, state = jax.jit(optimizer.update)(params, state, params)
+        params = optax.apply_updates(params, updates)
+    assert optax.tree.norm(params) < 0.9 * first
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_moments_are_split_as_their_parameters(name: str) -> None:
+    optimizer = make_optimizer(OptimizerConfig(name=name), steps=10)
+    mesh = AbstractMesh((1, 2, 2), sharding.AXES)
+    params = {"encoder": {"layers": tree_of(WEIGHT)["encoder"]["layers"]}}
+    state = sharding.placed(jax.eval_shape(optimizer.init, params), mesh)
+    large = [leaf for leaf in jax.tree.leaves(state) if leaf.size >= WEIGHT[:, 0].size]
+    assert len(large) == {"adamw": 4, "lamb": 4, "adafactor": 0, "muon": 2}[name]
+    assert all({"fsdp", "tensor"} <= set(leaf.sharding.spec) for leaf in large)

@@ -14,9 +14,9 @@ def step_flops(config: ModelConfig, padded_size: int, batch_size: int, sequence_
         L (B S (8 D^2 + 4 D F) + 4 B S^2 D)  +  B K (2 D^2 + 2 D V)
            projections  MLP      attention         prediction head
 
-    (6 D F for a gated MLP), and backward twice that. Attention counts whole rows, although packed sequences see only themselves, because that
-    is what is computed. What remat computes again is not counted. Normalisation, softmax, look-ups and the alignment
-    head, which reads a few positions a row, are left out.
+    (6 D F for a gated MLP), and backward twice that. Attention counts whole rows, although packed sequences see only
+    themselves, because that is what is computed. What remat computes again is not counted. Normalisation, softmax,
+    look-ups and the alignment head, which reads a few positions a row, are left out.
     """
     size, layers = config.hidden_size, config.num_layers
     tokens = batch_size * sequence_length

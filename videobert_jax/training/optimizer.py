@@ -1,10 +1,12 @@
-"""AdamW as BERT uses it: linear warm-up, linear decay to zero, no weight decay on biases and normalisation."""
+"""Optimizers as BERT uses them: linear warm-up, linear decay to zero, no weight decay on biases and normalisation."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import optax
+import optax.contrib
 
 from videobert_jax.config import OptimizerConfig
 
@@ -26,21 +28,79 @@ def learning_rate(config: OptimizerConfig, steps: int) -> optax.Schedule:
 
 
 def make_optimizer(config: OptimizerConfig, steps: int, frozen_rows: range = range(0)) -> optax.GradientTransformation:
-    """Clipping by the global norm, then AdamW (Loshchilov and Hutter 2019) with the schedule above.
+    """Clipping by the global norm, then the optimizer that `config.name` says, with the schedule above.
 
     `frozen_rows` of the token embedding stay as they are: neither their gradient nor their decay moves them.
     """
     frozen = _frozen(frozen_rows)
-    adamw = optax.adamw(
-        learning_rate(config, steps),
-        b1=config.beta1,
-        b2=config.beta2,
-        eps=config.epsilon,
-        weight_decay=config.weight_decay,
-        mask=_decayed,
-    )
+    optimizer = OPTIMIZERS[config.name](config, learning_rate(config, steps))
     clip = optax.clip_by_global_norm(config.clip_norm) if config.clip_norm else optax.identity()
-    return optax.chain(frozen, clip, adamw, frozen) if frozen_rows else optax.chain(clip, adamw)
+    return optax.chain(frozen, clip, optimizer, frozen) if frozen_rows else optax.chain(clip, optimizer)
+
+
+def _adamw(config: OptimizerConfig, rate: optax.Schedule) -> optax.GradientTransformation:
+    """Loshchilov and Hutter 2019."""
+    return optax.adamw(
+        rate, b1=config.beta1, b2=config.beta2, eps=config.epsilon, weight_decay=config.weight_decay, mask=_decayed
+    )
+
+
+def _lamb(config: OptimizerConfig, rate: optax.Schedule) -> optax.GradientTransformation:
+    """You et al. 2020: Adam, each matrix's update as long as the matrix. What does not decay is not adapted either."""
+    adapted = optax.chain(
+        optax.scale_by_adam(b1=config.beta1, b2=config.beta2, eps=config.epsilon),
+        optax.add_decayed_weights(config.weight_decay, _decayed),
+        optax.masked(optax.scale_by_trust_ratio(), _decayed),
+    )
+    return optax.chain(_each_matrix(adapted), optax.scale_by_learning_rate(rate))
+
+
+def _adafactor(config: OptimizerConfig, rate: optax.Schedule) -> optax.GradientTransformation:
+    """Shazeer and Stern 2018: second moments by rows and columns, updates as large as the parameter; no momentum."""
+    scaled = optax.adafactor(None, weight_decay_rate=None)  # its last transformation turns the sign
+    decay = optax.add_decayed_weights(-config.weight_decay, _decayed)
+    return optax.chain(_each_matrix(scaled), decay, optax.scale_by_schedule(rate))
+
+
+def _muon(config: OptimizerConfig, rate: optax.Schedule) -> optax.GradientTransformation:
+    """Jordan et al. 2024, for the encoder's kernels; all else by AdamW.
+
+    Updates have the root mean square of AdamW's (Liu et al. 2025, equation 4), so that one rate serves both.
+    """
+    muon = optax.contrib.muon(
+        rate, weight_decay=config.weight_decay, muon_weight_dimension_numbers=_matrix_axes, consistent_rms=0.2
+    )
+    return optax.partition({"matrix": muon, "other": _adamw(config, rate)}, _by(_muon_or_other))
+
+
+OPTIMIZERS = {"adamw": _adamw, "lamb": _lamb, "adafactor": _adafactor, "muon": _muon}
+
+
+def _each_matrix(inner: optax.GradientTransformation) -> optax.GradientTransformation:
+    """`inner` for every layer, and every part of a fused kernel, by itself: what takes norms must not mix them."""
+    stacked = optax.GradientTransformation(jax.vmap(inner.init), jax.vmap(inner.update))
+    fused = optax.GradientTransformation(jax.vmap(stacked.init), jax.vmap(stacked.update))
+    return optax.partition({"one": inner, "one_a_layer": stacked, "parts_of_each_layer": fused}, _by(_how_stacked))
+
+
+def _how_stacked(keys: list[str]) -> str:
+    if "layers" not in keys:
+        return "one"
+    return "parts_of_each_layer" if keys[-2] in ("qkv", "wi_gated") else "one_a_layer"
+
+
+def _muon_or_other(keys: list[str]) -> str:
+    return "matrix" if "layers" in keys and keys[-1] == "kernel" else "other"
+
+
+def _matrix_axes(params: Any) -> Any:
+    """The last two of each parameter."""
+    return jax.tree.map(lambda x: optax.contrib.MuonDimensionNumbers(x.ndim - 2, x.ndim - 1), params)
+
+
+def _by(choose: Callable[[list[str]], Any]) -> Callable[[Any], Any]:
+    """A function of parameters that gives what is chosen for each by the keys of its path."""
+    return lambda params: jax.tree_util.tree_map_with_path(lambda path, _: choose([x.key for x in path]), params)
 
 
 def _frozen(rows: range) -> optax.GradientTransformation:
@@ -56,4 +116,4 @@ def _frozen(rows: range) -> optax.GradientTransformation:
 
 def _decayed(params: Any) -> Any:
     """True for what BERT decays: kernels and embedding tables, but no bias and no scale of a LayerNorm."""
-    return jax.tree_util.tree_map_with_path(lambda path, _: path[-1].key not in ("bias", "scale"), params)
+    return _by(lambda keys: keys[-1] not in ("bias", "scale"))(params)

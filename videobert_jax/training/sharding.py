@@ -23,6 +23,7 @@ BATCH = P(("data", "fsdp"))  # rows of a batch
 # column-wise then row-wise over `tensor`, so that a pair of them needs a single sum over devices (Megatron). The first
 # match counts; the optimizer's moments have the paths of their parameters, and so follow them.
 RULES = (
+    (r"/v(_row|_col)?/", P()),  # of Adafactor: sums over rows and columns, and what is too small for these
     (r"token_embedding/embedding$", P("tensor", None)),
     (r"prediction_head/bias$", P("tensor")),
     (r"(qkv|wi_gated)/kernel$", P(None, "fsdp", "tensor")),
