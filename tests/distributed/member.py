@@ -18,10 +18,11 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import jax
 import tiny_run
 
 from videobert_jax.data import pipeline
-from videobert_jax.training import checkpoints, final, journal, loop, processes, watchdog
+from videobert_jax.training import checkpoints, final, journal, loop, processes, program, watchdog
 
 HEARTBEAT_SECONDS = 100
 
@@ -31,7 +32,8 @@ class Fault:
     """What befalls process `index` when it has dispatched `step`, after a random time of at most `within` seconds.
 
     Attributes:
-      kind: "SIGTERM", "SIGKILL", "hang" (it takes no more batches), or "unreadable" (it cannot restore `step`).
+      kind: "SIGTERM", "SIGKILL", "hang" (it takes no more batches), "unreadable" (it cannot restore `step`), or
+        "overflow" (the first state of all processes is such that their numbers overflow in the first step).
     """
 
     kind: str
@@ -108,7 +110,9 @@ def _live(run: Run, count: int, index: int, port: int, fault: Fault | None, devi
     os.dup2(log, 2)
     if fault and fault.kind == "hang":
         _be_impatient(fault.step)
-    if fault and fault.index == index:
+    if fault and fault.kind == "overflow":
+        _overflow()
+    elif fault and fault.index == index:
         _prepare_for(fault)
     if count:
         processes.join(f"127.0.0.1:{port}", count, index, 120, HEARTBEAT_SECONDS)
@@ -156,6 +160,16 @@ def _be_impatient(step: int) -> None:
             self._hang_seconds = 4.0
 
     watchdog.Watchdog.at = impatient
+
+
+def _overflow() -> None:
+    init = program.Program.init
+
+    def overflowing(self: Any, *rows: Any) -> Any:
+        state = init(self, *rows)
+        return state.replace(params=jax.tree.map(lambda x: x * 1e15, state.params))
+
+    program.Program.init = overflowing
 
 
 def _prepare_for(fault: Fault) -> None:

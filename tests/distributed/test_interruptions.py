@@ -1,5 +1,6 @@
 """What happens to a run of several processes when one of them is asked to stop, killed, hangs, or cannot read."""
 
+import json
 import os
 import pathlib
 import random
@@ -14,7 +15,7 @@ import pytest
 
 from videobert_jax.data import pipeline
 from videobert_jax.data.records import RecordSource
-from videobert_jax.training import interruption, metrics, sharding, watchdog
+from videobert_jax.training import interruption, metrics, non_finite, sharding, watchdog
 from videobert_jax.training.checkpoints import Checkpoints
 from videobert_jax.training.program import make_program
 
@@ -136,3 +137,18 @@ def test_what_one_process_cannot_read_none_takes(unbroken: Run, tmp_path: pathli
         assert "6 IS DAMAGED: it becomes 6.damaged" in run.output(index)
     assert "process 1 cannot read its part" in run.output(0)
     assert losses(run) == losses(unbroken)
+
+
+@pytest.mark.slow
+def test_what_is_not_finite_ends_all_and_is_written_down_once(unbroken: Run, tmp_path: pathlib.Path) -> None:
+    run = Run(unbroken.prepared, tmp_path / "run")
+    assert run.to_the_end(2, Fault("overflow", 0, 1), checkpoint={"every": 1}, **TWO) == [1, 1], run.output(0)
+    for index in range(2):
+        assert re.search(
+            r"NonFiniteError: step 1: .*loss is (nan|inf).*Nothing of this step is saved", run.output(index)
+        )
+    assert saved(run) == []
+    report = json.loads((run.workdir / non_finite.FILE).read_text())
+    assert report["step"] == 1
+    assert len(report["examples"]) == 8  # of all processes
+    assert {"gradients", "parameters"} <= report.keys()
