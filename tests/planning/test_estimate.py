@@ -60,8 +60,8 @@ HloModule jit_f
 
 ENTRY %main (x: f32[1024]) -> f32[1024] {
   %x = f32[1024]{0} parameter(0)
-  ROOT %call = f32[1024]{0} custom-call(%x), custom_call_target="tpu_custom_call", backend_config={"custom_call_config":\
-{"cost_estimate":{"flops":"FLOPS","transcendentals":"5","bytes_accessed":"7"}}}
+  ROOT %call = f32[1024]{0} custom-call(%x), custom_call_target="tpu_custom_call", backend_config={
+"cost_estimate":{"flops":"FLOPS","transcendentals":"5","bytes_accessed":"7"}}
 }
 """
     found = [estimate(hlo.parse(text.replace("FLOPS", flops)), V5E, SQUARE).compute for flops in ("197000000000", "9")]

@@ -10,7 +10,7 @@ from jax.experimental.pallas.ops.tpu.splash_attention import splash_attention_ma
 from jax.sharding import PartitionSpec as P
 
 from videobert_jax.config import ModelConfig
-from videobert_jax.model.primitives import ROWS, SAVED, SplitDense, dense, rotated, saved
+from videobert_jax.model.primitives import ROWS, SAVED, Dense, SplitDense, rotated, saved
 from videobert_jax.model.row_attention import LANES, LONGEST, row_attention
 
 HEADS = "tensor"  # mesh axis over which a training run splits heads
@@ -35,7 +35,7 @@ class SelfAttention(nn.Module):
         if config.positions == "rotary":
             query, key = rotated(query, positions), rotated(key, positions)
         mixed = attend(query, key, value, sequence_ids, config.attention)
-        return saved(dense(config, x.shape[2], "out")(saved(mixed.reshape(x.shape))))
+        return saved(Dense(config, x.shape[2], name="out")(saved(mixed.reshape(x.shape))))
 
 
 def attend(

@@ -14,15 +14,49 @@ SAVED = "product"  # name of what `remat` "dots" saves for the backward pass
 ROTARY_BASE = 10_000.0
 
 
-def dense(config: ModelConfig, features: int, name: str | None = None) -> nn.Dense:
-    """Affine map of the last axis: float32 parameters, computed in `config.dtype`."""
-    return nn.Dense(
-        features,
-        dtype=config.dtype,
-        use_bias=config.use_bias,
-        kernel_init=nn.initializers.normal(config.init_std),
-        name=name,
-    )
+@jax.custom_vjp
+def product(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    """x [..., D] times kernel float32 [D, F], multiplied in the dtype of x and summed in float32: [..., F] as x.
+
+    The gradient of the kernel is float32 too. Left to JAX it would be rounded to the dtype of x, and XLA would not use
+    the bfloat16 units that some CPUs have, which sum in float32.
+    """
+    return _summed(x, kernel.astype(x.dtype), ((x.ndim - 1,), (0,))).astype(x.dtype)
+
+
+def _product_forward(x: jax.Array, kernel: jax.Array) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
+    return product(x, kernel), (x, kernel)
+
+
+def _product_backward(inputs: tuple[jax.Array, jax.Array], gradient: jax.Array) -> tuple[jax.Array, jax.Array]:
+    x, kernel = inputs
+    rows = tuple(range(x.ndim - 1))
+    of_x = _summed(gradient, kernel.astype(x.dtype), ((x.ndim - 1,), (1,))).astype(x.dtype)
+    return of_x, _summed(x, gradient, (rows, rows))
+
+
+product.defvjp(_product_forward, _product_backward)
+
+
+def _summed(x: jax.Array, y: jax.Array, over: tuple[tuple[int, ...], tuple[int, ...]]) -> jax.Array:
+    return jax.lax.dot_general(x, y, (over, ((), ())), preferred_element_type=jnp.float32)
+
+
+class Dense(nn.Module):
+    """Affine map of the last axis, D -> `features`: float32 parameters, computed in `config.dtype`."""
+
+    config: ModelConfig
+    features: int
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """Maps x [..., D] to [..., features] in `config.dtype`."""
+        x = x.astype(self.config.dtype)
+        kernel = self.param("kernel", nn.initializers.normal(self.config.init_std), (x.shape[-1], self.features))
+        if not self.config.use_bias:
+            return product(x, kernel)
+        bias = self.param("bias", nn.initializers.zeros, (self.features,))
+        return _shifted(product(x, kernel), bias)
 
 
 class SplitDense(nn.Module):
@@ -44,12 +78,15 @@ class SplitDense(nn.Module):
         parts = len(self.scales)
         kernel = self.param("kernel", nn.initializers.normal(self.config.init_std), (parts, x.shape[-1], self.features))
         # Sliced after one product, the parts would be copied; where one is faster, XLA merges those of one input.
-        products = [x @ (scale * each).astype(x.dtype) for scale, each in zip(self.scales, kernel, strict=True)]
+        products = [product(x, scale * each) for scale, each in zip(self.scales, kernel, strict=True)]
         if not self.config.use_bias:
             return products
         bias = self.param("bias", nn.initializers.zeros, (parts, self.features))
-        scaled = [(scale * each).astype(x.dtype) for scale, each in zip(self.scales, bias, strict=True)]
-        return [product + jnp.broadcast_to(each, product.shape) for product, each in zip(products, scaled, strict=True)]
+        return [_shifted(y, scale * each) for y, scale, each in zip(products, self.scales, bias, strict=True)]
+
+
+def _shifted(x: jax.Array, bias: jax.Array) -> jax.Array:
+    return x + jnp.broadcast_to(bias.astype(x.dtype), x.shape)
 
 
 def embed(config: ModelConfig, rows: int, name: str | None = None) -> nn.Embed:

@@ -8,7 +8,7 @@ from videobert_jax.config import ModelConfig
 from videobert_jax.model.embeddings import Embeddings
 from videobert_jax.model.encoder import Encoder
 from videobert_jax.model.heads import PredictionHead
-from videobert_jax.model.primitives import dense, gather
+from videobert_jax.model.primitives import Dense, gather
 from videobert_jax.tokens import TokenSpace
 
 
@@ -27,7 +27,7 @@ class VideoBert(nn.Module):
         self.embeddings = Embeddings(self.config, self.tokens)
         self.encoder = Encoder(self.config)
         self.prediction_head = PredictionHead(self.config, self.tokens)
-        self.pooler = dense(self.config, self.config.hidden_size)
+        self.pooler = Dense(self.config, self.config.hidden_size)
         self.alignment_head = nn.Dense(1, kernel_init=nn.initializers.normal(self.config.init_std))
 
     def __call__(

@@ -17,7 +17,8 @@ def metrics(logits: jax.Array, batch: Arrays, text_size: int) -> Metrics:
       text_size: first visual id.
     """
     targets = batch["prediction_targets"]
-    loss = optax.softmax_cross_entropy_with_integer_labels(logits, targets)
+    # Against labels as numbers the gradient would be a scatter into zeros, the size of all logits; this is elementwise.
+    loss = optax.softmax_cross_entropy(logits, jax.nn.one_hot(targets, logits.shape[-1]))
     correct = (jnp.argmax(logits, axis=-1) == targets).astype(jnp.float32)
     chosen = selections(batch, text_size)
     return {**summed("loss", loss, chosen), **summed("accuracy", correct, chosen)}

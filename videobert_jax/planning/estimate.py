@@ -29,7 +29,6 @@ from videobert_jax.planning import collectives, traffic
 from videobert_jax.planning.chips import Device
 from videobert_jax.planning.hlo import Computation, Instruction, Module
 
-
 KERNEL_SHARE = 0.5  # of the peak; see above
 _KERNEL_FLOPS = re.compile(r'"cost_estimate":\{"flops":"(\d+)"')
 
