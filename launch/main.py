@@ -42,7 +42,8 @@ def main(_: list[str]) -> None:
     logging.set_verbosity(logging.WARNING)  # the libraries tell a lot
     config, profile_steps = door.config_of(_CONFIG), _steps(_PROFILE.value)
     workdir = pathlib.Path(_WORKDIR.value)
-    run_folder.check(config, workdir)  # before anything that takes minutes
+    # Before anything that takes minutes. A run that has begun needs what it began with no more.
+    run_folder.check(config, workdir)
     if config.model.init_from and not (workdir / "checkpoints").exists():
         from videobert_jax.interop import bert
 

@@ -68,3 +68,14 @@ def test_a_wrong_command_line_ends_at_once(program: str, override: str, message:
     assert done.stderr.startswith(f"{ROOT / 'launch' / program}: {message}")
     assert len(done.stderr.splitlines()) == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_a_checkpoint_that_is_not_there_is_told_before_anything_is_prepared(tmp_path: pathlib.Path) -> None:
+    overrides = ["--config.model.init_from=bert", "--config.prepare.tokenizer=bert"]
+    program = ROOT / "launch" / "main.py"
+    command = [sys.executable, program, f"--config={ROOT / 'configs' / 'base.py'}", *overrides]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"{program}: bert/config.json cannot be read")
+    assert len(done.stderr.splitlines()) == 1
+    assert not (tmp_path / "cache").exists()
