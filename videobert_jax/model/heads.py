@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 
 from videobert_jax.config import ModelConfig
-from videobert_jax.model.primitives import Dense, gelu, norm
+from videobert_jax.model.primitives import Dense, affine, gelu, norm
 from videobert_jax.tokens import TokenSpace
 
 MASKED_LOGIT = -1e9  # of an id that cannot occur: its probability is exactly 0, yet no arithmetic on it gives NaN
@@ -24,7 +24,7 @@ class PredictionHead(nn.Module):
         Products are taken in `config.dtype` and summed in float32. The rows that only pad the table are masked.
         """
         x = norm(self.config, "norm")(gelu(self.config, Dense(self.config, self.config.hidden_size, name="dense")(x)))
-        logits = jnp.einsum("bkd,vd->bkv", x, table.astype(x.dtype), preferred_element_type=jnp.float32)
         bias = self.param("bias", nn.initializers.zeros, (self.tokens.padded_size,))
+        logits = affine(x, table, bias, 1, jnp.float32)
         exists = jnp.arange(self.tokens.padded_size) < self.tokens.size
-        return jnp.where(exists[None, None], logits + bias[None, None], MASKED_LOGIT)
+        return jnp.where(exists[None, None], logits, MASKED_LOGIT)

@@ -1,5 +1,7 @@
 """The parts that every layer is made of, with BERT's settings (Devlin et al. 2019, appendix A.2)."""
 
+import functools
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -14,28 +16,49 @@ SAVED = "product"  # name of what `remat` "dots" saves for the backward pass
 ROTARY_BASE = 10_000.0
 
 
-@jax.custom_vjp
-def product(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    """x [..., D] times kernel float32 [D, F], multiplied in the dtype of x and summed in float32: [..., F] as x.
+@functools.partial(jax.custom_vjp, nondiff_argnums=(3, 4))
+def affine(
+    x: jax.Array, kernel: jax.Array, bias: jax.Array | None, axis: int, dtype: jax.typing.DTypeLike
+) -> jax.Array:
+    """x [..., D] times a kernel, plus a bias: multiplied in the dtype of x, summed in float32, rounded to `dtype`.
 
-    The gradient of the kernel is float32 too. Left to JAX it would be rounded to the dtype of x, and XLA would not use
-    the bfloat16 units that some CPUs have, which sum in float32.
+    Gradients are multiplied and summed alike; those of the parameters stay float32. Left to JAX, they would be rounded
+    to the dtype of x, or multiplied in float32. XLA uses the bfloat16 units that some CPUs have for just such products,
+    and takes the sums over rows that a bias asks for faster as products.
+
+    Args:
+      x: [..., D].
+      kernel: float32 [D, F], or [F, D] if `axis` is 1.
+      bias: float32 [F], or None.
+      axis: of the kernel, that is summed over.
+      dtype: of the result.
+
+    Returns:
+      [..., F].
     """
-    return _summed(x, kernel.astype(x.dtype), ((x.ndim - 1,), (0,))).astype(x.dtype)
+    result = _summed(x, kernel.astype(x.dtype), ((x.ndim - 1,), (axis,)))
+    return (result if bias is None else result + jnp.broadcast_to(bias, result.shape)).astype(dtype)
 
 
-def _product_forward(x: jax.Array, kernel: jax.Array) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
-    return product(x, kernel), (x, kernel)
+def _affine_forward(
+    x: jax.Array, kernel: jax.Array, bias: jax.Array | None, axis: int, dtype: jax.typing.DTypeLike
+) -> tuple[jax.Array, tuple[jax.Array, jax.Array, bool]]:
+    return affine(x, kernel, bias, axis, dtype), (x, kernel, bias is None)
 
 
-def _product_backward(inputs: tuple[jax.Array, jax.Array], gradient: jax.Array) -> tuple[jax.Array, jax.Array]:
-    x, kernel = inputs
+def _affine_backward(
+    axis: int, _: jax.typing.DTypeLike, inputs: tuple[jax.Array, jax.Array, bool], gradient: jax.Array
+) -> tuple[jax.Array, jax.Array, jax.Array | None]:
+    x, kernel, unbiased = inputs
+    gradient = gradient.astype(x.dtype)
     rows = tuple(range(x.ndim - 1))
-    of_x = _summed(gradient, kernel.astype(x.dtype), ((x.ndim - 1,), (1,))).astype(x.dtype)
-    return of_x, _summed(x, gradient, (rows, rows))
+    of_x = _summed(gradient, kernel.astype(x.dtype), ((x.ndim - 1,), (1 - axis,))).astype(x.dtype)
+    of_kernel = _summed(x, gradient, (rows, rows)) if axis == 0 else _summed(gradient, x, (rows, rows))
+    of_bias = None if unbiased else _summed(jnp.ones(x.shape[:-1], x.dtype), gradient, (rows, rows))
+    return of_x, of_kernel, of_bias
 
 
-product.defvjp(_product_forward, _product_backward)
+affine.defvjp(_affine_forward, _affine_backward)
 
 
 def _summed(x: jax.Array, y: jax.Array, over: tuple[tuple[int, ...], tuple[int, ...]]) -> jax.Array:
@@ -51,12 +74,9 @@ class Dense(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """Maps x [..., D] to [..., features] in `config.dtype`."""
-        x = x.astype(self.config.dtype)
         kernel = self.param("kernel", nn.initializers.normal(self.config.init_std), (x.shape[-1], self.features))
-        if not self.config.use_bias:
-            return product(x, kernel)
-        bias = self.param("bias", nn.initializers.zeros, (self.features,))
-        return _shifted(product(x, kernel), bias)
+        bias = self.param("bias", nn.initializers.zeros, (self.features,)) if self.config.use_bias else None
+        return affine(x.astype(self.config.dtype), kernel, bias, 0, self.config.dtype)
 
 
 class SplitDense(nn.Module):
@@ -75,18 +95,14 @@ class SplitDense(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> list[jax.Array]:
         """Maps x [..., D] to as many arrays [..., features] in `config.dtype` as there are scales."""
-        parts = len(self.scales)
-        kernel = self.param("kernel", nn.initializers.normal(self.config.init_std), (parts, x.shape[-1], self.features))
+        config, parts = self.config, len(self.scales)
+        kernel = self.param("kernel", nn.initializers.normal(config.init_std), (parts, x.shape[-1], self.features))
+        bias = self.param("bias", nn.initializers.zeros, (parts, self.features)) if config.use_bias else None
         # Sliced after one product, the parts would be copied; where one is faster, XLA merges those of one input.
-        products = [product(x, scale * each) for scale, each in zip(self.scales, kernel, strict=True)]
-        if not self.config.use_bias:
-            return products
-        bias = self.param("bias", nn.initializers.zeros, (parts, self.features))
-        return [_shifted(y, scale * each) for y, scale, each in zip(products, self.scales, bias, strict=True)]
-
-
-def _shifted(x: jax.Array, bias: jax.Array) -> jax.Array:
-    return x + jnp.broadcast_to(bias.astype(x.dtype), x.shape)
+        return [
+            affine(x, scale * kernel[part], None if bias is None else scale * bias[part], 0, config.dtype)
+            for part, scale in enumerate(self.scales)
+        ]
 
 
 def embed(config: ModelConfig, rows: int, name: str | None = None) -> nn.Embed:
