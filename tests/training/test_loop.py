@@ -66,6 +66,9 @@ def test_what_is_not_finite_is_never_saved_or_logged(prepared, cache, tmp_path, 
     with pytest.raises(FloatingPointError, match=r"step 1: .*loss is (nan|inf).*Nothing of this step is saved"):
         loop.train(tiny_run.tiny_config(cache, checkpoint={"every": 1}), tmp_path, prepared)
     assert not list((tmp_path / "checkpoints").iterdir())
+    (life,) = goodput.read(tmp_path)
+    assert (life.first, life.last) == (0, 0)
+    assert life.seconds["compile"] > 0
     assert (tmp_path / metrics.FILE).read_text() == ""
     report = json.loads((tmp_path / non_finite.FILE).read_text())
     assert report["step"] == 1

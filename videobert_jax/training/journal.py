@@ -24,6 +24,8 @@ class Journal:
         self._meter, self._goodput = meter, goodput
         first = jax.process_index() == 0
         self._writer = MetricsWriter(workdir, done) if first else None
+        if first:
+            goodput.at(done)  # a process that is killed before it logs has taken time too
         self._console = Console(done, steps, shown=first)
         self._pending: tuple[int, Metrics] | None = None
         self._before: Metrics | None = None
