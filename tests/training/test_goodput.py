@@ -45,6 +45,16 @@ def test_every_second_is_of_one_phase(clock_time: Time) -> None:
     assert clock.read() == seconds(restart=11, step=30, input=0.5)
 
 
+def test_what_the_devices_did_not_wait_for_is_not_counted(clock_time: Time) -> None:
+    clock = Clock()
+    with clock.on("step"):
+        for hidden in (True, False, True):
+            with clock.on("input", hidden=lambda hidden=hidden: hidden):
+                clock_time.now += 2
+            clock_time.now += 10
+    assert clock.read() == seconds(step=34, input=2)
+
+
 def test_what_is_done_again_was_lost() -> None:
     lives = [
         Life(0, 8, seconds(step=80, compile=20)),  # killed; the newest checkpoint is of step 6

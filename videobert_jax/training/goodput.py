@@ -3,7 +3,7 @@
 Every second of a process is of one phase:
   restart: from its start to its first step, but for compiling: joining the others, finding the data, restoring;
   compile: the step and the evaluation;
-  input: waiting for a batch and placing it, which is lost only as far as the devices have nothing left to do;
+  input: waiting for a batch and placing it, if the devices had nothing left to do by then;
   step: all other time of the loop, in which the host waits for the devices;
   checkpoint, evaluation: what the loop waits for them.
 A step that is done again, because a process was killed after its last checkpoint, was of no use: it is `lost`.
@@ -16,7 +16,7 @@ import json
 import os
 import pathlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 FILE = "goodput.json"
 PHASES = ("step", "input", "compile", "checkpoint", "evaluation", "restart")
@@ -40,13 +40,15 @@ class Clock:
         self._phase, self._since = "restart", time.perf_counter()
 
     @contextlib.contextmanager
-    def on(self, phase: str) -> Iterator[None]:
-        """The body is of that phase, but for what it gives to others."""
+    def on(self, phase: str, hidden: Callable[[], bool] = lambda: False) -> Iterator[None]:
+        """The body is of that phase, but for what it gives to others; of the phase around it if in the end `hidden`."""
         outer = self._phase
         self._turn_to(phase)
         try:
             yield
         finally:
+            if hidden():
+                self._phase = outer
             self._turn_to(outer)
 
     def read(self) -> dict[str, float]:
@@ -105,7 +107,7 @@ def read(workdir: pathlib.Path) -> list[Life]:
 
 def shares(lives: Sequence[Life]) -> dict[str, float]:
     """The share of every phase, and of "lost", in the time of all lives; their sum is 1."""
-    seconds = {phase: sum(life.seconds[phase] for life in lives) for phase in PHASES}
+    seconds = {phase: sum(life.seconds.get(phase, 0.0) for life in lives) for phase in PHASES}
     lost = sum(_lost(life, next_life) for life, next_life in itertools.pairwise(lives))
     seconds |= {"step": seconds["step"] - lost, "lost": lost}
     total = sum(seconds.values()) or 1.0

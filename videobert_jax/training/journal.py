@@ -2,6 +2,7 @@
 
 import pathlib
 import time
+from typing import Any
 
 import jax
 
@@ -44,6 +45,13 @@ class Journal:
         """Takes the metrics of a step that is under way, and reports those of the step before."""
         self.catch_up()
         self._pending = (step, metrics)
+
+    def under_way(self) -> bool:
+        """Whether the devices still work on the newest step."""
+        if self._pending is None:
+            return False
+        loss: Any = self._pending[1]["loss"][0]  # JAX's types do not know is_ready
+        return not loss.is_ready()
 
     def catch_up(self) -> None:
         """Waits for the newest step and reports it. Raises NonFiniteError if it is not finite."""

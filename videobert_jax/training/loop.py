@@ -115,7 +115,7 @@ def train(
             for step in range(done + 1, config.steps + 1):
                 watchdog.at(step)
                 with profiler.at(step):
-                    with clock.on("input"):
+                    with clock.on("input", hidden=journal.under_way):
                         batch = sharding.to_global(next(batches), rows, mesh, batch_size)
                     state, step_metrics = train_step(state, batch)
                     journal.dispatched(step, step_metrics)
