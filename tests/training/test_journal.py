@@ -1,0 +1,26 @@
+import pathlib
+from typing import Any
+
+from videobert_jax.training.goodput import Clock, Goodput
+from videobert_jax.training.journal import Journal
+from videobert_jax.training.throughput import Meter
+
+
+class Loss:
+    """An array of the devices."""
+
+    ready = False
+
+    def is_ready(self) -> bool:
+        return self.ready
+
+
+def test_a_step_is_under_way_from_its_dispatch_until_it_is_done(tmp_path: pathlib.Path) -> None:
+    clock, loss = Clock(), Loss()
+    metrics: Any = {"loss": (loss, 1)}
+    with Journal(tmp_path, 0, 4, 1, Meter(1.0, 1.0, clock), Goodput(tmp_path, 0, clock)) as journal:
+        assert not journal.under_way()
+        journal.dispatched(1, metrics)
+        assert journal.under_way()
+        loss.ready = True
+        assert not journal.under_way()
