@@ -151,13 +151,13 @@ def _noted(batches: Any, run: Run, count: int, index: int, data: Any, start: int
 
 
 def _be_impatient(step: int) -> None:
-    """What comes before this step may take long on a busy machine; from there on four seconds without progress do."""
+    """What comes before this step may take long on a busy machine; from there on ten seconds without progress do."""
     at = watchdog.Watchdog.at
 
     def impatient(self: Any, now: int) -> None:
         at(self, now)
         if now >= step:
-            self._hang_seconds = 4.0
+            self._hang_seconds = 10.0
 
     watchdog.Watchdog.at = impatient
 

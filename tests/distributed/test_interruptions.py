@@ -122,7 +122,7 @@ def test_a_hung_process_is_named(unbroken: Run, tmp_path: pathlib.Path) -> None:
     assert 0 not in codes
     # Not both tell: who ends first takes the other with it.
     output = run.output(0) + run.output(1)
-    named = r"no progress for 4 s .*\. Behind is process 1 \(.*, pid \d+\), at step 5; others are at step 6"
+    named = r"no progress for 10 s .*\. Behind is process 1 \(.*, pid \d+\), at step 5; others are at step 6"
     assert re.search(named, output), output
     assert "in befallen" in run.output(1)  # where it hangs
 
