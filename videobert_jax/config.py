@@ -102,7 +102,7 @@ class ModelConfig:
     init_std: float = 0.02
     dtype: str = "bfloat16"  # of activations; parameters and softmax are float32
     remat: str = "none"  # what the backward pass computes again: "none", all but matrix products ("dots"), or "full"
-    attention: str = "auto"  # "xla", "rows" or "splash" (TPU), "cudnn" (GPU), or the best of them for the hardware
+    attention: str = "auto"  # the best for the hardware; or "xla", "rows", "pallas", "splash", "cudnn"
     norm: str = "post"  # normalise after each residual sum, or "pre": before each branch, and once at the end
     positions: str = "learned"  # a table of `max_positions`, or "rotary": queries and keys are turned
     activation: str = "gelu"  # by the error function, or "gelu_tanh"

@@ -94,7 +94,7 @@ RULES: dict[str, Interval | Choice] = {
     "model.init_std": Interval(0, 10, "(]"),
     "model.dtype": Choice(("float32", "bfloat16")),
     "model.remat": Choice(("none", "dots", "full")),
-    "model.attention": Choice(("auto", "xla", "rows", "splash", "cudnn")),
+    "model.attention": Choice(("auto", "xla", "rows", "pallas", "splash", "cudnn")),
     "model.norm": Choice(("post", "pre")),
     "model.positions": Choice(("learned", "rotary")),
     "model.activation": Choice(("gelu", "gelu_tanh")),

@@ -28,12 +28,12 @@ def products(jaxpr: Any) -> int:
 
 @pytest.mark.parametrize("gated", [False, True])
 def test_formula_equals_the_products_of_a_step(gated: bool) -> None:
-    """Every matrix product of the traced forward and backward pass, counted one by one."""
+    """Every matrix product of the traced passes, counted one by one; "rows" would compute the scores twice."""
     batch = batch_of([joint(0), text(1)], [text(2)], [joint(3)])
     names = ("token_ids", "positions", "segment_types", "sequence_ids")
 
     def loss(params: Any) -> jax.Array:
-        model = make(gated=gated).bind({"params": params})
+        model = make(gated=gated, attention="xla").bind({"params": params})
         return model.predict(model(*(batch[name] for name in names)), batch["prediction_positions"]).sum()
 
     params = tiny_model.random_params(gated=gated)

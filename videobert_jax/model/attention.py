@@ -1,6 +1,7 @@
 """Multi-head self-attention among the tokens of one packed sequence, by the kernel that the hardware has."""
 
 import dataclasses
+import functools
 from collections.abc import Callable
 
 import flax.linen as nn
@@ -48,12 +49,12 @@ def attend(
     Args:
       query, key, value: of H heads with C channels each.
       sequence_ids: int32 [B, S].
-      implementation: "xla", on all hardware; "rows" and "splash", Pallas kernels for TPUs; "cudnn", for GPUs, in
-        bfloat16; or "auto", which is `best` for the hardware of this process.
+      implementation: "xla", on all hardware; "rows", `row_attention`, as its Pallas kernel "pallas"; "splash", another
+        for longer rows on TPUs; "cudnn", for GPUs, in bfloat16; or "auto", `best` for the hardware of this process.
     """
     if implementation == "auto":
         implementation = best(jax.default_backend(), query.shape[1], str(query.dtype))
-    if implementation in ("rows", "splash"):
+    if implementation in KERNELS:
         return _by_kernel(implementation, query, key, value, sequence_ids)
     mask = (sequence_ids[:, :, None] == sequence_ids[:, None, :])[:, None]
     return jax.nn.dot_product_attention(
@@ -69,10 +70,10 @@ def attend(
 def best(platform: str, length: int, dtype: str) -> str:
     """The implementation for a platform as JAX names it, rows of `length` positions, and activations of `dtype`."""
     if platform == "tpu" and length % LANES == 0:
-        return "rows" if length <= LONGEST else "splash"
+        return "pallas" if length <= LONGEST else "splash"
     if platform in ("gpu", "cuda") and dtype == "bfloat16":
         return "cudnn"
-    return "xla"
+    return "rows" if platform == "cpu" else "xla"
 
 
 def resolved(config: ModelConfig, platform: str, length: int) -> ModelConfig:
@@ -83,13 +84,13 @@ def resolved(config: ModelConfig, platform: str, length: int) -> ModelConfig:
 
 
 def _by_kernel(name: str, query: jax.Array, key: jax.Array, value: jax.Array, sequence_ids: jax.Array) -> jax.Array:
-    """A Pallas kernel on [B, S, H, C]; under a mesh each device runs it on its own rows and heads."""
-    to, back = ((0, 2, 3, 1), (0, 3, 1, 2)) if name == "rows" else ((0, 2, 1, 3), (0, 2, 1, 3))
-    kernel: Callable[..., jax.Array] = row_attention if name == "rows" else jax.vmap(_splash)
-    if not jax.sharding.get_abstract_mesh().empty:  # XLA's partitioner cannot split a kernel
+    """One of `KERNELS` on [B, S, H, C]; under a mesh each device runs it on its own rows and heads."""
+    kernel, order = KERNELS[name]
+    if not jax.sharding.get_abstract_mesh().empty:  # XLA's partitioner cannot split a kernel, and cuts up loops
         by_head = P(*ROWS, HEADS)
         kernel = jax.shard_map(kernel, in_specs=(by_head, by_head, by_head, ROWS), out_specs=by_head, check_vma=False)
-    return kernel(*(x.transpose(to) for x in (query, key, value)), sequence_ids).transpose(back)
+    back = tuple(order.index(axis) for axis in range(4))
+    return kernel(*(x.transpose(order) for x in (query, key, value)), sequence_ids).transpose(back)
 
 
 def _splash(query: jax.Array, key: jax.Array, value: jax.Array, sequence_ids: jax.Array) -> jax.Array:
@@ -111,3 +112,11 @@ def _splash(query: jax.Array, key: jax.Array, value: jax.Array, sequence_ids: ja
     mask = splash_mask.MultiHeadMask([splash_mask.FullMask((length, length))] * heads)
     attention = splash.make_splash_mha_single_device(mask, block_sizes=sizes, residual_checkpoint_name=SAVED)
     return attention(query, key, value, segment_ids=splash.SegmentIds(q=sequence_ids, kv=sequence_ids))
+
+
+# By name: what takes arrays with their axes [B, S, H, C] in this order, and sequence ids [B, S].
+KERNELS: dict[str, tuple[Callable[..., jax.Array], tuple[int, ...]]] = {
+    "rows": (functools.partial(row_attention, pallas=False), (0, 2, 3, 1)),
+    "pallas": (functools.partial(row_attention, pallas=True), (0, 2, 3, 1)),
+    "splash": (jax.vmap(_splash), (0, 2, 1, 3)),
+}

@@ -1,12 +1,14 @@
-"""Attention of packed rows on TPUs: a Pallas kernel that holds whole rows in the chip's own memory.
+"""Attention of packed rows, in one block each: the scores of a head, [S, S], are held at once.
 
-Rows of some hundred positions need none of the bookkeeping of kernels for long ones: the scores of a head, [S, S], fit
-on the chip at once. Arrays are [B, H C, S], positions last: with C = 64 channels last, each would be padded to twice
-its size, in memory and on the way there. The products around attention read and write this layout as it is.
+Rows of some hundred positions need none of the bookkeeping of kernels for long ones. On a TPU all of a head stays on
+the chip, in a Pallas kernel; on a CPU a row stays in the caches. The backward pass computes the probabilities again,
+from the logarithm of their sums (Dao et al. 2022, section 3.1), so that nothing [S, S] is kept.
 
-The backward pass computes the probabilities again, from the logarithm of their sums (Dao et al. 2022, section 3.1).
+Arrays are [B, H, C, S], positions last: on a TPU, 64 channels last would be padded to twice their size, in memory and
+on the way there. The products around attention read and write this layout as it is.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -17,82 +19,74 @@ from jax.experimental.pallas import tpu as pltpu
 
 from videobert_jax.model.primitives import saved
 
-LONGEST = 1024  # positions; the scores of a head are then 4 MiB
-LANES = 128  # of the chip's registers, which positions have to fill
+LONGEST = 1024  # positions, of the Pallas kernel; the scores of a head are then 4 MiB
+LANES = 128  # of a TPU's registers, which positions have to fill
 MASKED_SCORE = -1e30  # of a position that is not seen; each sees itself, so that no sum of probabilities is 0
-HEADS_AT_ONCE = 4  # so that the products of one overlap with the softmax of another
-MEMORY = 64 * 2**20  # bytes on the chip that one call may use
+HEADS_AT_ONCE = 4  # in the Pallas kernel, so that the products of one overlap with the softmax of another
+MEMORY = 64 * 2**20  # bytes on the chip that one call of it may use
 
-Residuals = tuple[jax.Array, ...]
+Arrays = tuple[jax.Array, ...]
+Head = Callable[..., Arrays]  # (mask [keys, queries], arrays [., S]) -> arrays [., S]
 
 
-@jax.custom_vjp
-def row_attention(query: jax.Array, key: jax.Array, value: jax.Array, sequence_ids: jax.Array) -> jax.Array:
+@functools.partial(jax.custom_vjp, nondiff_argnums=(4,))
+def row_attention(
+    query: jax.Array, key: jax.Array, value: jax.Array, sequence_ids: jax.Array, pallas: bool
+) -> jax.Array:
     """Attention to the positions of the same sequence, softmax in float32.
 
     Args:
       query, key, value: [B, H, C, S]; scores are their plain products.
-      sequence_ids: int32 [B, S]; S at most `LONGEST`, and a multiple of `LANES`.
+      sequence_ids: int32 [B, S].
+      pallas: whether by the kernel for TPUs, which takes S up to `LONGEST` and a multiple of `LANES`.
 
     Returns:
       [B, H, C, S].
     """
-    return _forward(query, key, value, sequence_ids)[0]
+    return _forward(query, key, value, sequence_ids, pallas)[0]
 
 
-def _forward(query: jax.Array, key: jax.Array, value: jax.Array, ids: jax.Array) -> tuple[jax.Array, Residuals]:
-    rows, heads, _, length = query.shape
-    out, sums = _call(
-        _forward_kernel,
-        (query, key, value),
-        ids,
-        outputs=[query, jax.ShapeDtypeStruct((rows, heads, 1, length), jnp.float32)],
-        products=2,
-    )
+def _forward(
+    query: jax.Array, key: jax.Array, value: jax.Array, ids: jax.Array, pallas: bool
+) -> tuple[jax.Array, Arrays]:
+    out, sums = _each_head(_attend, (query, key, value), ids, pallas)
     # Marked here, where nothing but the backward pass uses them, they need not be rounded, and so copied, to be saved.
     return out, (saved(query), saved(key), saved(value), ids, saved(sums))
 
 
-def _backward(residuals: Residuals, gradient: jax.Array) -> tuple[jax.Array | None, ...]:
+def _backward(pallas: bool, residuals: Arrays, gradient: jax.Array) -> tuple[jax.Array | None, ...]:
     query, key, value, ids, sums = residuals
-    inputs = (query, key, value, sums, gradient)
-    return (*_call(_backward_kernel, inputs, ids, outputs=[query, key, value], products=5), None)
+    return (*_each_head(_gradients, (query, key, value, sums, gradient), ids, pallas), None)
 
 
 row_attention.defvjp(_forward, _backward)
 
 
-def _forward_kernel(mask: jax.Array, query: Any, key: Any, value: Any, out: Any, sums: Any) -> None:
-    """Of one head; scores are [keys, queries], so that sums over keys run over registers, not within them."""
-    scores = jnp.where(mask, _product(key[...], query[...], 0, 0), MASKED_SCORE)
+def _attend(mask: jax.Array, query: jax.Array, key: jax.Array, value: jax.Array) -> Arrays:
+    """The result [C, S] of one head, and the logarithms of the sums of its scores' exponentials, float32 [1, S].
+
+    Scores are [keys, queries], so that sums over keys run over registers, not within them.
+    """
+    scores = jnp.where(mask, _product(key, query, 0, 0), MASKED_SCORE)
     largest = jnp.max(scores, axis=0, keepdims=True)
     shares = jnp.exp(scores - largest)
     total = jnp.sum(shares, axis=0, keepdims=True)
-    mixed = _product(value[...], shares.astype(value.dtype), 1, 0)
-    out[...] = (mixed / total).astype(out.dtype)
-    sums[...] = largest + jnp.log(total)
+    mixed = _product(value, shares.astype(value.dtype), 1, 0)
+    return (mixed / total).astype(value.dtype), largest + jnp.log(total)
 
 
-def _backward_kernel(
-    mask: jax.Array,
-    query: Any,
-    key: Any,
-    value: Any,
-    sums: Any,
-    gradient: Any,
-    query_gradient: Any,
-    key_gradient: Any,
-    value_gradient: Any,
-) -> None:
-    """Of one head; Dao et al. 2022, algorithm 4, in one block, which needs no result of the forward pass but sums."""
-    scores = jnp.where(mask, _product(key[...], query[...], 0, 0), MASKED_SCORE)
-    shares = jnp.exp(scores - sums[...])
-    from_values = _product(value[...], gradient[...], 0, 0)
-    mean = jnp.sum(shares * from_values, axis=0, keepdims=True)
-    score_gradient = (shares * (from_values - mean)).astype(key.dtype)
-    query_gradient[...] = _product(key[...], score_gradient, 1, 0).astype(query_gradient.dtype)
-    key_gradient[...] = _product(query[...], score_gradient, 1, 1).astype(key_gradient.dtype)
-    value_gradient[...] = _product(gradient[...], shares.astype(gradient.dtype), 1, 1).astype(value_gradient.dtype)
+def _gradients(
+    mask: jax.Array, query: jax.Array, key: jax.Array, value: jax.Array, sums: jax.Array, gradient: jax.Array
+) -> Arrays:
+    """Of query, key and value of one head; Dao et al. 2022, algorithm 4, in one block."""
+    scores = jnp.where(mask, _product(key, query, 0, 0), MASKED_SCORE)
+    shares = jnp.exp(scores - sums)
+    of_shares = _product(value, gradient, 0, 0)
+    mean = jnp.sum(shares * of_shares, axis=0, keepdims=True)
+    of_scores = (shares * (of_shares - mean)).astype(key.dtype)
+    of_query = _product(key, of_scores, 1, 0).astype(query.dtype)
+    of_key = _product(query, of_scores, 1, 1).astype(key.dtype)
+    return of_query, of_key, _product(gradient, shares.astype(gradient.dtype), 1, 1).astype(value.dtype)
 
 
 def _product(x: jax.Array, y: jax.Array, over_x: int, over_y: int) -> jax.Array:
@@ -100,20 +94,32 @@ def _product(x: jax.Array, y: jax.Array, over_x: int, over_y: int) -> jax.Array:
     return jax.lax.dot_general(x, y, (((over_x,), (over_y,)), ((), ())), preferred_element_type=jnp.float32)
 
 
-def _call(
-    head: Callable[..., None], inputs: Residuals, ids: jax.Array, outputs: list[Any], products: int
-) -> list[jax.Array]:
-    """Runs the kernel `head` for every head of every row; inputs and outputs are [B, H, ., S], `ids` [B, S].
+def _each_head(head: Head, inputs: Arrays, ids: jax.Array, pallas: bool) -> Arrays:
+    """`head` of every head of every row; inputs and outputs are [B, H, ., S], `ids` [B, S]."""
+    if pallas:
+        return _by_pallas(head, inputs, ids)
 
-    `products`: how many of them, of S x S by C channels, a head takes.
-    """
+    def row(arrays: tuple[jax.Array, Arrays]) -> Arrays:
+        row_ids, by_head = arrays
+        return jax.vmap(functools.partial(head, row_ids[:, None] == row_ids[None, :]))(*by_head)
+
+    return jax.lax.map(row, (ids, inputs))
+
+
+def _by_pallas(head: Head, inputs: Arrays, ids: jax.Array) -> Arrays:
     rows, heads, channels, length = inputs[0].shape
     group = next(size for size in range(min(HEADS_AT_ONCE, heads), 0, -1) if heads % size == 0)
+    mask = jax.ShapeDtypeStruct((length, length), jnp.bool_)
+    one = jax.eval_shape(head, mask, *(jax.ShapeDtypeStruct(x.shape[2:], x.dtype) for x in inputs))
+    outputs = [jax.ShapeDtypeStruct((rows, heads, *x.shape), x.dtype) for x in one]
+    arrays: list[Any] = [*inputs, *outputs]
 
     def kernel(row_ids: Any, column_ids: Any, *arrays: Any) -> None:
         mask = column_ids[...] == row_ids[...]
         for index in range(group):
-            head(mask, *(array.at[index] for array in arrays))
+            results = head(mask, *(array[index] for array in arrays[: len(inputs)]))
+            for array, result in zip(arrays[len(inputs) :], results, strict=True):
+                array[index] = result
 
     def block(array: Any) -> pl.BlockSpec:
         return pl.BlockSpec((None, group, *array.shape[2:]), lambda row, part: (row, part, 0, 0))
@@ -121,17 +127,22 @@ def _call(
     row_ids, column_ids = ids[:, None, :], ids[:, :, None]
     id_blocks = [pl.BlockSpec((None, *x.shape[1:]), lambda row, part: (row, 0, 0)) for x in (row_ids, column_ids)]
     scores = rows * heads * length**2
-    return pl.pallas_call(
-        kernel,
-        out_shape=[jax.ShapeDtypeStruct(x.shape, x.dtype) for x in outputs],
-        grid=(rows, heads // group),
-        in_specs=[*id_blocks, *map(block, inputs)],
-        out_specs=[block(x) for x in outputs],
-        compiler_params=pltpu.CompilerParams(dimension_semantics=("parallel", "arbitrary"), vmem_limit_bytes=MEMORY),
-        cost_estimate=pl.CostEstimate(
-            flops=2 * products * channels * scores,
-            transcendentals=scores,
-            bytes_accessed=sum(x.size * x.dtype.itemsize for x in (*inputs, *outputs)),
-        ),
-        name=head.__name__.strip("_"),
-    )(row_ids, column_ids, *inputs)
+    products = 2 if head is _attend else 5
+    return tuple(
+        pl.pallas_call(
+            kernel,
+            out_shape=outputs,
+            grid=(rows, heads // group),
+            in_specs=[*id_blocks, *map(block, inputs)],
+            out_specs=[block(x) for x in outputs],
+            compiler_params=pltpu.CompilerParams(
+                dimension_semantics=("parallel", "arbitrary"), vmem_limit_bytes=MEMORY
+            ),
+            cost_estimate=pl.CostEstimate(
+                flops=2 * products * channels * scores,
+                transcendentals=scores,
+                bytes_accessed=sum(x.size * x.dtype.itemsize for x in arrays),
+            ),
+            name=f"row_attention{head.__name__}",
+        )(row_ids, column_ids, *inputs)
+    )

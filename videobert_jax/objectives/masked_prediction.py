@@ -19,9 +19,9 @@ def metrics(logits: jax.Array, batch: Arrays, text_size: int) -> Metrics:
     # Logits are by far the largest array of a small model. Written like this, they are read three times, and their
     # gradient is made in one go; optax's cross-entropy would scatter it into zeros.
     is_target = jax.lax.broadcasted_iota(targets.dtype, logits.shape, 2) == targets[..., None]
-    chosen = jnp.sum(jnp.where(is_target, logits, 0.0), axis=-1)
-    loss = jax.nn.logsumexp(logits, axis=-1) - chosen
-    correct = (chosen >= jnp.max(logits, axis=-1)).astype(jnp.float32)
+    logit = jnp.sum(jnp.where(is_target, logits, 0.0), axis=-1)
+    loss = jax.nn.logsumexp(logits, axis=-1) - logit
+    correct = (logit >= jnp.max(logits, axis=-1)).astype(jnp.float32)
     chosen = selections(batch, text_size)
     return {**summed("loss", loss, chosen), **summed("accuracy", correct, chosen)}
 
