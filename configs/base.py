@@ -11,6 +11,9 @@ The size is the config's argument, `--config=configs/base.py:small`:
 | base | 12 x 768 | BERT-base on one host of accelerators |
 | large | 24 x 1024 | BERT-large, as in the paper, on a pod slice |
 
+With `-modern` behind it, `configs/base.py:small-modern`, the layers are not BERT's but those of later encoders: normalised
+before each branch, with rotary positions, GeGLU and no biases, and about as many parameters. See benchmarks/RESULTS.md.
+
 With no videos named, the kitchen corpus is rendered, cached and trained on; `--config.data.videos=DIR` takes a folder
 of your own videos with transcripts beside them; docs/datasets tells which formats, and where else these may lie.
 """
@@ -27,10 +30,17 @@ SIZES = {
 }
 
 
-def get_config(size: str = "tiny") -> ConfigDict:
+LAYERS = {
+    "": {},
+    "modern": {"norm": "pre", "positions": "rotary", "gated": True, "activation": "gelu_tanh", "use_bias": False},
+}
+
+
+def get_config(kind: str = "tiny") -> ConfigDict:
     """Every value can be overridden: `--config.optimizer.learning_rate=3e-4`."""
-    if size not in SIZES:
-        raise ValueError(f"size {size!r} is not one of {', '.join(SIZES)}")
+    size, _, layers = kind.partition("-")
+    if size not in SIZES or layers not in LAYERS:
+        raise ValueError(f"{kind!r} is not one of {', '.join(SIZES)}, nor one of these with -modern behind it")
     config = config_lib.to_config_dict(config_lib.Config())
 
     # Clips of one second of small pictures: the corpus is small, and so are the machines this has to run on.
@@ -53,6 +63,9 @@ def get_config(size: str = "tiny") -> ConfigDict:
     config.objective.video = 0.1  # most of a visual word is chance; unweighted, its loss drowns that of the words
 
     config.model.update(SIZES[size])
+    config.model.update(LAYERS[layers])
+    if config.model.gated:  # three kernels for two
+        config.model.mlp_size = round(config.model.mlp_size * 2 / 3 / 64) * 64
     config.model.max_positions = 256
     config.model.init_std = round(config.model.hidden_size**-0.5, 3)
 

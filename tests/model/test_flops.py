@@ -12,12 +12,14 @@ from videobert_jax.model.flops import step_flops
 
 
 def products(jaxpr: Any) -> int:
-    """FLOPs of all matrix products of a jaxpr, the body of a scan as often as it runs."""
+    """FLOPs of all products of matrices of a jaxpr, the body of a scan as often as it runs."""
     count = 0
     for eqn in jaxpr.eqns:
         if eqn.primitive.name == "dot_general":
             (contracted, _), _ = eqn.params["dimension_numbers"]
             left = eqn.invars[0].aval.shape
+            if len(contracted) == len(left):
+                continue  # a sum over rows, for a bias
             count += 2 * math.prod(eqn.outvars[0].aval.shape) * math.prod(left[axis] for axis in contracted)
         times = eqn.params.get("length", 1) if eqn.primitive.name == "scan" else 1
         for inner in jax.tree.leaves(eqn.params, is_leaf=lambda x: hasattr(x, "eqns") or hasattr(x, "jaxpr")):

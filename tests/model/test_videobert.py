@@ -248,12 +248,13 @@ def test_what_is_saved_for_the_backward_pass(remat: str) -> None:
     """Of each layer its input, and of "dots" besides what its products gave: nothing [S, S], no GELU, no mask."""
     model = make(dropout=0.3, remat=remat)
     _, backward = jax.vjp(lambda params: pretraining.forward(model, params, ROWS, jax.random.key(3)), PARAMS)
-    stacked = [leaf for leaf in jax.tree.leaves(backward) if leaf.ndim == 4 and leaf.shape[:2] == (2, len(SEQUENCES))]
-    size, mlp = CONFIG.hidden_size, CONFIG.mlp_size
-    products = [size // CONFIG.num_heads] * 3 + [size] * 3 + [mlp] if remat == "dots" else []
-    widths = [leaf.shape[-1] for leaf in stacked]
-    heads = [leaf.shape[-1] for leaf in jax.tree.leaves(backward) if leaf.ndim == 5]
-    assert sorted(widths + heads) == sorted([size, *products])
+    saved = sorted(
+        leaf.shape for leaf in jax.tree.leaves(backward) if leaf.shape[:2] == (CONFIG.num_layers, len(SEQUENCES))
+    )
+    size, heads = CONFIG.hidden_size, CONFIG.num_heads
+    by_position = [size] + ([size, size, size, CONFIG.mlp_size] if remat == "dots" else [])  # result, out, wo, wi
+    by_head = [1, *[size // heads] * 3] if remat == "dots" else []  # sums of the softmax; query, key, value
+    assert saved == sorted([(*each, LENGTH, n) for n in by_position] + [(*each, heads, n, LENGTH) for n in by_head])
 
 
 def test_a_head_is_a_block_of_columns() -> None:
@@ -280,7 +281,7 @@ def test_a_mesh_splits_activations_by_rows_only() -> None:
     """In every layer; see `split_by_rows` for what happens otherwise."""
     mesh = AbstractMesh((2, 2, 2), ("data", "fsdp", "tensor"), axis_types=(AxisType.Auto,) * 3)
     with jax.sharding.use_abstract_mesh(mesh):
-        layer = scan_of(FLOAT32).params["jaxpr"].eqns
+        layer = scan_of(make(attention="xla")).params["jaxpr"].eqns
     constraints = [eqn.params["sharding"].spec for eqn in layer if eqn.primitive.name == "sharding_constraint"]
     assert constraints == [jax.P(("data", "fsdp"))]
 

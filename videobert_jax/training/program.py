@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from videobert_jax.config import Config, ModelConfig
+from videobert_jax.config import Config, ConfigError, ModelConfig
 from videobert_jax.model import attention
 from videobert_jax.model.videobert import VideoBert
 from videobert_jax.objectives import pretraining
@@ -63,7 +63,14 @@ class Program:
 
 
 def make_program(config: Config, tokens: TokenSpace, mesh: Mesh, batch: dict[str, Any]) -> Program:
-    """The program of a config on a mesh, for global batches of the shapes and dtypes of `batch`."""
+    """The program of a config on a mesh, for global batches of the shapes and dtypes of `batch`.
+
+    Raises ConfigError if the model cannot be split over the mesh.
+    """
+    if config.model.num_heads % mesh.shape["tensor"]:
+        raise ConfigError(
+            f"model.num_heads is {config.model.num_heads}, expected a multiple of mesh.tensor={mesh.shape['tensor']}"
+        )
     platform = mesh.devices.flat[0].platform
     model = VideoBert(attention.resolved(config.model, platform, config.data.sequence_length), tokens)
     forward = functools.partial(pretraining.forward, model)
