@@ -11,8 +11,8 @@ The size is the config's argument, `--config=configs/base.py:small`:
 | base | 12 x 768 | BERT-base on one host of accelerators |
 | large | 24 x 1024 | BERT-large, as in the paper, on a pod slice |
 
-With `-modern` behind it, `configs/base.py:small-modern`, the layers are not BERT's but those of later encoders: normalised
-before each branch, with rotary positions, GeGLU and no biases, and about as many parameters. See benchmarks/RESULTS.md.
+With `-modern` behind it, `configs/base.py:small-modern`, the layers are not BERT's but those of later encoders:
+normalised before each branch, with rotary positions, GeGLU and no biases, and about as many parameters.
 
 With no videos named, the kitchen corpus is rendered, cached and trained on; `--config.data.videos=DIR` takes a folder
 of your own videos with transcripts beside them; docs/datasets tells which formats, and where else these may lie.

@@ -248,9 +248,8 @@ def test_what_is_saved_for_the_backward_pass(remat: str) -> None:
     """Of each layer its input, and of "dots" besides what its products gave: nothing [S, S], no GELU, no mask."""
     model = make(dropout=0.3, remat=remat)
     _, backward = jax.vjp(lambda params: pretraining.forward(model, params, ROWS, jax.random.key(3)), PARAMS)
-    saved = sorted(
-        leaf.shape for leaf in jax.tree.leaves(backward) if leaf.shape[:2] == (CONFIG.num_layers, len(SEQUENCES))
-    )
+    each = (CONFIG.num_layers, len(SEQUENCES))
+    saved = sorted(leaf.shape for leaf in jax.tree.leaves(backward) if leaf.shape[:2] == each)
     size, heads = CONFIG.hidden_size, CONFIG.num_heads
     by_position = [size] + ([size, size, size, CONFIG.mlp_size] if remat == "dots" else [])  # result, out, wo, wi
     by_head = [1, *[size // heads] * 3] if remat == "dots" else []  # sums of the softmax; query, key, value

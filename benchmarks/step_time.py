@@ -1,0 +1,199 @@
+"""Tokens per second of one full training step on this CPU, beside `transformers`' BertForPreTraining in torch.
+
+    pip install torch
+    python benchmarks/step_time.py --size=small
+    python benchmarks/step_time.py --size=base
+    python benchmarks/step_time.py --size=small --prepared=cache/prepared-...
+
+A step is forward, backward, clipping, AdamW, with dropout 0.1 and all metrics of ours. First both read rows that are
+full: the same tokens, of the same vocabulary, 15 % of them predicted. Torch's BERT computes the logits of all
+positions, drops out attention probabilities, and is in float32; "tuned" is without that dropout, with the fused
+optimizer, and in bfloat16 by autocast if it says so. With `--prepared`, a folder that `prepare` wrote, both read the
+same sequences of it: ours packed in rows, torch's one a row, padded to the longest of the batch, as is usual. Padding
+counts for none.
+"""
+
+import dataclasses
+import functools
+import pathlib
+import statistics
+import time
+from collections.abc import Callable
+
+import jax
+import numpy as np
+import torch
+from absl import app, flags
+from transformers import BertConfig, BertForPreTraining
+
+from videobert_jax.config import Config, DataConfig, ModelConfig
+from videobert_jax.data import pipeline
+from videobert_jax.data.records import RecordSource
+from videobert_jax.tokens import TokenSpace
+from videobert_jax.training import sharding
+from videobert_jax.training.program import make_program
+
+_SIZE = flags.DEFINE_enum("size", "small", ["small", "base"], "Layers and width.")
+_PREPARED = flags.DEFINE_string("prepared", None, "Folder of prepared data; else made-up rows that are full.")
+_STEPS = flags.DEFINE_integer("steps", 5, "Timed steps of each; the median counts.", 1)
+
+SIZES = {"small": (6, 384, 6, 1536), "base": (12, 768, 12, 3072)}
+ROWS = {"small": 8, "base": 2}
+BERT = TokenSpace(text_size=30_522, visual_size=20_736, pad=0, unknown=100, cls=101, sep=102, mask=103, joiner=1)
+FULL = DataConfig(sequence_length=512, max_predictions=77, max_sequences=16)
+KITCHEN = DataConfig(batch_size=16, sequence_length=256, max_predictions=48, max_sequences=32)
+IGNORED = -100  # label of what torch does not predict
+
+Batch = dict[str, np.ndarray]
+Step = Callable[[], None]
+
+
+def full_rows(rows: int) -> Batch:
+    """One sequence a row, without padding."""
+    rng = np.random.default_rng(0)
+    length, predictions, sequences = FULL.sequence_length, FULL.max_predictions, FULL.max_sequences
+    ids = rng.integers(1000, BERT.size, (rows, length), dtype=np.int32)
+    places = np.sort(rng.permuted(np.tile(np.arange(length, dtype=np.int32), (rows, 1)), axis=1)[:, :predictions])
+    first = np.zeros((rows, sequences), np.int32)
+    chosen = np.tile(np.arange(sequences) == 0, (rows, 1))
+    return {
+        "token_ids": ids,
+        "positions": np.tile(np.arange(length, dtype=np.int32), (rows, 1)),
+        "segment_types": np.tile(np.arange(length, dtype=np.int32) // (length // 2), (rows, 1)),
+        "sequence_ids": np.ones((rows, length), np.int32),
+        "sequence_modes": first,
+        "prediction_positions": places,
+        "prediction_targets": np.take_along_axis(ids, places, axis=1),
+        "prediction_weights": np.ones((rows, predictions), np.float32),
+        "cls_positions": first,
+        "alignment_labels": first,
+        "alignment_weights": chosen.astype(np.float32),
+    }
+
+
+def ours(batch: Batch, tokens: TokenSpace, data: DataConfig, dtype: str) -> Step:
+    """Our step, compiled, with its state."""
+    layers, width, heads, mlp = SIZES[_SIZE.value]
+    model = ModelConfig(layers, width, heads, mlp, dtype=dtype, unroll=layers, visual_rows="random")
+    rows = len(batch["token_ids"])
+    config = Config(model=model, data=dataclasses.replace(data, batch_size=rows))
+    mesh = sharding.make_mesh(config.mesh, jax.devices()[:1])
+    program = make_program(config, tokens, mesh, batch)
+    with jax.set_mesh(mesh):
+        state, step = program.init(), program.compile_train_step()
+        arrays = sharding.to_global(batch, range(rows), mesh, rows)
+
+    def run() -> None:
+        nonlocal state
+        state, metrics = step(state, arrays)
+        jax.block_until_ready((state, metrics))
+
+    return run
+
+
+def one_a_row(batch: Batch) -> dict[str, torch.Tensor]:
+    """The sequences of packed rows as torch reads them: one a row, padded to the longest."""
+    labels = np.full(batch["token_ids"].shape, IGNORED)
+    predicted = np.nonzero(batch["prediction_weights"])
+    labels[predicted[0], batch["prediction_positions"][predicted]] = batch["prediction_targets"][predicted]
+    ids = batch["sequence_ids"]
+    sequences = [np.flatnonzero((np.arange(len(ids)) == row)[:, None] & (ids == one)) for row, one in _sequences(ids)]
+    shape = (len(sequences), max(map(len, sequences)))
+    arrays = {
+        "input_ids": (batch["token_ids"], 0),
+        "token_type_ids": (batch["segment_types"], 0),
+        "attention_mask": (np.ones_like(ids), 0),
+        "labels": (labels, IGNORED),
+    }
+    padded = {}
+    for name, (values, padding) in arrays.items():
+        padded[name] = np.full(shape, padding, np.int64)
+        for row, places in enumerate(sequences):
+            padded[name][row, : len(places)] = values.reshape(-1)[places]
+    tensors = {name: torch.from_numpy(values) for name, values in padded.items()}
+    return tensors | {"next_sentence_label": torch.zeros(len(sequences), dtype=torch.long)}
+
+
+def _sequences(ids: np.ndarray) -> list[tuple[int, int]]:
+    return [(row, one) for row in range(len(ids)) for one in range(1, ids[row].max() + 1)]
+
+
+def theirs(batch: Batch, tokens: TokenSpace, tuned: bool, dtype: str) -> Step:
+    """Torch's step, with its state."""
+    layers, width, heads, mlp = SIZES[_SIZE.value]
+    config = BertConfig(
+        vocab_size=tokens.size,
+        num_hidden_layers=layers,
+        hidden_size=width,
+        num_attention_heads=heads,
+        intermediate_size=mlp,
+        attention_probs_dropout_prob=0.0 if tuned else 0.1,
+    )
+    model = BertForPreTraining(config).train()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=tuned)
+    inputs = one_a_row(batch)
+
+    def run() -> None:
+        with torch.autocast("cpu", torch.bfloat16, enabled=dtype == "bfloat16"):
+            loss = model(**inputs).loss
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+
+    return run
+
+
+def contenders(batch: Batch, tokens: TokenSpace, data: DataConfig) -> dict[str, Callable[[], Step]]:
+    """By name, functions that make a step."""
+    partial = functools.partial
+    return {
+        "ours, bfloat16": partial(ours, batch, tokens, data, "bfloat16"),
+        "ours, float32": partial(ours, batch, tokens, data, "float32"),
+        "torch, as it comes (float32)": partial(theirs, batch, tokens, False, "float32"),
+        "torch, tuned, float32": partial(theirs, batch, tokens, True, "float32"),
+        "torch, tuned, bfloat16": partial(theirs, batch, tokens, True, "bfloat16"),
+    }
+
+
+def median_seconds(step: Step) -> float:
+    """Of `--steps` steps, after one that does not count."""
+    times = []
+    for _ in range(1 + _STEPS.value):
+        start = time.perf_counter()
+        step()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times[1:])
+
+
+def prepared_batch(folder: pathlib.Path) -> tuple[Batch, TokenSpace]:
+    """The first batch of a folder that `prepare` wrote."""
+    tokens = TokenSpace.load(folder / "tokens.json")
+    return pipeline.dataset(RecordSource(folder / "records", "train"), tokens, KITCHEN, seed=0)[0], tokens
+
+
+def main(_: list[str]) -> None:
+    """Prints a table."""
+    if _PREPARED.value:
+        batch, tokens = prepared_batch(pathlib.Path(_PREPARED.value))
+        data = KITCHEN
+    else:
+        batch, tokens, data = full_rows(ROWS[_SIZE.value]), BERT, FULL
+    real = int((batch["sequence_ids"] > 0).sum())
+    padded = one_a_row(batch)["input_ids"].numel()
+    print(
+        f"{_SIZE.value}: {real:,} tokens a step, {tokens.size:,} ids; torch's rows have {padded:,} positions",
+        flush=True,
+    )
+    seconds: dict[str, float] = {}
+    for name, make in contenders(batch, tokens, data).items():
+        seconds[name] = median_seconds(make())
+        ratios = [seconds[name] / taken for mine, taken in seconds.items() if mine.startswith("ours")]
+        against = "  ".join(f"{ratio:5.2f}" for ratio in ratios)
+        print(
+            f"{name:30} {seconds[name]:7.3f} s  {real / seconds[name]:8,.0f} tokens/s  it / ours: {against}", flush=True
+        )
+
+
+if __name__ == "__main__":
+    app.run(main)
