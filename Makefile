@@ -7,6 +7,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 BEAM := .venv-beam
 export JAX_PLATFORMS ?= cpu
+# Large pages for large arrays, where the system grants them: a step on a CPU is about a quarter faster with them.
+export GLIBC_TUNABLES ?= glibc.malloc.hugetlb=1
 
 .PHONY: demo test test-beam lint format clean
 

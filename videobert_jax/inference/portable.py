@@ -1,5 +1,6 @@
 """The forward pass as one file, which any program with JAX can run without this package: StableHLO by `jax.export`."""
 
+import dataclasses
 import pathlib
 from collections.abc import Mapping
 from typing import Any
@@ -46,6 +47,7 @@ def export(model: VideoBert, params: Any) -> jax.export.Exported:
     It is lowered for all of `PLATFORMS`, whatever machine this is. The weights are an argument: the program is small
     and fits every checkpoint of the run, and those of a large model are more than a program can hold.
     """
+    model = VideoBert(dataclasses.replace(model.config, attention="xla"), model.tokens)  # the one for all platforms
     flat = traverse_util.flatten_dict(params, sep="/")
     weights = {path: jax.ShapeDtypeStruct(x.shape, x.dtype) for path, x in flat.items()}
     scope = jax.export.SymbolicScope([f"length <= {model.config.max_positions}"])

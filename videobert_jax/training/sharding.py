@@ -48,8 +48,14 @@ def make_mesh(config: MeshConfig, devices: list[jax.Device] | None = None) -> Me
             f"mesh {asked} does not fill the {len(devices)} {devices[0].platform} devices there are; "
             "choose sizes whose product is their number, for example --config.mesh.data=-1"
         )
-    # Linen's layers need Auto axes; make_mesh defaults to Explicit.
-    return jax.make_mesh(tuple(sizes), AXES, axis_types=(AxisType.Auto,) * len(AXES), devices=devices)
+    try:
+        # Linen's layers need Auto axes; make_mesh defaults to Explicit.
+        return jax.make_mesh(tuple(sizes), AXES, axis_types=(AxisType.Auto,) * len(AXES), devices=devices)
+    except NotImplementedError as error:  # of slices only
+        raise ConfigError(
+            f"mesh {asked} cannot be laid on the torus of the slice ({error}); choose sizes that are products of its "
+            "sides, such as 16 or 256 on 16x16"
+        ) from error
 
 
 def placed(tree: Any, mesh: Mesh) -> Any:
