@@ -97,7 +97,13 @@ def test_a_sweep_doubles_the_batch_until_it_does_not_fit(monkeypatch: pytest.Mon
         return dataclasses.replace(PLAN, fits=fits, batch_size=4 * rows, mesh=mesh, remat=config.model.remat)
 
     monkeypatch.setattr(planning, "make_plan", pretend)
-    monkeypatch.setattr(planning, "slice_of", lambda *_: (None, SimpleNamespace(size=4)))
+
+    def slice_of(topology: str, config: Config) -> tuple[None, SimpleNamespace]:
+        if config.mesh.fsdp > 4:
+            raise ConfigError("not on this torus")
+        return None, SimpleNamespace(size=4)
+
+    monkeypatch.setattr(planning, "slice_of", slice_of)
     plans = list(planning.sweep(Config(steps=100, data=DataConfig(batch_size=64)), "v5e:2x2"))
     tried = [(plan.batch_size, plan.fits) for plan in plans if plan.remat == "full" and plan.mesh["fsdp"] == 4]
     assert tried == [(32, True), (64, True), (128, True), (256, False)]

@@ -120,7 +120,7 @@ def sweep(config: Config, topology: str) -> Iterator[Plan]:
     devices = slice_of(topology, config)[1].size
     seen = config.steps * config.data.batch_size
     for mesh in LAYOUTS:
-        if devices % mesh.fsdp:
+        if not _fits(mesh, config, topology):
             continue
         for remat in _remat_policies():
             rows = devices * FIRST_ROWS
@@ -137,6 +137,15 @@ def sweep(config: Config, topology: str) -> Iterator[Plan]:
                 plan = make_plan(candidate, topology)
                 yield plan
                 fits, rows = plan.fits, 2 * rows
+
+
+def _fits(mesh: MeshConfig, config: Config, topology: str) -> bool:
+    """Whether the torus of the slice can hold a mesh."""
+    try:
+        slice_of(topology, dataclasses.replace(config, mesh=mesh))
+    except ConfigError:
+        return False
+    return True
 
 
 def ranked(plans: list[Plan]) -> list[Plan]:
