@@ -4,6 +4,7 @@ MFU = FLOPs that the model's formula needs for a step (`model/flops.py`: matrix 
 included, recomputation excluded) / (seconds of the step x FLOP/s that these devices reach on a plain matrix product).
 """
 
+import functools
 import time
 
 import jax
@@ -26,7 +27,13 @@ def measure_peak(mesh: Mesh, dtype: str) -> float:
     sharding = NamedSharding(mesh, P(mesh.axis_names))
     # Every power of this matrix is itself: no overflow, whatever the number of products.
     init = jax.jit(lambda: jnp.full((mesh.size, size, size), 1 / size, dtype), out_shardings=sharding)
-    multiply = jax.jit(lambda x: jax.lax.fori_loop(0, chain, lambda _, y: x @ y, x), out_shardings=sharding)
+
+    def power(x: jax.Array) -> jax.Array:
+        # As in the model: summed in float32, which is what the bfloat16 units of some CPUs do.
+        product = functools.partial(jnp.matmul, x, preferred_element_type=jnp.float32)
+        return jax.lax.fori_loop(0, chain, lambda _, y: product(y).astype(x.dtype), x)
+
+    multiply = jax.jit(power, out_shardings=sharding)
     matrices = init()
     jax.block_until_ready(multiply(matrices))
 
