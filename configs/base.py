@@ -84,7 +84,7 @@ def get_config(kind: str = "tiny") -> ConfigDict:
         # Layers one after the other, not in a loop, let their results lie where they are; it takes longer to compile.
         config.model.remat = "dots"
         config.model.unroll = config.model.num_layers
-        config.model.activation = "gelu_tanh"  # differs from "gelu" by less than bfloat16 can tell, and costs half
+        config.model.activation = "gelu_tanh"  # within 0.0005 of "gelu", and cheaper everywhere
         config.steps = 20_000
         config.optimizer.learning_rate = {"small": 5e-4, "base": 1e-4, "large": 5e-5}[size]
         config.optimizer.warmup_steps = 1000
