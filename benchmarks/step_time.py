@@ -38,7 +38,7 @@ _PREPARED = flags.DEFINE_string("prepared", None, "Folder of prepared data; else
 _STEPS = flags.DEFINE_integer("steps", 5, "Timed steps of each; the median counts.", 1)
 
 SIZES = {"small": (6, 384, 6, 1536), "base": (12, 768, 12, 3072)}
-ROWS = {"small": 8, "base": 2}
+ROWS = {"small": 8, "base": 4}
 BERT = TokenSpace(text_size=30_522, visual_size=20_736, pad=0, unknown=100, cls=101, sep=102, mask=103, joiner=1)
 FULL = DataConfig(sequence_length=512, max_predictions=77, max_sequences=16)
 KITCHEN = DataConfig(batch_size=16, sequence_length=256, max_predictions=48, max_sequences=32)
