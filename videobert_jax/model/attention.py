@@ -11,7 +11,7 @@ from jax.experimental.pallas.ops.tpu.splash_attention import splash_attention_ma
 from jax.sharding import PartitionSpec as P
 
 from videobert_jax.config import ModelConfig
-from videobert_jax.model.primitives import ROWS, SAVED, Dense, SplitDense, rotated, saved
+from videobert_jax.model.primitives import ROW_WISE, ROWS, SAVED, Dense, SplitDense, rotated, saved
 from videobert_jax.model.row_attention import LANES, LONGEST, row_attention
 
 HEADS = "tensor"  # mesh axis over which a training run splits heads
@@ -36,7 +36,7 @@ class SelfAttention(nn.Module):
         if config.positions == "rotary":
             query, key = rotated(query, positions), rotated(key, positions)
         mixed = attend(query, key, value, sequence_ids, config.attention)
-        return saved(Dense(config, x.shape[2], name="out")(saved(mixed.reshape(x.shape))))
+        return saved(Dense(config, x.shape[2], ROW_WISE, name="out")(saved(mixed.reshape(x.shape))))
 
 
 def attend(

@@ -5,7 +5,18 @@ import jax
 
 from videobert_jax.config import ModelConfig
 from videobert_jax.model.attention import SelfAttention
-from videobert_jax.model.primitives import SAVED, Dense, Dropout, SplitDense, gelu, norm, saved, split_by_rows
+from videobert_jax.model.primitives import (
+    COLUMN_WISE,
+    ROW_WISE,
+    SAVED,
+    Dense,
+    Dropout,
+    SplitDense,
+    gelu,
+    norm,
+    saved,
+    split_by_rows,
+)
 
 
 class FeedForward(nn.Module):
@@ -21,8 +32,8 @@ class FeedForward(nn.Module):
             gate, x = SplitDense(config, config.mlp_size, (1.0, 1.0), name="wi_gated")(x)
             x = gelu(config, saved(gate)) * saved(x)
         else:
-            x = gelu(config, saved(Dense(config, config.mlp_size, name="wi")(x)))
-        return saved(Dense(config, config.hidden_size, name="wo")(x))
+            x = gelu(config, saved(Dense(config, config.mlp_size, COLUMN_WISE, name="wi")(x)))
+        return saved(Dense(config, config.hidden_size, ROW_WISE, name="wo")(x))
 
 
 class Layer(nn.Module):

@@ -12,13 +12,17 @@ from videobert_jax.config import ModelConfig
 
 NORM_EPSILON = 1e-12
 ROWS = P(("data", "fsdp"))  # mesh axes over which a training run splits the rows of its batch
+# And over which it splits a kernel [D, F]. Over `fsdp` it is gathered to be used; a product goes column-wise and then
+# row-wise over `tensor`, so that a pair of them needs a single sum over devices (Megatron, Shoeybi et al. 2019).
+COLUMN_WISE, ROW_WISE, UNSPLIT = P("fsdp", "tensor"), P("tensor", "fsdp"), P("fsdp", None)
+VOCABULARY = P("tensor", None)  # of the embedding table [padded_size, D]
 SAVED = "product"  # name of what `remat` "dots" saves for the backward pass
 ROTARY_BASE = 10_000.0
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(3, 4))
+@functools.partial(jax.custom_vjp, nondiff_argnums=(3, 4, 5))
 def affine(
-    x: jax.Array, kernel: jax.Array, bias: jax.Array | None, axis: int, dtype: jax.typing.DTypeLike
+    x: jax.Array, kernel: jax.Array, bias: jax.Array | None, axis: int, dtype: jax.typing.DTypeLike, split: P
 ) -> jax.Array:
     """x [..., D] times a kernel, plus a bias: multiplied in the dtype of x, summed in float32, rounded to `dtype`.
 
@@ -28,32 +32,38 @@ def affine(
 
     Args:
       x: [..., D].
-      kernel: float32 [D, F], or [F, D] if `axis` is 1.
-      bias: float32 [F], or None.
+      kernel: float32 [D, F], or [F, D] if `axis` is 1; of several parts, [parts, D, F] with an `axis` of 1.
+      bias: float32 [F], or None; of several parts, [parts, F].
       axis: of the kernel, that is summed over.
       dtype: of the result.
+      split: mesh axes of the kernel.
 
     Returns:
-      [..., F].
+      [..., F], or [..., parts, F].
     """
-    result = _summed(x, kernel.astype(x.dtype), ((x.ndim - 1,), (axis,)))
+    result = _summed(x, _gathered(kernel.astype(x.dtype), split), ((x.ndim - 1,), (axis,)), _sent_as(dtype))
     return (result if bias is None else result + jnp.broadcast_to(bias, result.shape)).astype(dtype)
 
 
 def _affine_forward(
-    x: jax.Array, kernel: jax.Array, bias: jax.Array | None, axis: int, dtype: jax.typing.DTypeLike
+    x: jax.Array, kernel: jax.Array, bias: jax.Array | None, axis: int, dtype: jax.typing.DTypeLike, split: P
 ) -> tuple[jax.Array, tuple[jax.Array, jax.Array, bool]]:
-    return affine(x, kernel, bias, axis, dtype), (x, kernel, bias is None)
+    return affine(x, kernel, bias, axis, dtype, split), (x, kernel, bias is None)
 
 
 def _affine_backward(
-    axis: int, _: jax.typing.DTypeLike, inputs: tuple[jax.Array, jax.Array, bool], gradient: jax.Array
+    axis: int, _: jax.typing.DTypeLike, split: P, inputs: tuple[jax.Array, jax.Array, bool], gradient: jax.Array
 ) -> tuple[jax.Array, jax.Array, jax.Array | None]:
     x, kernel, unbiased = inputs
     gradient = gradient.astype(x.dtype)
     rows = tuple(range(x.ndim - 1))
-    of_x = _summed(gradient, kernel.astype(x.dtype), ((x.ndim - 1,), (1 - axis,))).astype(x.dtype)
+    features = tuple(range(x.ndim - 1, gradient.ndim)), tuple(i for i in range(kernel.ndim) if i != axis)
+    whole = _gathered(kernel.astype(x.dtype), split)
+    of_x = _summed(gradient, whole, features, _sent_as(x.dtype)).astype(x.dtype)
     of_kernel = _summed(x, gradient, (rows, rows)) if axis == 0 else _summed(gradient, x, (rows, rows))
+    of_kernel = of_kernel if kernel.ndim == 2 else jnp.moveaxis(of_kernel, -1, axis)
+    # Summed whole, then sliced: XLA makes that one reduce-scatter, but only while nothing stands between the two.
+    of_kernel = held(_gathered(of_kernel, split), split)
     of_bias = None if unbiased else _summed(jnp.ones(x.shape[:-1], x.dtype), gradient, (rows, rows))
     return of_x, of_kernel, of_bias
 
@@ -61,8 +71,28 @@ def _affine_backward(
 affine.defvjp(_affine_forward, _affine_backward)
 
 
-def _summed(x: jax.Array, y: jax.Array, over: tuple[tuple[int, ...], tuple[int, ...]]) -> jax.Array:
-    return jax.lax.dot_general(x, y, (over, ((), ())), preferred_element_type=jnp.float32)
+def _summed(
+    x: jax.Array,
+    y: jax.Array,
+    over: tuple[tuple[int, ...], tuple[int, ...]],
+    dtype: jax.typing.DTypeLike = jnp.float32,
+) -> jax.Array:
+    return jax.lax.dot_general(x, y, (over, ((), ())), preferred_element_type=dtype)
+
+
+def _gathered(kernel: jax.Array, split: P) -> jax.Array:
+    """Whole along `fsdp`. Left to XLA, a product would send pieces of the kernel round, and wait for each of them."""
+    return held(kernel, P(*(None if axis == "fsdp" else axis for axis in split)))
+
+
+def _sent_as(dtype: jax.typing.DTypeLike) -> jax.typing.DTypeLike:
+    """Of a product that devices may have to sum up: `dtype` if a `tensor` axis splits it, to send half the bytes."""
+    return dtype if tensor_devices() > 1 else jnp.float32
+
+
+def tensor_devices() -> int:
+    """Size of the mesh axis `tensor`, which splits the computation inside a layer; 1 without a mesh."""
+    return jax.sharding.get_abstract_mesh().shape.get("tensor", 1)
 
 
 class Dense(nn.Module):
@@ -70,13 +100,14 @@ class Dense(nn.Module):
 
     config: ModelConfig
     features: int
+    split: P = UNSPLIT
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """Maps x [..., D] to [..., features] in `config.dtype`."""
         kernel = self.param("kernel", nn.initializers.normal(self.config.init_std), (x.shape[-1], self.features))
         bias = self.param("bias", nn.initializers.zeros, (self.features,)) if self.config.use_bias else None
-        return affine(x.astype(self.config.dtype), kernel, bias, 0, self.config.dtype)
+        return affine(x.astype(self.config.dtype), kernel, bias, 0, self.config.dtype, self.split)
 
 
 class SplitDense(nn.Module):
@@ -98,9 +129,14 @@ class SplitDense(nn.Module):
         config, parts = self.config, len(self.scales)
         kernel = self.param("kernel", nn.initializers.normal(config.init_std), (parts, x.shape[-1], self.features))
         bias = self.param("bias", nn.initializers.zeros, (parts, self.features)) if config.use_bias else None
+        if tensor_devices() > 1:  # one product: devices sum up one gradient of x, where each part would have its own
+            scales = jnp.array(self.scales)[:, None]
+            bias = None if bias is None else scales * bias
+            product = affine(x, scales[..., None] * kernel, bias, 1, config.dtype, P(None, *COLUMN_WISE))
+            return [product[..., part, :] for part in range(parts)]
         # Sliced after one product, the parts would be copied; where one is faster, XLA merges those of one input.
         return [
-            affine(x, scale * kernel[part], None if bias is None else scale * bias[part], 0, config.dtype)
+            affine(x, scale * kernel[part], None if bias is None else scale * bias[part], 0, config.dtype, COLUMN_WISE)
             for part, scale in enumerate(self.scales)
         ]
 
@@ -173,4 +209,9 @@ def split_by_rows(x: jax.Array) -> jax.Array:
     Left alone, XLA's partitioner lets activations inherit the `fsdp` split of the parameters, and sums them over
     devices in every product, where it should gather the parameters.
     """
-    return x if jax.sharding.get_abstract_mesh().empty else jax.lax.with_sharding_constraint(x, ROWS)
+    return held(x, ROWS)
+
+
+def held(x: jax.Array, split: P) -> jax.Array:
+    """Under a mesh, holds `x`, and its gradient, to a split over its axes; without one, does nothing."""
+    return x if jax.sharding.get_abstract_mesh().empty else jax.lax.with_sharding_constraint(x, split)

@@ -108,7 +108,8 @@ def _frozen(rows: range) -> optax.GradientTransformation:
 
     def still(path: tuple[Any, ...], update: jax.Array) -> jax.Array:
         if jax.tree_util.keystr(path, simple=True, separator="/").endswith("token_embedding/embedding"):
-            return update.at[rows.start : rows.stop].set(0)
+            row = jnp.arange(update.shape[0])  # a slice set to zero would gather what is split by rows
+            return jnp.where(((row < rows.start) | (row >= rows.stop))[:, None], update, 0)
         return update
 
     return optax.stateless(lambda updates, _: jax.tree_util.tree_map_with_path(still, updates))

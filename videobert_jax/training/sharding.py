@@ -15,23 +15,23 @@ from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from videobert_jax.config import ConfigError, MeshConfig
+from videobert_jax.model.primitives import COLUMN_WISE, ROW_WISE, ROWS, UNSPLIT, VOCABULARY
 
 AXES = ("data", "fsdp", "tensor")
-BATCH = P(("data", "fsdp"))  # rows of a batch
+BATCH = ROWS
 
-# Path of a parameter -> its axes, for one layer: the leading axis of scanned layers is never split. A product goes
-# column-wise then row-wise over `tensor`, so that a pair of them needs a single sum over devices (Megatron). The first
-# match counts; the optimizer's moments have the paths of their parameters, and so follow them.
+# Path of a parameter -> its axes, for one layer: the leading axis of scanned layers is never split. The first match
+# counts; the optimizer's moments have the paths of their parameters, and so follow them.
 RULES = (
     (r"/v(_row|_col)?/", P()),  # of Adafactor: sums over rows and columns, and what is too small for these
-    (r"token_embedding/embedding$", P("tensor", None)),
+    (r"token_embedding/embedding$", VOCABULARY),
     (r"prediction_head/bias$", P("tensor")),
-    (r"(qkv|wi_gated)/kernel$", P(None, "fsdp", "tensor")),
+    (r"(qkv|wi_gated)/kernel$", P(None, *COLUMN_WISE)),
     (r"(qkv|wi_gated)/bias$", P(None, "tensor")),
-    (r"wi/kernel$", P("fsdp", "tensor")),
+    (r"wi/kernel$", COLUMN_WISE),
     (r"wi/bias$", P("tensor")),
-    (r"(out|wo)/kernel$", P("tensor", "fsdp")),
-    (r"(prediction_head/dense|pooler)/kernel$", P("fsdp", None)),
+    (r"(out|wo)/kernel$", ROW_WISE),
+    (r"(prediction_head/dense|pooler)/kernel$", UNSPLIT),
     (r"", P()),
 )
 
