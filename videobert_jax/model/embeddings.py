@@ -2,9 +2,10 @@
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 
 from videobert_jax.config import ModelConfig
-from videobert_jax.model.primitives import Dropout, embed, norm
+from videobert_jax.model.primitives import ROW_WISE, Dropout, embed, gathered, held, norm
 from videobert_jax.tokens import TokenSpace
 
 SEGMENT_TYPES = 2  # text, video
@@ -29,7 +30,8 @@ class Embeddings(nn.Module):
         self, token_ids: jax.Array, positions: jax.Array, segment_types: jax.Array, deterministic: bool
     ) -> jax.Array:
         """Three int32 [B, S] arrays to [B, S, D] in `config.dtype`."""
-        x = self.token_embedding(token_ids) + self.segment_embedding(segment_types)
+        table = gathered(held(self.table.astype(self.config.dtype), ROW_WISE), ROW_WISE)
+        x = jnp.take(table, token_ids, axis=0) + self.segment_embedding(segment_types)
         if self.config.positions == "learned":
             x += self.position_embedding(positions)
         return self.dropout(self.norm(x), deterministic)

@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 
 from videobert_jax.config import ModelConfig
-from videobert_jax.model.primitives import VOCABULARY, Dense, affine, gelu, norm
+from videobert_jax.model.primitives import ROW_WISE, Dense, affine, gelu, norm
 from videobert_jax.tokens import TokenSpace
 
 MASKED_LOGIT = -1e9  # of an id that cannot occur: its probability is exactly 0, yet no arithmetic on it gives NaN
@@ -25,6 +25,6 @@ class PredictionHead(nn.Module):
         """
         x = norm(self.config, "norm")(gelu(self.config, Dense(self.config, self.config.hidden_size, name="dense")(x)))
         bias = self.param("bias", nn.initializers.zeros, (self.tokens.padded_size,))
-        logits = affine(x, table, bias, 1, jnp.float32, VOCABULARY)
+        logits = affine(x, table, bias, 1, jnp.float32, ROW_WISE)
         exists = jnp.arange(self.tokens.padded_size) < self.tokens.size
         return jnp.where(exists[None, None], logits, MASKED_LOGIT)

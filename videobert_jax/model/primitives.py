@@ -12,10 +12,10 @@ from videobert_jax.config import ModelConfig
 
 NORM_EPSILON = 1e-12
 ROWS = P(("data", "fsdp"))  # mesh axes over which a training run splits the rows of its batch
-# And over which it splits a kernel [D, F]. Over `fsdp` it is gathered to be used; a product goes column-wise and then
-# row-wise over `tensor`, so that a pair of them needs a single sum over devices (Megatron, Shoeybi et al. 2019).
+# And over which it splits a kernel [D, F] and, row-wise, the embedding table [padded_size, D]. Over `fsdp` both are
+# gathered to be used; a product goes column-wise and then row-wise over `tensor`, so that a pair of them needs a single
+# sum over devices (Megatron, Shoeybi et al. 2019).
 COLUMN_WISE, ROW_WISE, UNSPLIT = P("fsdp", "tensor"), P("tensor", "fsdp"), P("fsdp", None)
-VOCABULARY = P("tensor", None)  # of the embedding table [padded_size, D]
 SAVED = "product"  # name of what `remat` "dots" saves for the backward pass
 ROTARY_BASE = 10_000.0
 
@@ -41,7 +41,7 @@ def affine(
     Returns:
       [..., F], or [..., parts, F].
     """
-    result = _summed(x, _gathered(kernel.astype(x.dtype), split), ((x.ndim - 1,), (axis,)), _sent_as(dtype))
+    result = _summed(x, gathered(kernel.astype(x.dtype), split), ((x.ndim - 1,), (axis,)), _sent_as(dtype))
     return (result if bias is None else result + jnp.broadcast_to(bias, result.shape)).astype(dtype)
 
 
@@ -58,12 +58,12 @@ def _affine_backward(
     gradient = gradient.astype(x.dtype)
     rows = tuple(range(x.ndim - 1))
     features = tuple(range(x.ndim - 1, gradient.ndim)), tuple(i for i in range(kernel.ndim) if i != axis)
-    whole = _gathered(kernel.astype(x.dtype), split)
+    whole = gathered(kernel.astype(x.dtype), split)
     of_x = _summed(gradient, whole, features, _sent_as(x.dtype)).astype(x.dtype)
     of_kernel = _summed(x, gradient, (rows, rows)) if axis == 0 else _summed(gradient, x, (rows, rows))
     of_kernel = of_kernel if kernel.ndim == 2 else jnp.moveaxis(of_kernel, -1, axis)
     # Summed whole, then sliced: XLA makes that one reduce-scatter, but only while nothing stands between the two.
-    of_kernel = held(_gathered(of_kernel, split), split)
+    of_kernel = held(gathered(of_kernel, split), split)
     of_bias = None if unbiased else _summed(jnp.ones(x.shape[:-1], x.dtype), gradient, (rows, rows))
     return of_x, of_kernel, of_bias
 
@@ -78,11 +78,6 @@ def _summed(
     dtype: jax.typing.DTypeLike = jnp.float32,
 ) -> jax.Array:
     return jax.lax.dot_general(x, y, (over, ((), ())), preferred_element_type=dtype)
-
-
-def _gathered(kernel: jax.Array, split: P) -> jax.Array:
-    """Whole along `fsdp`. Left to XLA, a product would send pieces of the kernel round, and wait for each of them."""
-    return held(kernel, P(*(None if axis == "fsdp" else axis for axis in split)))
 
 
 def _sent_as(dtype: jax.typing.DTypeLike) -> jax.typing.DTypeLike:
@@ -215,3 +210,11 @@ def split_by_rows(x: jax.Array) -> jax.Array:
 def held(x: jax.Array, split: P) -> jax.Array:
     """Under a mesh, holds `x`, and its gradient, to a split over its axes; without one, does nothing."""
     return x if jax.sharding.get_abstract_mesh().empty else jax.lax.with_sharding_constraint(x, split)
+
+
+def gathered(kernel: jax.Array, split: P) -> jax.Array:
+    """A kernel, or a table, whole along `fsdp`.
+
+    Left to XLA's partitioner, products on TPUs would send pieces of it round, and wait for each of them.
+    """
+    return held(kernel, P(*(None if axis == "fsdp" else axis for axis in split)))

@@ -15,7 +15,7 @@ from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from videobert_jax.config import ConfigError, MeshConfig
-from videobert_jax.model.primitives import COLUMN_WISE, ROW_WISE, ROWS, UNSPLIT, VOCABULARY
+from videobert_jax.model.primitives import COLUMN_WISE, ROW_WISE, ROWS, UNSPLIT
 
 AXES = ("data", "fsdp", "tensor")
 BATCH = ROWS
@@ -24,13 +24,12 @@ BATCH = ROWS
 # counts; the optimizer's moments have the paths of their parameters, and so follow them.
 RULES = (
     (r"/v(_row|_col)?/", P()),  # of Adafactor: sums over rows and columns, and what is too small for these
-    (r"token_embedding/embedding$", VOCABULARY),
     (r"prediction_head/bias$", P("tensor")),
     (r"(qkv|wi_gated)/kernel$", P(None, *COLUMN_WISE)),
     (r"(qkv|wi_gated)/bias$", P(None, "tensor")),
     (r"wi/kernel$", COLUMN_WISE),
     (r"wi/bias$", P("tensor")),
-    (r"(out|wo)/kernel$", ROW_WISE),
+    (r"(token_embedding/embedding|out/kernel|wo/kernel)$", ROW_WISE),
     (r"(prediction_head/dense|pooler)/kernel$", UNSPLIT),
     (r"", P()),
 )

@@ -1,0 +1,100 @@
+"""Which collectives the compiled training step may hold: none moves activations that need not be moved."""
+
+import collections
+import json
+import math
+import os
+import pathlib
+import subprocess
+import sys
+from typing import NamedTuple
+
+import pytest
+
+PROGRAM = pathlib.Path(__file__).with_name("partitioned.py")
+MESHES = {"data": (8, 1, 1), "fsdp": (1, 8, 1), "tensor": (1, 1, 4), "all": (2, 2, 2)}
+# As the program has them: layers, rows, positions, predictions, hidden_size, mlp_size, max_positions, padded_size.
+L, B, S, K, D, F, P, V = 2, 16, 28, 6, 40, 88, 36, 256
+KERNELS = {D * D, 3 * D * D, D * F, V * D}  # what `fsdp` splits
+PARAMETERS = KERNELS | {D, 3 * D, F, V, 2 * D, P * D}  # and what it does not
+SCALARS = {1, L}  # metrics, and the norms of the modules, layer by layer
+
+
+class Found(NamedTuple):
+    """One array of a collective."""
+
+    kind: str
+    axes: tuple[str, ...]
+    size: int
+    label: str
+    looped: bool
+
+
+@pytest.fixture(scope="module")
+def found() -> dict[str, list[Found]]:
+    environment = {
+        **os.environ,
+        "JAX_PLATFORMS": "cpu",
+        "XLA_FLAGS": "--xla_force_host_platform_device_count=8 --xla_backend_optimization_level=0",
+    }
+    command = [sys.executable, str(PROGRAM), json.dumps(MESHES)]
+    output = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True, timeout=600).stdout
+    return {
+        name: [
+            Found(kind, tuple(axes), size, label, looped)
+            for kind, axes, sizes, label, looped in listed
+            for size in sizes
+        ]
+        for name, listed in json.loads(output).items()
+    }
+
+
+def test_data_alone_sums_gradients_and_metrics(found: dict[str, list[Found]]) -> None:
+    assert {(x.kind, x.axes) for x in found["data"]} == {("all-reduce", ("data",))}
+    assert {x.size for x in found["data"]} - SCALARS <= PARAMETERS
+
+
+def test_fsdp_gathers_parameters_and_sums_gradients(found: dict[str, list[Found]]) -> None:
+    assert {x.axes for x in found["fsdp"]} == {("fsdp",)}
+    by_kind = collections.defaultdict(set)
+    for x in found["fsdp"]:
+        by_kind[x.kind].add(x.size)
+    # The TPU's compiler makes reduce-scatters of the sums that are sliced; the CPU's does not.
+    assert by_kind.keys() == {"all-gather", "all-reduce"}
+    assert by_kind["all-gather"] <= KERNELS
+    assert by_kind["all-reduce"] - SCALARS <= PARAMETERS
+
+
+def summed_activations(found: list[Found], size: int) -> list[tuple[str, bool]]:
+    """(part of the model, in the backward pass?) of each sum of `size` elements over `tensor`."""
+    sums = [x for x in found if x.size == size and x.axes == ("tensor",)]
+    assert {x.kind for x in sums} == {"all-reduce"}
+    parts = ("attention/out", "attention/qkv", "mlp/wi", "mlp/wo", "embeddings")
+    return sorted((next(part for part in parts if part in x.label), "transpose" in x.label) for x in sums)
+
+
+SUMS = [("attention/out", False), ("attention/qkv", True), ("embeddings", False), ("mlp/wi", True), ("mlp/wo", False)]
+
+
+def test_tensor_sums_four_times_a_layer(found: dict[str, list[Found]]) -> None:
+    """Twice forward and twice backward; and once each what the halves of the vocabulary say, but never as logits."""
+    assert {(x.kind, x.axes) for x in found["tensor"]} == {("all-reduce", ("tensor",))}
+    assert summed_activations(found["tensor"], B * S * D) == SUMS
+    assert all(x.size <= B * K for x in found["tensor"] if x.size not in (B * S * D, B * K * D))
+    assert [x.looped for x in found["tensor"] if x.size == B * K * D] == [False]
+
+
+def test_all_axes_together_do_what_each_does(found: dict[str, list[Found]]) -> None:
+    _, _, tensor = MESHES["all"]
+    rows = B // math.prod(MESHES["all"][:2])
+    assert summed_activations(found["all"], rows * S * D) == SUMS
+    parameters = {n // part for n in PARAMETERS for part in (1, tensor)}
+    for x in found["all"]:
+        if x.axes == ("tensor",):
+            assert x.kind == "all-reduce"
+            assert x.size in (rows * S * D, rows * K * D) or x.size <= rows * K
+        else:
+            assert "tensor" not in x.axes or x.size in SCALARS
+            assert x.kind in ("all-gather", "all-reduce")
+            assert x.size in parameters | SCALARS
+            assert x.kind == "all-reduce" or x.axes == ("fsdp",)
