@@ -58,7 +58,7 @@ def test_an_interrupted_program_says_how_to_go_on(
             "--profile_steps=15:10",
             "--profile_steps is '15:10', expected FIRST:LAST, numbers of steps such as",
         ),
-        ("prepare.py", "--config.model.foo=1", "config.model has no key 'foo'; the keys are dropout, dtype, "),
+        ("prepare.py", "--config.model.foo=1", "config.model has no key 'foo'; the keys are activation, attention, "),
     ],
 )
 def test_a_wrong_command_line_ends_at_once(program: str, override: str, message: str, tmp_path: pathlib.Path) -> None:

@@ -18,7 +18,7 @@ WORDS = np.array([7, TOKENS.mask, 8, TOKENS.mask], np.int32)
 SEQUENCES = [encode_joint(WORDS, np.array([3, 4, 5], np.int32), TOKENS), encode_text(WORDS, TOKENS)]
 BATCH = pad_rows(rows_of_sequences(SEQUENCES, 16, 3, TOKENS), 4, TOKENS)
 # Scaled up, so that no two ids are about as likely.
-PARAMS = jax.tree.map(lambda x: 20 * x, jax.jit(pretraining.init, static_argnums=0)(MODEL, jax.random.key(0), BATCH))
+PARAMS = jax.tree.map(lambda x: 10 * x, jax.jit(pretraining.init, static_argnums=0)(MODEL, jax.random.key(0), BATCH))
 
 TEXT, VIDEO = set(range(7, 20)), set(range(20, 30))
 
