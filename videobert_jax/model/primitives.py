@@ -62,8 +62,7 @@ def _affine_backward(
     of_x = _summed(gradient, whole, features, _sent_as(x.dtype)).astype(x.dtype)
     of_kernel = _summed(x, gradient, (rows, rows)) if axis == 0 else _summed(gradient, x, (rows, rows))
     of_kernel = of_kernel if kernel.ndim == 2 else jnp.moveaxis(of_kernel, -1, axis)
-    # Summed whole, then sliced: XLA makes that one reduce-scatter, but only while nothing stands between the two.
-    of_kernel = held(gathered(of_kernel, split), split)
+    of_kernel = held(of_kernel, split)
     of_bias = None if unbiased else _summed(jnp.ones(x.shape[:-1], x.dtype), gradient, (rows, rows))
     return of_x, of_kernel, of_bias
 
