@@ -24,7 +24,7 @@ from videobert_jax import config as config_lib
 
 
 def get_config() -> ConfigDict:
-    """Every value is set here, even where it is the default, so that the recipe can be read in one place."""
+    """Every value of the recipe is set here, be it the default or not, so that it can be read in one place."""
     config = config_lib.to_config_dict(config_lib.Config())
 
     # Visual tokens.

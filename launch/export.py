@@ -15,7 +15,7 @@ from videobert_jax import config as config_lib
 from videobert_jax import door
 from videobert_jax.config_check import check
 from videobert_jax.inference import portable
-from videobert_jax.interop.bert import save_bert
+from videobert_jax.interop.bert import save_bert, unlike_bert
 from videobert_jax.model.videobert import VideoBert
 from videobert_jax.tokens import TokenSpace
 from videobert_jax.training import final
@@ -34,11 +34,15 @@ def main(_: list[str]) -> None:
     check(config)
     tokens = TokenSpace.load(workdir / "tokens.json")
     params = final.load_params(config, workdir)
-    save_bert(output / "bert", params, config.model, tokens)
-    shutil.copytree(workdir / "tokenizer", output / "bert", dirs_exist_ok=True)
     portable.save(output, VideoBert(config.model, tokens), params)
     tokens.save(output / "tokens.json")
-    print(f"export: {output / 'bert'} for transformers; {output / portable.PROGRAM} with {portable.WEIGHTS} for JAX")
+    print(f"export: {output / portable.PROGRAM} with {portable.WEIGHTS} for JAX")
+    if reason := unlike_bert(config.model):
+        print(f"export: nothing for transformers, whose BERT is another model: {reason}")
+        return
+    save_bert(output / "bert", params, config.model, tokens)
+    shutil.copytree(workdir / "tokenizer", output / "bert", dirs_exist_ok=True)
+    print(f"export: {output / 'bert'} for transformers")
 
 
 if __name__ == "__main__":

@@ -206,8 +206,14 @@ def save(config: Config, path: pathlib.Path) -> None:
 
 
 def load(path: pathlib.Path) -> Config:
-    """Reads what `save` wrote. Raises ConfigError as `from_config_dict` does."""
-    return _build(Config, json.loads(path.read_text()), str(path))
+    """Reads what `save` wrote. Raises ConfigError as `from_config_dict` does, and if it is damaged."""
+    try:
+        values = json.loads(path.read_text())
+    except ValueError as error:
+        raise ConfigError(f"{path} is no JSON ({error}); expected the config that a run wrote") from error
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path} holds {type(values).__name__}, expected an object")
+    return _build(Config, values, str(path))
 
 
 def flat(section: Any, prefix: str = "") -> dict[str, Any]:

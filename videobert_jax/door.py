@@ -45,7 +45,10 @@ def _parse(argv: list[str]) -> list[str]:
     for argument in argv[1:]:
         if override := re.match(r"--?(?:no)?config\.([^=]*)", argument):
             config_lib.require_key(override[1])
-    program, *rest = app.parse_flags_with_usage(argv)
+    try:
+        program, *rest = app.parse_flags_with_usage(argv)
+    except ValueError as error:  # of a file of configs/, about its argument
+        raise ConfigError(str(error)) from error
     if rest:
         raise ConfigError(f"unexpected arguments {rest}; overrides are written --config.key=value")
     return [program]

@@ -172,11 +172,33 @@ def test_a_smaller_vocabulary_and_fewer_positions_take_the_first_rows(
     assert loaded["embeddings/position_embedding/embedding"].shape == (8, 12)
 
 
+def test_other_layers_than_berts_are_refused_both_ways(exported: tuple[pathlib.Path, dict[str, Any]]) -> None:
+    modern = dataclasses.replace(TINY, norm="pre", use_bias=False)
+    expected = (
+        r"only a model built as BERT .*model\.norm is 'pre', BERT's 'post'; model\.use_bias is False, BERT's True"
+    )
+    with pytest.raises(ConfigError, match=expected):
+        load_bert(exported[0], modern, tokens(120))
+    with pytest.raises(ConfigError, match=expected):
+        save_bert(exported[0], exported[1], modern, tokens(120))
+
+
 def test_another_model_is_refused_by_each_value(exported: tuple[pathlib.Path, dict[str, Any]]) -> None:
     other = dataclasses.replace(TINY, num_layers=3, mlp_size=16)
     expected = r"num_hidden_layers is 2, expected 3; intermediate_size is 20, expected 16; set config\.model to it"
     with pytest.raises(ConfigError, match=expected):
         load_bert(exported[0], other, tokens(120))
+
+
+WORDS, QUERY = "bert.embeddings.word_embeddings.weight", "bert.encoder.layer.1.attention.self.query.weight"
+
+
+def changed(folder: pathlib.Path, name: str, change: Callable[[np.ndarray], np.ndarray]) -> None:
+    """Rewrites one tensor of a checkpoint."""
+    tensors = safetensors.numpy.load_file(folder / WEIGHTS)
+    with np.errstate(all="ignore"):
+        tensors[name] = np.ascontiguousarray(change(tensors[name]))
+    safetensors.numpy.save_file(tensors, folder / WEIGHTS)
 
 
 @pytest.mark.parametrize(
@@ -187,6 +209,12 @@ def test_another_model_is_refused_by_each_value(exported: tuple[pathlib.Path, di
         (lambda folder: (folder / "config.json").write_text("{"), "config.json cannot be read"),
         (lambda folder: (folder / "config.json").write_text("[]"), "config.json holds list"),
         (lambda folder: safetensors.numpy.save_file({}, folder / WEIGHTS), "has no tensor 'bert.embeddings.word_emb"),
+        (lambda folder: (folder / INDEX).write_text("{}"), "index.json has no weight_map"),
+        (lambda folder: (folder / INDEX).write_text('{"weight_map": {"a": 3}}'), "index.json has no weight_map"),
+        (lambda folder: changed(folder, QUERY, lambda x: x[:, :4]), r"query.weight .* \[12, 4\], expected \[12, 12\]"),
+        (lambda folder: changed(folder, WORDS, lambda x: x[:, :4]), r"word_emb.* \[120, 4\], expected \[any, 12\]"),
+        (lambda folder: changed(folder, WORDS, lambda x: x[:90]), "have 90 rows, expected 120, one for each word"),
+        (lambda folder: changed(folder, WORDS, lambda x: x / 0), "word_emb.* has values that are not finite"),
     ],
 )
 def test_a_damaged_folder_is_named(

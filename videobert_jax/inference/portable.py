@@ -8,8 +8,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import safetensors.numpy
 from flax import traverse_util
-from safetensors.numpy import save_file
 
 from videobert_jax.model.videobert import VideoBert
 
@@ -67,4 +67,5 @@ def save(folder: pathlib.Path, model: VideoBert, params: Any) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / PROGRAM).write_bytes(export(model, params).serialize())
     flat = traverse_util.flatten_dict(params, sep="/")
-    save_file({path: np.ascontiguousarray(x) for path, x in flat.items()}, folder / WEIGHTS, {"format": "np"})
+    arrays = {path: np.ascontiguousarray(x) for path, x in flat.items()}
+    (folder / WEIGHTS).write_bytes(safetensors.numpy.save(arrays, {"format": "np"}))  # readable to others, too

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import safetensors
 from flax import traverse_util
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 
 from videobert_jax import tokenizer
 from videobert_jax.config import ConfigError, ModelConfig
@@ -115,8 +115,14 @@ def load_bert(folder: pathlib.Path, config: ModelConfig, tokens: TokenSpace) -> 
             continue
         if missing:
             raise ConfigError(f"{folder} has no tensor {missing[0]!r}; expected a BERT of Hugging Face")
+        _require_numbers([(name, theirs[name]) for name in names], _their_shape(tensor, config), folder)
         each = [_joined([theirs[n.format(layer)] for n in tensor.names], tensor) for layer in layers]
         ours[tensor.path] = np.stack(each) if tensor.layered else each[0]
+    if len(ours[TOKEN_TABLE]) + 1 < tokens.text_size:  # one more: the joiner
+        raise ConfigError(
+            f"the word embeddings in {folder} have {len(ours[TOKEN_TABLE])} rows, expected {tokens.text_size}, one for "
+            "each word of the prepared data; prepare with the checkpoint's tokenizer, --config.prepare.tokenizer=FOLDER"
+        )
     for path, rows in (
         (TOKEN_TABLE, tokens.text_size),
         (HEAD_BIAS, tokens.text_size),
@@ -185,8 +191,9 @@ def save_bert(folder: pathlib.Path, params: Mapping[str, Any], config: ModelConf
             parts = _parted(array, tensor)
             theirs |= {name.format(layer): part for name, part in zip(tensor.names, parts, strict=True)}
     folder.mkdir(parents=True, exist_ok=True)
-    save_file({name: np.ascontiguousarray(array) for name, array in theirs.items()}, folder / WEIGHTS, {"format": "pt"})
-    save_file({name: np.ascontiguousarray(array) for name, array in rest.items()}, folder / REST, {"format": "np"})
+    for name, tensors, kind in ((WEIGHTS, theirs, "pt"), (REST, rest, "np")):
+        arrays = {path: np.ascontiguousarray(array) for path, array in tensors.items()}
+        (folder / name).write_bytes(save(arrays, {"format": kind}))  # by save_file nobody else could read it
     settings = {theirs: getattr(config, ours) for ours, theirs in SIZES.items()}
     settings |= {"model_type": "bert", "architectures": ["BertForMaskedLM"], "dtype": "float32"}
     settings["hidden_act"] = ACTIVATIONS[config.activation]
@@ -194,6 +201,31 @@ def save_bert(folder: pathlib.Path, params: Mapping[str, Any], config: ModelConf
     settings |= {"layer_norm_eps": NORM_EPSILON, "pad_token_id": tokens.pad, "hidden_dropout_prob": config.dropout}
     settings |= {"attention_probs_dropout_prob": 0.0, "tie_word_embeddings": True}
     (folder / "config.json").write_text(json.dumps(settings, indent=2) + "\n")
+
+
+def _their_shape(tensor: Tensor, config: ModelConfig) -> tuple[int | None, ...]:
+    """The shape of each tensor of theirs; None where it may be any."""
+    size, mlp = config.hidden_size, config.mlp_size
+    if tensor.path.endswith("/embedding"):
+        return (2 if "segment" in tensor.path else None, size)
+    if tensor.path == HEAD_BIAS:
+        return (None,)
+    features = mlp if tensor.path.startswith("encoder/layers/mlp/wi/") else size
+    if not tensor.path.endswith("/kernel"):
+        return (features,)
+    return (features, mlp if tensor.path.startswith("encoder/layers/mlp/wo/") else size)
+
+
+def _require_numbers(
+    tensors: Sequence[tuple[str, np.ndarray]], shape: tuple[int | None, ...], folder: pathlib.Path
+) -> None:
+    for name, array in tensors:
+        sizes = [found == size for found, size in zip(array.shape, shape, strict=False) if size is not None]
+        if array.ndim != len(shape) or not all(sizes):
+            expected = "[" + ", ".join("any" if size is None else str(size) for size in shape) + "]"
+            raise ConfigError(f"{name} in {folder} has the shape {list(array.shape)}, expected {expected}")
+        if not np.isfinite(array).all():
+            raise ConfigError(f"{name} in {folder} has values that are not finite; the checkpoint is damaged")
 
 
 def _joined(arrays: Sequence[np.ndarray], tensor: Tensor) -> np.ndarray:
@@ -214,14 +246,15 @@ def _modern(name: str) -> str:
     return name if name.startswith(("bert.", "cls.")) else f"bert.{name}"
 
 
+def unlike_bert(config: ModelConfig) -> str:
+    """How a model is built otherwise than BERT, and so can neither come from one nor become one; "" if it is not."""
+    differing = [name for name, value in BERT_LIKE.items() if getattr(config, name) != value]
+    return "; ".join(f"model.{name} is {getattr(config, name)!r}, BERT's {BERT_LIKE[name]!r}" for name in differing)
+
+
 def _require_bert(config: ModelConfig) -> None:
-    other = [
-        f"model.{name} is {getattr(config, name)!r}, expected {value!r}"
-        for name, value in BERT_LIKE.items()
-        if getattr(config, name) != value
-    ]
-    if other:
-        raise ConfigError(f"only a model built as BERT can come from a BERT, or become one: {'; '.join(other)}")
+    if other := unlike_bert(config):
+        raise ConfigError(f"only a model built as BERT can come from a BERT, or become one: {other}")
 
 
 def _require_same(settings: Mapping[str, Any], config: ModelConfig, folder: pathlib.Path) -> None:
@@ -252,7 +285,14 @@ def _read_json(path: pathlib.Path) -> dict[str, Any]:
 
 def _files(folder: pathlib.Path) -> list[str]:
     index = folder / INDEX
-    return sorted(set(_read_json(index)["weight_map"].values())) if index.exists() else [WEIGHTS]
+    if not index.exists():
+        return [WEIGHTS]
+    files = _read_json(index).get("weight_map")
+    if not isinstance(files, dict) or not files or not all(isinstance(name, str) for name in files.values()):
+        raise ConfigError(
+            f"{index} has no weight_map from tensors to files; expected the index of Hugging Face's shards"
+        )
+    return sorted(set(files.values()))
 
 
 def _read_weights(folder: pathlib.Path) -> dict[str, np.ndarray]:
