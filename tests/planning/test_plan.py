@@ -116,6 +116,12 @@ def test_what_does_not_fit_says_what_to_do() -> None:
     assert report(PLAN).splitlines()[-1].startswith("does not fit: a smaller batch, --config.model.remat=full")
 
 
+def test_a_plan_tells_the_flags_of_its_run() -> None:
+    plan = dataclasses.replace(PLAN, batch_size=128, remat="dots", mesh={"data": 128, "fsdp": 1, "tensor": 2})
+    mesh = "--config.mesh.data=128 --config.mesh.fsdp=1 --config.mesh.tensor=2"
+    assert f"as: --config.data.batch_size=128 --config.model.remat=dots {mesh}\n" in report(plan)
+
+
 def test_a_batch_that_does_not_divide_is_told_before_compiling() -> None:
     pytest.importorskip("libtpu")
     with pytest.raises(ConfigError, match="a batch of 6 rows does not divide over data x fsdp = 4"):

@@ -16,12 +16,19 @@ def line(plan: Plan) -> str:
     )
 
 
+def flags(plan: Plan) -> str:
+    """What makes a run out of a plan, which may have another mesh than its config left open, or a sweep's values."""
+    mesh = " ".join(f"--config.mesh.{axis}={size}" for axis, size in plan.mesh.items())
+    return f"--config.data.batch_size={plan.batch_size} --config.model.remat={plan.remat} {mesh}"
+
+
 def report(plan: Plan) -> str:
     """All that matters of one plan."""
     head = (
         f"{plan.topology}, {plan.chips} chips: {line(plan).strip()}\n"
         f"memory: {plan.hbm_bytes_per_chip / GIB:.2f} of {plan.hbm_limit_bytes / GIB:.2f} GiB a chip; "
-        f"compiled in {plan.compile_seconds:.0f} s"
+        f"compiled in {plan.compile_seconds:.0f} s\n"
+        f"as: {flags(plan)}"
     )
     if plan.estimated_step_seconds is None:
         return f"{head}\ndoes not fit: a smaller batch, --config.model.remat=full, or a mesh with more fsdp or tensor"
