@@ -17,10 +17,11 @@
 # --dry_run prints the commands and runs none.
 set -euo pipefail
 
-SHARED=/mnt/shared                     # where --mount appears on every host
-POLL_SECONDS=${POLL_SECONDS:-60}       # between looks at the queue, and at the run
-RESTART_SECONDS=${RESTART_SECONDS:-10} # before a process is started again
-TRIES=3                                # of a process that ends with 1 each time
+SHARED=/mnt/shared                       # where --mount appears on every host
+POLL_SECONDS=${POLL_SECONDS:-60}         # between looks at the queue, and at the run
+RESTART_SECONDS=${RESTART_SECONDS:-10}   # before a process is started again
+TRIES=3                                  # of a process that ends with an error each time
+LASTING_SECONDS=${LASTING_SECONDS:-1800} # what has run so long is tried anew; longer than --hang_seconds
 
 fail() {
   echo "tpu_vm.sh: $*" >&2
@@ -56,6 +57,8 @@ read_options() {
   need project
   need zone
   need name
+  [[ $name =~ ^[a-z]([-a-z0-9]*[a-z0-9])?$ ]] ||
+    fail "--name=$name is not a name: small letters, digits and hyphens, a letter first, no hyphen last"
 }
 
 need() {
@@ -109,8 +112,13 @@ state() {
   gcloud_ queued-resources describe "$name" '--format=value(state.state)' || echo NONE
 }
 
+need_mount() {
+  [[ $mount == gs://[!/]* || ($mount != gs://* && $mount == ?*:/?*) ]] ||
+    fail "--mount=$mount is neither gs://BUCKET nor HOST:/SHARE"
+}
+
 setup() {
-  [[ $mount == gs://?* || $mount == ?*:/?* ]] || fail "--mount=$mount is neither gs://BUCKET nor HOST:/SHARE"
+  need_mount
   local source=${TMPDIR:-/tmp}/videobert_jax_$name.tar.gz
   do_ git -C "$(dirname "$0")/.." archive --format=tar.gz "--output=$source" HEAD
   gcloud_ tpu-vm scp "$source" "$name:source.tar.gz" --worker=all
@@ -119,8 +127,12 @@ setup() {
   on all host_setup "$mount"
 }
 
-run() {
+need_arguments() {
   ((${#arguments[@]})) || fail "nothing to run; give -- --config=... --workdir=$SHARED/..."
+}
+
+run() {
+  need_arguments
   on all host_start "${arguments[@]}"
 }
 
@@ -143,9 +155,15 @@ delete() {
 }
 
 resume() {
-  need type
+  need type # what is missing would fail for ever, on a slice that is paid for
+  runtime_of_type >/dev/null
+  need_mount
+  need_arguments
   local of_run
-  if [[ $dry ]]; then each delete create setup run && on 0 host_state && return; fi
+  if [[ $dry ]]; then
+    each delete create setup run && on 0 host_state
+    return
+  fi
   while true; do
     case $(state) in
       NONE) each create setup run || true ;;
@@ -207,15 +225,22 @@ host_start() {
 
 # The run, started again whenever it ends with a code that asks for it; the last code goes to run.code.
 host_run() {
-  local code tries=0 stopping=''
-  trap 'stopping=yes' TERM # its process gets the signal too, saves and ends
-  while true; do
-    code=0
+  local code=143 start tries=0 stopping=''
+  trap 'stopping=yes' TERM # its process gets the signal too, saves and ends; so does the pause
+  until [[ $stopping ]]; do
+    code=0 start=$SECONDS
     "${PYTHON:-.venv/bin/python}" launch/main.py --distributed "$@" || code=$?
-    if [[ $code == 1 ]]; then ((++tries)); else tries=0; fi # what the user can mend, or another host was lost
-    if [[ $stopping || $code == 0 || $code == 2 || $tries == "$TRIES" ]]; then break; fi
+    case $code in
+      0 | 2 | 126 | 127) break ;; # complete; a wrong command line; no program
+      75 | 143) tries=0 ;;        # asked to stop
+      *)                          # what the user can mend, or another host was lost
+        if ((SECONDS - start >= LASTING_SECONDS)); then tries=0; fi
+        if ((++tries == TRIES)); then break; fi
+        ;;
+    esac
+    if [[ $stopping ]]; then break; fi
     echo "tpu_vm.sh: it ended with $code, and is started again"
-    sleep "$RESTART_SECONDS"
+    sleep "$RESTART_SECONDS" || true
   done
   echo "$code" >run.code
   return "$code"

@@ -106,10 +106,18 @@ def test_resume_does_all_of_it() -> None:
         (("setup", *SLICE, "--mount=/disk"), "--mount=/disk is neither"),
         (("run", *SLICE), "nothing to run; give -- --config=..."),
         (("resume", *SLICE), "--type=... is missing"),
+        (("logs", *SLICE[:2], "--name=Vb"), "--name=Vb is not a name: small letters, digits and hyphens"),
+        (("logs", *SLICE[:2], "--name=vb-"), "--name=vb- is not a name"),
+        (("logs", *SLICE[:2], "--name=v/b"), "--name=v/b is not a name"),
+        (("setup", *SLICE, "--mount=gs://"), "--mount=gs:// is neither gs://BUCKET nor"),
+        (("setup", *SLICE, "--mount=gs:///b"), "--mount=gs:///b is neither"),
     ],
 )
-def test_what_is_missing_or_unknown_is_named(arguments: tuple[str, ...], message: str) -> None:
-    result = call(*arguments, PATH="/usr/bin:/bin")
+def test_what_is_missing_or_unknown_is_named(tmp_path: pathlib.Path, arguments: tuple[str, ...], message: str) -> None:
+    program(tmp_path / "gcloud", f"touch {tmp_path}/asked")  # never the real one, whatever is not refused
+    program(tmp_path / "git", "exit 0")
+    result = call(*arguments, PATH=f"{tmp_path}{os.pathsep}/usr/bin:/bin")
+    assert not (tmp_path / "asked").exists()
     assert result.returncode == 2 and result.stdout == ""
     assert f"tpu_vm.sh: {message}" in result.stderr
 
@@ -118,6 +126,40 @@ def program(path: pathlib.Path, lines: str) -> str:
     path.write_text(f"#!/bin/bash\n{lines}\n")
     path.chmod(0o755)
     return str(path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((*SLICE, "--type=v6e-16", *RUN), "--mount= is neither gs://BUCKET nor HOST:/SHARE"),
+        ((*SLICE, "--type=v6e-16", "--mount=gs://b"), "nothing to run; give -- --config=..."),
+        ((*SLICE, "--type=v9-16", "--mount=gs://b", *RUN), "no runtime version is known for --type=v9-16"),
+    ],
+)
+def test_resume_rents_nothing_before_all_is_there(
+    tmp_path: pathlib.Path, arguments: tuple[str, ...], message: str
+) -> None:
+    program(tmp_path / "gcloud", f"touch {tmp_path}/asked; echo ACTIVE")
+    program(tmp_path / "git", "exit 0")
+    program(tmp_path / "sleep", 'kill -KILL "$PPID"')  # what would go on for ever
+    result = call("resume", *arguments, PATH=f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    assert not (tmp_path / "asked").exists()
+    assert result.returncode == 2 and f"tpu_vm.sh: {message}" in result.stderr
+
+
+def test_a_dry_resume_ends_with_the_step_that_fails(tmp_path: pathlib.Path) -> None:
+    program(tmp_path / "sleep", 'kill -KILL "$PPID"')
+    environment = {**os.environ, "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
+    with pathlib.Path("/dev/full").open("w") as full:
+        result = subprocess.run(
+            [str(SCRIPT), "resume", "--dry_run", *ALL, *RUN],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
+            timeout=60,
+        )
+    assert result.returncode == 1 and "tpu_vm.sh: delete failed" in result.stderr
 
 
 def wait_for(path: pathlib.Path) -> None:
@@ -134,14 +176,26 @@ def wait_for(path: pathlib.Path) -> None:
         ([1, 0], 2),  # another host was lost
         ([1, 1, 1, 0], 3),  # the user has to mend it
         ([1, 1, 75, 1, 1, 0], 6),
+        ([70, 137, 134, 0], 3),  # whatever it is, it stays
+        ([70, 1, 143, 137, 1, 0], 6),
         ([2, 0], 1),  # the command line is wrong
+        ([126, 0], 1),
+        ([127, 0], 1),  # there is no such program
     ],
 )
 def test_a_host_starts_it_again_where_that_helps(tmp_path: pathlib.Path, codes: list[int], starts: int) -> None:
+    host_runs(tmp_path, codes, starts)
+
+
+def test_what_lasted_is_counted_anew(tmp_path: pathlib.Path) -> None:
+    host_runs(tmp_path, [1, 70, 1, 1, 1, 0], 6, LASTING_SECONDS="0")
+
+
+def host_runs(tmp_path: pathlib.Path, codes: list[int], starts: int, **environment: str) -> None:
     (tmp_path / "codes").write_text("".join(f"{code}\n" for code in codes))
     fake = 'echo "$*" >>started; code=$(head -n 1 codes); sed -i 1d codes; exit "$code"'
     python = program(tmp_path / "python", fake)
-    result = call("host_run", "--config=a b", cwd=tmp_path, PYTHON=python, RESTART_SECONDS="0")
+    result = call("host_run", "--config=a b", cwd=tmp_path, PYTHON=python, RESTART_SECONDS="0", **environment)
     started = (tmp_path / "started").read_text().splitlines()
     assert started == ["launch/main.py --distributed --config=a b"] * starts
     assert result.returncode == codes[starts - 1]
@@ -157,6 +211,20 @@ def test_a_host_that_is_asked_to_stop_stays_so(tmp_path: pathlib.Path) -> None:
     os.killpg(host.pid, signal.SIGTERM)
     assert host.wait(30) == 75
     assert (tmp_path / "run.code").read_text() == "75\n"
+
+
+@pytest.mark.parametrize("code", [75, 1])
+def test_a_host_that_is_asked_to_stop_between_two_starts_stays_so(tmp_path: pathlib.Path, code: int) -> None:
+    python = program(tmp_path / "python", f"echo >>started; exit {code}")
+    program(tmp_path / "sleep", "touch asleep; exec /bin/sleep 30")
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PYTHON": python, "PATH": path}
+    host = subprocess.Popen([str(SCRIPT), "host_run"], cwd=tmp_path, env=environment, start_new_session=True)
+    wait_for(tmp_path / "asleep")
+    os.killpg(host.pid, signal.SIGTERM)
+    assert host.wait(20) == code
+    assert (tmp_path / "run.code").read_text() == f"{code}\n"
+    assert (tmp_path / "started").read_text() == "\n"
 
 
 def test_a_host_starts_one_run_and_says_how_it_is(tmp_path: pathlib.Path) -> None:
