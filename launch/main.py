@@ -15,6 +15,7 @@ Exit codes: 0 complete; 75 asked to stop by SIGTERM, state saved, start it again
 
 import contextlib
 import pathlib
+import re
 
 from absl import flags, logging
 from ml_collections import config_flags
@@ -41,6 +42,7 @@ def main(_: list[str]) -> None:
     """Does the whole job. Raises on the first thing that is wrong, and so ends non-zero."""
     logging.set_verbosity(logging.WARNING)  # the libraries tell a lot
     config, profile_steps = door.config_of(_CONFIG), _steps(_PROFILE.value)
+    _check_place(_COORDINATOR.value)
     workdir = pathlib.Path(_WORKDIR.value)
     # Before anything that takes minutes. A run that has begun needs what it began with no more.
     run_folder.check(config, workdir)
@@ -77,6 +79,17 @@ def _steps(text: str) -> range:
     if not (first.isdecimal() and last.isdecimal() and 1 <= int(first) <= int(last)):
         raise ConfigError(f"--profile_steps is {text!r}, expected FIRST:LAST, numbers of steps such as 10:15")
     return range(int(first), int(last) + 1)
+
+
+def _check_place(text: str | None) -> None:
+    """Raises ConfigError unless it is HOST:PORT, or None; an IPv6 address is in brackets."""
+    if text is None:
+        return
+    place = re.fullmatch(r"(?:[^\s/:\[\]]+|\[[0-9a-fA-F:.]+\]):([0-9]{1,5})", text)
+    if not (place and 1 <= int(place[1]) <= 65535):
+        raise ConfigError(
+            f"--coordinator is {text!r}, expected HOST:PORT, with a port in [1, 65535] such as host0:1234"
+        )
 
 
 def _join() -> None:

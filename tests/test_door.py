@@ -58,6 +58,10 @@ def test_an_interrupted_program_says_how_to_go_on(
             "--profile_steps=15:10",
             "--profile_steps is '15:10', expected FIRST:LAST, numbers of steps such as",
         ),
+        *(
+            ("main.py", f"--coordinator={place}", f"--coordinator is {place!r}, expected HOST:PORT, with a port in ")
+            for place in ("localhost", "", "host:", ":1234", "host:0", "host:65536", "host:http", "::1", "a b:1")
+        ),
         ("prepare.py", "--config.model.foo=1", "config.model has no key 'foo'; the keys are activation, attention, "),
     ],
 )

@@ -1,6 +1,8 @@
 import logging
+import os
 import pathlib
 import shutil
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -8,6 +10,7 @@ import numpy as np
 import pytest
 
 from videobert_jax.config import MeshConfig, OptimizerConfig
+from videobert_jax.training import checkpoints as checkpoints_module
 from videobert_jax.training import sharding
 from videobert_jax.training.checkpoints import Checkpoints
 from videobert_jax.training.optimizer import make_optimizer
@@ -75,7 +78,24 @@ def cut_metrics(step: pathlib.Path) -> None:
     (step / "metrics" / "metrics").write_text('{"held')
 
 
-@pytest.mark.parametrize("damage", [empty, truncate, cut_metrics])
+def metrics_of_another_shape(text: str) -> Callable[[pathlib.Path], None]:
+    """As JSON they can be read."""
+
+    def damage(step: pathlib.Path) -> None:
+        (step / "metrics" / "metrics").write_text(text)
+
+    return damage
+
+
+OTHER_METRICS = [
+    "{}",
+    "[]",
+    "3.0",
+    *(f'{{"held_out_loss": {value}}}' for value in ('"2"', "null", "true", "NaN", "[2]")),
+]
+
+
+@pytest.mark.parametrize("damage", [empty, truncate, cut_metrics, *map(metrics_of_another_shape, OTHER_METRICS)])
 def test_a_damaged_newest_checkpoint_is_set_aside_with_a_warning(damage, tmp_path, caplog) -> None:
     save(tmp_path, {1: 3.0, 2: 2.0})
     damage(tmp_path / "2")
@@ -88,12 +108,51 @@ def test_a_damaged_newest_checkpoint_is_set_aside_with_a_warning(damage, tmp_pat
     assert {path.name for path in tmp_path.iterdir()} == {"1", "2", "2.damaged"}
 
 
+@pytest.mark.parametrize("damage", [empty, cut_metrics])
+def test_one_that_was_set_aside_is_in_nobodys_way(damage, tmp_path, caplog) -> None:
+    save(tmp_path, {1: 3.0, 2: 2.0})
+    names = {"1", "2"}
+    for name in ("2.damaged", "2.damaged.2", "2.damaged.3"):
+        damage(tmp_path / "2")
+        with caplog.at_level(logging.WARNING), Checkpoints(tmp_path, 2) as checkpoints:
+            restored = checkpoints.restore(abstract_state())
+            assert restored is not None
+            assert int(restored.step) == 1
+            checkpoints.save(2, make_state(2), 2.0)
+        names.add(name)
+        assert {path.name for path in tmp_path.iterdir()} == names
+        assert f"it becomes {name}\n" in caplog.text
+
+
+def test_one_that_cannot_be_set_aside_is_told_to_all_processes(tmp_path: pathlib.Path, monkeypatch) -> None:
+    save(tmp_path, {1: 3.0, 2: 2.0})
+    empty(tmp_path / "2")
+    told = []
+    gather = checkpoints_module.multihost_utils.process_allgather
+    monkeypatch.setattr(
+        checkpoints_module.multihost_utils, "process_allgather", lambda x: told.append(bool(x)) or gather(x)
+    )
+
+    def rename(self: pathlib.Path, target: pathlib.Path) -> None:
+        raise PermissionError(13, os.strerror(13), str(self))
+
+    with Checkpoints(tmp_path, 2) as checkpoints, monkeypatch.context() as patch:
+        told.clear()
+        patch.setattr(pathlib.PosixPath, "rename", rename)
+        with pytest.raises(OSError, match=r"2 is damaged and cannot be renamed .*Permission denied"):
+            checkpoints.restore(abstract_state())
+    assert told == [False, True, False]  # step 2 is read, step 1 is read, all is renamed
+
+
 def test_when_none_can_be_read_nothing_is_touched(tmp_path: pathlib.Path) -> None:
     save(tmp_path, {1: 3.0, 2: 2.0})
     empty(tmp_path / "1")
     empty(tmp_path / "2")
-    with Checkpoints(tmp_path, 2) as checkpoints, pytest.raises(RuntimeError, match="none of the checkpoints in"):
+    with Checkpoints(tmp_path, 2) as checkpoints, pytest.raises(OSError, match="none of the checkpoints in") as caught:
         checkpoints.restore(abstract_state())
+    assert str(tmp_path) in str(caught.value)
+    assert "choose another --workdir" in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
     assert {path.name for path in tmp_path.iterdir()} == {"1", "2"}
 
 

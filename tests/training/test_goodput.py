@@ -1,5 +1,6 @@
 """Where the time of a run goes, over all of its starts."""
 
+import json
 import pathlib
 import subprocess
 import sys
@@ -84,10 +85,37 @@ def test_a_run_tells_of_all_its_lives(tmp_path: pathlib.Path, clock_time: Time) 
     assert str(run) == "goodput 95.7% of 94 s in 2 starts; restart 4.3%"
 
 
-@pytest.mark.parametrize("text", ["", "nonsense", "{}", '[{"first": 0}]', "[1]"])
-def test_an_account_that_cannot_be_read_begins_anew(tmp_path: pathlib.Path, text: str) -> None:
+def life(**of: object) -> str:
+    return json.dumps([{"first": 0, "last": 4, "seconds": seconds(step=36)} | of])
+
+
+DAMAGED = [
+    *("", "nonsense", "\0\0", "{}", "null", "[1]", "[[]]", '[{"first": 0}]', "[" * 100_000),
+    *(life(seconds=value) for value in (None, {}, [], 1, {"restart": 1.0}, seconds(step="a"), seconds(step=None))),
+    *(life(seconds=seconds(step=value)) for value in (float("nan"), float("inf"), -1.0, True, 10**400)),
+    *(life(first=value) for value in ("a", None, 1.5, True, -1, 5)),
+    *(life(last=value) for value in ("a", None, 10**400)),
+    life(more=1),
+]
+
+
+@pytest.mark.parametrize("text", DAMAGED, ids=range(len(DAMAGED)))
+def test_an_account_that_cannot_be_read_begins_anew(tmp_path: pathlib.Path, caplog, text: str) -> None:
     (tmp_path / goodput.FILE).write_text(text)
+    run = Goodput(tmp_path, 4, Clock())
+    run.at(5)
+    run.at(6)
+    assert "in 1 start;" in str(run)
+    assert (tmp_path / "goodput.json.damaged").read_text() == text
+    assert [(life.first, life.last) for life in goodput.read(tmp_path)] == [(4, 6)]
+    (warning,) = caplog.messages
+    assert f"{tmp_path / goodput.FILE} is damaged" in warning
+    assert "it becomes goodput.json.damaged" in warning
+
+
+def test_an_account_that_is_not_there_is_none(tmp_path: pathlib.Path, caplog) -> None:
     assert goodput.read(tmp_path) == []
+    assert not caplog.messages
 
 
 @pytest.mark.skipif(not pathlib.Path("/proc/self/stat").exists(), reason="only Linux tells when a process began")

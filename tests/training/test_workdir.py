@@ -39,7 +39,12 @@ def test_another_config_is_refused_with_the_keys_named(tmp_path: pathlib.Path, p
 
 def test_what_only_concerns_execution_may_change(tmp_path: pathlib.Path, prepared: pathlib.Path) -> None:
     open_workdir(Config(), tmp_path / "run", prepared)
-    longer = Config(steps=600_000, mesh=MeshConfig(fsdp=2), data=dataclasses.replace(Config().data, prefetch=1))
+    longer = Config(
+        steps=600_000,
+        mesh=MeshConfig(fsdp=2),
+        model=ModelConfig(attention="xla"),
+        data=dataclasses.replace(Config().data, prefetch=1),
+    )
     open_workdir(longer, tmp_path / "run", prepared)
     assert config_lib.load(tmp_path / "run" / "config.json") == longer
 

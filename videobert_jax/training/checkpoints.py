@@ -3,7 +3,9 @@
 A checkpoint appears under its name only when it is whole, so a killed run leaves none that is half written.
 """
 
+import itertools
 import json
+import math
 import pathlib
 from typing import Any
 
@@ -43,7 +45,8 @@ class Checkpoints:
             multiprocessing_options=alone if read_only else ocp.options.MultiprocessingOptions(),
         )
         metrics = self._directory.glob("*/metrics/metrics")  # the manager reads all of them at once
-        self._set_aside([int(path.parts[-3]) for path in metrics if not _is_json(path)])
+        steps = [(path.parts[-3], path) for path in metrics]  # or what was set aside before
+        self._set_aside([int(step) for step, path in steps if step.isdecimal() and not _has_loss(path)])
         self._manager = ocp.CheckpointManager(self._directory, options=options)
         self._reader = ocp.Checkpointer(
             ocp.StandardCheckpointHandler(multiprocessing_options=alone), multiprocessing_options=alone
@@ -71,8 +74,8 @@ class Checkpoints:
     def restore(self, abstract: TrainState) -> TrainState | None:
         """The newest checkpoint that can be read, placed as `abstract` says (shapes with shardings); None without any.
 
-        A damaged one is renamed to `<step>.damaged`, with a warning, once an older one is found sound. Raises
-        RuntimeError if there are some but none can be read: more likely another model, or a fault of the disk.
+        A damaged one is renamed to `<step>.damaged`, with a warning, once an older one is found sound. Raises OSError
+        if there are some but none can be read: more likely another model, or a fault of the disk.
         """
         failures: dict[int, Exception] = {}
         for step in sorted(self._manager.all_steps(), reverse=True):
@@ -86,8 +89,8 @@ class Checkpoints:
                 self._manager.reload()
             return state
         if failures:
-            reasons = "; ".join(f"{step}: {error}" for step, error in failures.items())
-            raise RuntimeError(
+            reasons = "; ".join(f"{step}: {_first_line(error)}" for step, error in failures.items())
+            raise OSError(
                 f"none of the checkpoints in {self._directory} can be read ({reasons}). Nothing was changed. If they "
                 "belong to another model, choose another --workdir; if they are lost, remove that folder to start anew"
             ) from next(iter(failures.values()))
@@ -117,23 +120,44 @@ class Checkpoints:
         return state, failure
 
     def _set_aside(self, steps: list[int]) -> None:
+        """Renames these checkpoints; all processes learn whether the first could. Raises OSError in all if not."""
         if self._read_only:
             return
-        for step in steps:
-            damaged = self._directory / str(step)
-            logging.warning("CHECKPOINT %s IS DAMAGED: it becomes %s.damaged", damaged, step)
-            if jax.process_index() == 0:
-                damaged.rename(damaged.with_name(f"{step}.damaged"))
-        multihost_utils.sync_global_devices("damaged checkpoints are set aside")
+        renamings = [(self._directory / str(step), _free_name(self._directory, step)) for step in steps]
+        for damaged, name in renamings:
+            logging.warning("CHECKPOINT %s IS DAMAGED: it becomes %s", damaged, name)
+        multihost_utils.sync_global_devices("all have looked for damaged checkpoints")
+        failure = None
+        if jax.process_index() == 0:
+            try:
+                for damaged, name in renamings:
+                    damaged.rename(damaged.with_name(name))
+            except OSError as error:
+                failure = error
+        if not multihost_utils.process_allgather(np.array(failure is None)).all():
+            which = ", ".join(str(damaged) for damaged, _ in renamings)
+            why = failure or "process 0 says why"
+            raise OSError(f"{which} is damaged and cannot be renamed ({why}); move it away yourself") from failure
 
 
 def _loss(metrics: dict[str, float]) -> float:
     return metrics[METRIC]
 
 
-def _is_json(path: pathlib.Path) -> bool:
+def _has_loss(path: pathlib.Path) -> bool:
+    """Whether these metrics are what `save` writes; without a loss it writes none."""
     try:
-        json.loads(path.read_text())
-    except ValueError:
+        loss = json.loads(path.read_text())[METRIC]
+    except (ValueError, TypeError, KeyError, RecursionError):
         return False
-    return True
+    return type(loss) in (int, float) and abs(loss) < math.inf
+
+
+def _free_name(directory: pathlib.Path, step: int) -> str:
+    """The first name for a damaged checkpoint that none has: the run may reach a step again, and lose it again."""
+    names = itertools.chain([f"{step}.damaged"], (f"{step}.damaged.{count}" for count in itertools.count(2)))
+    return next(name for name in names if not (directory / name).exists())
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), "") or type(error).__name__

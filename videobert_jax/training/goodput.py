@@ -17,8 +17,12 @@ import os
 import pathlib
 import time
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from absl import logging
 
 FILE = "goodput.json"
+MOST = 1e15  # no run has so many steps or seconds
 PHASES = ("step", "input", "compile", "checkpoint", "evaluation", "restart")
 
 
@@ -76,11 +80,23 @@ class Goodput:
 
     def __init__(self, workdir: pathlib.Path, done: int, clock: Clock) -> None:
         """A life begins with `done` updates made."""
-        self._path, self._clock, self._before = workdir / FILE, clock, read(workdir)
+        self._path, self._clock = workdir / FILE, clock
+        lives = _read(self._path)
+        self._before, self._damaged = lives or [], lives is None
         self._life = Life(done, done, clock.read())
 
     def at(self, step: int) -> float:
-        """Writes how far this life is, and returns the goodput of the run so far."""
+        """Writes how far this life is, and returns the goodput of the run so far.
+
+        An account that is damaged is kept as `goodput.json.damaged`, with a warning, and a new one begins.
+        """
+        if self._damaged:
+            kept = self._path.with_name(FILE + ".damaged")
+            logging.warning(
+                "%s is damaged: it becomes %s, and the account of the run begins anew", self._path, kept.name
+            )
+            self._path.replace(kept)
+            self._damaged = False
         self._life = Life(self._life.first, step, self._clock.read())
         lives = [*self._before, self._life]
         new = self._path.with_suffix(".new")
@@ -99,10 +115,7 @@ class Goodput:
 
 def read(workdir: pathlib.Path) -> list[Life]:
     """The lives of the run in `workdir`, the first first; none if they are not known."""
-    try:
-        return [Life(**life) for life in json.loads((workdir / FILE).read_text())]
-    except (OSError, ValueError, TypeError):  # it tells of a run, which does not depend on it
-        return []
+    return _read(workdir / FILE) or []
 
 
 def shares(lives: Sequence[Life]) -> dict[str, float]:
@@ -112,6 +125,28 @@ def shares(lives: Sequence[Life]) -> dict[str, float]:
     seconds |= {"step": seconds["step"] - lost, "lost": lost}
     total = sum(seconds.values()) or 1.0
     return {phase: of / total for phase, of in seconds.items()}
+
+
+def _read(path: pathlib.Path) -> list[Life] | None:
+    """The lives written there; None if they are damaged, for a run does not depend on its account."""
+    try:
+        lives = json.loads(path.read_text())
+    except FileNotFoundError:
+        return []
+    except (ValueError, RecursionError):
+        return None
+    return [Life(**life) for life in lives] if isinstance(lives, list) and all(map(_is_life, lives)) else None
+
+
+def _is_life(life: Any) -> bool:
+    if not (isinstance(life, dict) and life.keys() == {"first", "last", "seconds"}):
+        return False
+    first, last, seconds = life["first"], life["last"], life["seconds"]
+    if not (type(first) is type(last) is int and 0 <= first <= last < MOST):
+        return False
+    if not (isinstance(seconds, dict) and "step" in seconds):
+        return False
+    return all(type(of) in (int, float) and 0 <= of < MOST for of in seconds.values())
 
 
 def _lost(life: Life, next_life: Life) -> float:

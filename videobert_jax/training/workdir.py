@@ -26,6 +26,7 @@ MAY_CHANGE = (
     "checkpoint",
     "evaluation",
     "optimizer.accumulation",
+    "model.attention",
     "model.remat",
     "model.unroll",
     "data.cache",
