@@ -151,4 +151,4 @@ def test_what_is_not_finite_ends_all_and_is_written_down_once(unbroken: Run, tmp
     report = json.loads((run.workdir / non_finite.FILE).read_text())
     assert report["step"] == 1
     assert len(report["examples"]) == 8  # of all processes
-    assert {"gradients", "parameters"} <= report.keys()
+    assert "gradients" in report  # norms of the parameters are known from the second step on

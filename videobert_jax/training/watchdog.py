@@ -12,6 +12,7 @@ import pathlib
 import socket
 import sys
 import threading
+import time
 from typing import Any
 
 import jax
@@ -22,6 +23,7 @@ FOLDER = "processes"
 HANG_SECONDS = 900.0  # longer than any compilation, evaluation or checkpoint should take
 EXIT_CODE = os.EX_SOFTWARE  # 70
 TICK = 1.0  # seconds
+TELLING = 3  # ticks
 
 
 class Watchdog:
@@ -69,6 +71,7 @@ class Watchdog:
         problem = f"no progress for {self._hang_seconds:g} s (--hang_seconds)"
         print(f"process {self._index} of {self._count}: {problem}. {self._account()}", file=sys.stderr, flush=True)
         faulthandler.dump_traceback(file=2)  # standard error, whatever Python calls so
+        time.sleep(TELLING * self._tick)  # who ends takes the others along, and they have to tell too
         os._exit(EXIT_CODE)
 
     def _write(self) -> None:
