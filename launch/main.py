@@ -68,7 +68,7 @@ def main(_: list[str]) -> None:
         loop.train(config, workdir, prepared, _HANG.value, profile_steps, before)
         if first:
             final.judge(config, workdir, prepared)
-        processes.wait("the first process has judged")
+        processes.part("the first process has judged")
 
 
 def _steps(text: str) -> range:

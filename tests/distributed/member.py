@@ -124,7 +124,7 @@ def _live(run: Run, count: int, index: int, port: int, fault: Fault | None, devi
         loop.train(config, run.workdir, run.prepared)
         if index == 0:
             final.load_params(config, run.workdir)  # the others do not
-        processes.wait("the first has read")
+        processes.part("the first has read")
 
 
 def _take_turn(run: Run, index: int) -> int:
