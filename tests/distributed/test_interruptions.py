@@ -27,7 +27,7 @@ from member import HEARTBEAT_SECONDS, Fault, Run
 
 TWO = {"mesh": {"fsdp": 2}}
 TOLERANCE = 1e-4  # relative; see test_meshes.py
-KILLS = int(os.environ.get("KILLS", "6"))  # 20 take a minute or two
+KILLS = int(os.environ.get("KILLS", "4"))  # 20 take a minute or two
 
 
 def losses(run: Run) -> list[dict[str, Any]]:
