@@ -257,10 +257,7 @@ case "$*" in
   *host_state*) next runs ;;
   *) echo "$3 $4 $(grep -o "host_[a-z]*" <<<"$*")" >>done ;;
 esac"""
-    program(tmp_path / "gcloud", fake)
-    program(tmp_path / "git", "exit 0")
-    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
-    result = call("resume", *ALL, *RUN, PATH=path, POLL_SECONDS="0", TMPDIR=str(tmp_path))
+    result = resume_with(fake, tmp_path)
     assert result.returncode == 0, result.stderr
     done = [line.strip() for line in (tmp_path / "done").read_text().splitlines()]
     anew = ["queued-resources delete", "queued-resources create"]
@@ -268,6 +265,14 @@ esac"""
     assert done == [*anew, *setup, *setup]
     assert (tmp_path / "states").read_text() == ""  # a slice on its way was not asked how the run is
     assert result.stdout.endswith("the run has ended with 0; delete gives the slice back\n")
+
+
+def resume_with(gcloud: str, folder: pathlib.Path) -> subprocess.CompletedProcess[str]:
+    """`resume`, with a program in the place of gcloud."""
+    program(folder / "gcloud", gcloud)
+    program(folder / "git", "exit 0")
+    path = f"{folder}{os.pathsep}{os.environ['PATH']}"
+    return call("resume", *ALL, *RUN, PATH=path, POLL_SECONDS="0", TMPDIR=str(folder))
 
 
 def test_resume_goes_on_when_a_command_fails(tmp_path: pathlib.Path) -> None:
@@ -278,9 +283,6 @@ case "$*" in
   *create*) echo try >>tries; [ "$(wc -l <tries)" = 3 ] && touch made ;;
   *host_state*) echo ended with 70 ;;
 esac"""
-    program(tmp_path / "gcloud", fake)
-    program(tmp_path / "git", "exit 0")
-    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
-    result = call("resume", *ALL, *RUN, PATH=path, POLL_SECONDS="0", TMPDIR=str(tmp_path))
+    result = resume_with(fake, tmp_path)
     assert result.returncode == 70 and len((tmp_path / "tries").read_text().splitlines()) == 3
     assert result.stderr.count("tpu_vm.sh: create failed") == 2
