@@ -9,7 +9,7 @@ import pytest
 
 from videobert_jax.config import ModelConfig, ObjectiveConfig
 from videobert_jax.model.videobert import VideoBert
-from videobert_jax.objectives import pretraining
+from videobert_jax.objectives import masked_prediction, pretraining
 from videobert_jax.objectives.objective import Metrics, total
 from videobert_jax.objectives.pretraining import Outputs, Pretraining
 from videobert_jax.tokens import Mode, TokenSpace
@@ -165,3 +165,12 @@ def test_a_tiny_model_learns_a_batch_by_heart() -> None:
     for name in ("text", "video", "alignment"):
         right, count = metrics[f"accuracy/{name}"]
         assert right[-1] == count[-1] > 0, name
+
+
+def test_the_gradient_of_a_picked_logit_is_that_of_reading_it(outputs: Outputs) -> None:
+    def slope(read: Any) -> jax.Array:
+        return jax.grad(lambda logits: jnp.sum(jnp.sin(read(logits, BATCH["prediction_targets"]))))(outputs.predictions)
+
+    plain = slope(lambda logits, targets: jnp.take_along_axis(logits, targets[..., None], axis=-1)[..., 0])
+    np.testing.assert_array_equal(slope(masked_prediction.picked), plain)
+    assert jnp.count_nonzero(plain) == BATCH["prediction_targets"].size

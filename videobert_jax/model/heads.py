@@ -25,6 +25,5 @@ class PredictionHead(nn.Module):
         """
         x = norm(self.config, "norm")(gelu(self.config, Dense(self.config, self.config.hidden_size, name="dense")(x)))
         bias = self.param("bias", nn.initializers.zeros, (self.tokens.padded_size,))
-        logits = affine(x, table, bias, 1, jnp.float32, ROW_WISE)
         exists = jnp.arange(self.tokens.padded_size) < self.tokens.size
-        return jnp.where(exists[None, None], logits, MASKED_LOGIT)
+        return affine(x, table, jnp.where(exists, bias, MASKED_LOGIT), 1, jnp.float32, ROW_WISE)

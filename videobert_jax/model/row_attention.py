@@ -100,10 +100,11 @@ def _each_head(head: Head, inputs: Arrays, ids: jax.Array, pallas: bool) -> Arra
         return _by_pallas(head, inputs, ids)
 
     def row(arrays: tuple[jax.Array, Arrays]) -> Arrays:
-        row_ids, by_head = arrays
-        return jax.vmap(functools.partial(head, row_ids[:, None] == row_ids[None, :]))(*by_head)
+        mask, by_head = arrays
+        return jax.vmap(functools.partial(head, mask))(*by_head)
 
-    return jax.lax.map(row, (ids, inputs))
+    # Masks are made outside of the loop: XLA does not vectorise what compares numbers that it reads in a loop.
+    return jax.lax.map(row, (ids[:, :, None] == ids[:, None, :], inputs))
 
 
 def _by_pallas(head: Head, inputs: Arrays, ids: jax.Array) -> Arrays:

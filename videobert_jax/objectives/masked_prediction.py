@@ -16,14 +16,34 @@ def metrics(logits: jax.Array, batch: Arrays, text_size: int) -> Metrics:
       text_size: first visual id.
     """
     targets = batch["prediction_targets"]
-    # Logits are by far the largest array of a small model. Written like this, they are read three times, and their
-    # gradient is made in one go; optax's cross-entropy would scatter it into zeros.
-    is_target = jax.lax.broadcasted_iota(targets.dtype, logits.shape, 2) == targets[..., None]
-    logit = jnp.sum(jnp.where(is_target, logits, 0.0), axis=-1)
+    logit = picked(logits, targets)
     loss = jax.nn.logsumexp(logits, axis=-1) - logit
     correct = (logit >= jnp.max(logits, axis=-1)).astype(jnp.float32)
     chosen = selections(batch, text_size)
     return {**summed("loss", loss, chosen), **summed("accuracy", correct, chosen)}
+
+
+@jax.custom_vjp
+def picked(logits: jax.Array, targets: jax.Array) -> jax.Array:
+    """Of `logits` [B, K, V], those of `targets` int32 [B, K], giving [B, K].
+
+    Logits are by far the largest array of a small model. Their gradient is made in one go; left to JAX, as in optax's
+    cross-entropy, this part of it would be scattered into zeros, and added.
+    """
+    return jnp.take_along_axis(logits, targets[..., None], axis=-1)[..., 0]
+
+
+def _picked_forward(logits: jax.Array, targets: jax.Array) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
+    return picked(logits, targets), (logits, targets)
+
+
+def _picked_backward(inputs: tuple[jax.Array, jax.Array], gradient: jax.Array) -> tuple[jax.Array, None]:
+    logits, targets = inputs
+    is_target = jax.lax.broadcasted_iota(targets.dtype, logits.shape, 2) == targets[..., None]
+    return jnp.where(is_target, gradient[..., None], 0.0).astype(logits.dtype), None
+
+
+picked.defvjp(_picked_forward, _picked_backward)
 
 
 def selections(batch: Arrays, text_size: int) -> dict[str, jax.Array]:
