@@ -276,13 +276,16 @@ def exchange(x: np.ndarray, axis: int, order: np.ndarray) -> np.ndarray:
     return np.concatenate([blocks[index] for index in order], axis)
 
 
-def test_a_mesh_splits_activations_by_rows_only() -> None:
-    """In every layer; see `split_by_rows` for what happens otherwise."""
-    mesh = AbstractMesh((2, 2, 2), ("data", "fsdp", "tensor"), axis_types=(AxisType.Auto,) * 3)
+@pytest.mark.parametrize("tensor", [2, 3])
+def test_a_mesh_splits_activations_between_layers(tensor: int) -> None:
+    """By rows, and by positions if they divide; see `by_positions` for what happens otherwise."""
+    mesh = AbstractMesh((2, 2, tensor), ("data", "fsdp", "tensor"), axis_types=(AxisType.Auto,) * 3)
+    divides = ROWS["token_ids"].shape[1] % tensor == 0
+    assert divides == (tensor == 2)
     with jax.sharding.use_abstract_mesh(mesh):
         layer = scan_of(make(attention="xla")).params["jaxpr"].eqns
     constraints = [eqn.params["sharding"].spec for eqn in layer if eqn.primitive.name == "sharding_constraint"]
-    assert constraints == [jax.P(("data", "fsdp"))]
+    assert constraints == [jax.P(("data", "fsdp"), "tensor") if divides else jax.P(("data", "fsdp"))]
 
 
 @pytest.mark.parametrize(("name", "value"), [("positions", CONFIG.max_positions), ("token_ids", TOKENS.padded_size)])

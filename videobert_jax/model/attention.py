@@ -11,7 +11,17 @@ from jax.experimental.pallas.ops.tpu.splash_attention import splash_attention_ma
 from jax.sharding import PartitionSpec as P
 
 from videobert_jax.config import ModelConfig
-from videobert_jax.model.primitives import ROW_WISE, ROWS, SAVED, Dense, SplitDense, rotated, saved
+from videobert_jax.model.primitives import (
+    ROW_WISE,
+    ROWS,
+    SAVED,
+    Dense,
+    SplitDense,
+    joined_by_positions,
+    rotated,
+    saved,
+    split_by_positions,
+)
 from videobert_jax.model.row_attention import LANES, LONGEST, row_attention
 
 HEADS = "tensor"  # mesh axis over which a training run splits heads
@@ -29,14 +39,15 @@ class SelfAttention(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array, positions: jax.Array, sequence_ids: jax.Array) -> jax.Array:
         """Maps x [B, S, D] to [B, S, D]; each position attends to those of its own sequence, int32 [B, S]."""
-        config = self.config
+        config, x = self.config, joined_by_positions(x)
         channels = x.shape[2] // config.num_heads
         products = SplitDense(config, x.shape[2], (channels**-0.5, 1.0, 1.0), name="qkv")(x)
         query, key, value = (product.reshape(*x.shape[:2], config.num_heads, channels) for product in products)
         if config.positions == "rotary":
             query, key = rotated(query, positions), rotated(key, positions)
         mixed = attend(query, key, value, sequence_ids, config.attention)
-        return saved(Dense(config, x.shape[2], ROW_WISE, name="out")(saved(mixed.reshape(x.shape))))
+        mixed = saved(mixed.reshape(x.shape))
+        return saved(split_by_positions(Dense(config, x.shape[2], ROW_WISE, name="out")(mixed)))
 
 
 def attend(

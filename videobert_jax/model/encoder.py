@@ -12,10 +12,13 @@ from videobert_jax.model.primitives import (
     Dense,
     Dropout,
     SplitDense,
+    by_positions,
     gelu,
+    held,
+    joined_by_positions,
     norm,
     saved,
-    split_by_rows,
+    split_by_positions,
 )
 
 
@@ -26,14 +29,14 @@ class FeedForward(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        """Maps [B, S, D] to [B, S, D]."""
-        config = self.config
+        """Maps [B, S, D] to [B, S, D], of split positions to split ones."""
+        config, x = self.config, joined_by_positions(x)
         if config.gated:
             gate, x = SplitDense(config, config.mlp_size, (1.0, 1.0), name="wi_gated")(x)
             x = gelu(config, saved(gate)) * saved(x)
         else:
             x = gelu(config, saved(Dense(config, config.mlp_size, COLUMN_WISE, name="wi")(x)))
-        return saved(Dense(config, config.hidden_size, ROW_WISE, name="wo")(x))
+        return saved(split_by_positions(Dense(config, config.hidden_size, ROW_WISE, name="wo")(x)))
 
 
 class Layer(nn.Module):
@@ -45,7 +48,7 @@ class Layer(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array, positions: jax.Array, sequence_ids: jax.Array) -> tuple[jax.Array, None]:
         """One step of the scan: the carry x [B, S, D] in and out; int32 [B, S] the same for every layer."""
-        x = split_by_rows(x)
+        x = held(x, by_positions(x))
         dropout = Dropout(self.config.dropout)
         attention, mlp = SelfAttention(self.config, name="attention"), FeedForward(self.config, name="mlp")
         attention_norm, mlp_norm = norm(self.config, "attention_norm"), norm(self.config, "mlp_norm")
@@ -73,7 +76,7 @@ class Encoder(nn.Module):
             unroll=self.config.unroll,
         )
         x, _ = layers(self.config, deterministic, name="layers")(x, positions, sequence_ids)
-        return norm(self.config, "norm")(x) if self.config.norm == "pre" else x
+        return joined_by_positions(norm(self.config, "norm")(x) if self.config.norm == "pre" else x)
 
 
 def _rematerialised(remat: str) -> type[Layer]:

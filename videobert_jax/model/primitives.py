@@ -197,13 +197,33 @@ def gather(x: jax.Array, positions: jax.Array) -> jax.Array:
     return jnp.take_along_axis(x, positions[..., None], axis=1)
 
 
-def split_by_rows(x: jax.Array) -> jax.Array:
-    """Under a mesh, holds activations [B, ...] to whole rows on each device; without one, does nothing.
+def by_positions(x: jax.Array) -> P:
+    """The split of activations [B, S, D] between layers: rows, and over `tensor` the positions of each, if S divides.
 
     Left alone, XLA's partitioner lets activations inherit the `fsdp` split of the parameters, and sums them over
     devices in every product, where it should gather the parameters.
     """
+    return ROWS if x.shape[1] % tensor_devices() else P(*ROWS, "tensor")
+
+
+@jax.custom_vjp
+def split_by_positions(x: jax.Array) -> jax.Array:
+    """Under a mesh, splits rows [B, S, D] as `by_positions` says, for what is done to each position alone.
+
+    This is sequence parallelism (Korthikanti et al. 2022, section 4.2.2). What a product sums over devices is scattered
+    here, and `joined_by_positions` gathers it for the next: together they send what a sum to everywhere would.
+    """
+    return held(x, by_positions(x))
+
+
+@jax.custom_vjp
+def joined_by_positions(x: jax.Array) -> jax.Array:
+    """Undoes `split_by_positions`; the gradient of either is the other."""
     return held(x, ROWS)
+
+
+split_by_positions.defvjp(lambda x: (split_by_positions(x), None), lambda _, slope: (joined_by_positions(slope),))
+joined_by_positions.defvjp(lambda x: (joined_by_positions(x), None), lambda _, slope: (split_by_positions(slope),))
 
 
 def held(x: jax.Array, split: P) -> jax.Array:
