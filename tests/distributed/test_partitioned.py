@@ -2,7 +2,6 @@
 
 import collections
 import json
-import math
 import os
 import pathlib
 import subprocess
@@ -55,15 +54,17 @@ def test_data_alone_sums_gradients_and_metrics(found: dict[str, list[Found]]) ->
     assert {x.size for x in found["data"]} - SCALARS <= PARAMETERS
 
 
-def test_fsdp_gathers_parameters_and_sums_gradients(found: dict[str, list[Found]]) -> None:
+def test_fsdp_gathers_kernels_and_scatters_sums_of_gradients(found: dict[str, list[Found]]) -> None:
     assert {x.axes for x in found["fsdp"]} == {("fsdp",)}
     by_kind = collections.defaultdict(set)
     for x in found["fsdp"]:
         by_kind[x.kind].add(x.size)
-    # The TPU's compiler makes reduce-scatters of the sums that are sliced; the CPU's does not.
-    assert by_kind.keys() == {"all-gather", "all-reduce"}
-    assert by_kind["all-gather"] <= KERNELS
-    assert by_kind["all-reduce"] - SCALARS <= PARAMETERS
+    each = {D * D, D * F, V * D}  # where `tensor` is not split, parts of fused kernels are used one by one
+    parts = MESHES["fsdp"][1]
+    assert by_kind.keys() == {"all-gather", "reduce-scatter", "all-reduce"}
+    assert by_kind["all-gather"] == each
+    assert by_kind["reduce-scatter"] == {size // parts for size in each}
+    assert by_kind["all-reduce"] - SCALARS <= OTHERS
 
 
 def of_activations(found: list[Found], kind: str, size: int) -> list[tuple[str, bool]]:
@@ -104,17 +105,22 @@ def test_tensor_sums_and_gathers_four_times_a_layer(found: dict[str, list[Found]
 
 
 def test_all_axes_together_do_what_each_does(found: dict[str, list[Found]]) -> None:
-    _, fsdp, tensor = MESHES["all"]
-    rows = B // math.prod(MESHES["all"][:2])
+    data, fsdp, tensor = MESHES["all"]
+    rows = B // (data * fsdp)
     assert of_activations(found["all"], "all-reduce", rows * S * D) == SUMS
     assert of_activations(found["all"], "all-gather", rows * S * D) == GATHERS
-    parameters = {n // part for n in PARAMETERS for part in (1, fsdp, tensor, fsdp * tensor)}
+    by_kind = collections.defaultdict(set)
     for x in found["all"]:
-        if x.axes == ("tensor",):
-            assert x.kind == "all-reduce" or x.size == rows * S * D
-            assert x.size in OTHERS | {rows * S * D, rows * K * D} or x.size <= rows * K
-        else:
-            assert "tensor" not in x.axes or x.size in SCALARS
-            assert x.size in parameters | SCALARS
-            # A permutation brings a part of one small gradient, of a kernel that `tensor` does not split, to its place.
-            assert (x.kind, x.axes) in (("all-gather", ("fsdp",)), ("collective-permute", ())) or x.kind == "all-reduce"
+        by_kind[x.kind, x.axes].add(x.size)
+    # Of what `tensor` splits, and of what it does not.
+    whole = {n // tensor for n in (D * D, 3 * D * D, D * F, V * D)} | {D * D}
+    shares = {n // fsdp for n in whole}
+    assert by_kind.pop(("all-gather", ("fsdp",))) == whole
+    assert by_kind.pop(("reduce-scatter", ("fsdp",))) == shares
+    assert by_kind.pop(("all-reduce", ("data",))) == shares
+    assert by_kind.pop(("all-gather", ("tensor",))) == {rows * S * D}
+    sums = by_kind.pop(("all-reduce", ("tensor",)))
+    assert all(size <= rows * K or size in OTHERS | {rows * S * D, rows * K * D} for size in sums)
+    assert by_kind.pop(("all-reduce", ("data", "fsdp"))) - SCALARS <= OTHERS | {n // tensor for n in OTHERS}
+    assert by_kind.pop(("all-reduce", ("fsdp",))) <= SCALARS
+    assert not by_kind

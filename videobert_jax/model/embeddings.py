@@ -2,10 +2,9 @@
 
 import flax.linen as nn
 import jax
-import jax.numpy as jnp
 
 from videobert_jax.config import ModelConfig
-from videobert_jax.model.primitives import ROW_WISE, ROWS, Dropout, embed, gathered, held, norm, split_by_positions
+from videobert_jax.model.primitives import Dropout, embed, lookup, norm, split_by_positions
 from videobert_jax.tokens import TokenSpace
 
 SEGMENT_TYPES = 2  # text, video
@@ -30,8 +29,8 @@ class Embeddings(nn.Module):
         self, token_ids: jax.Array, positions: jax.Array, segment_types: jax.Array, deterministic: bool
     ) -> jax.Array:
         """Three int32 [B, S] arrays to [B, S, D] in `config.dtype`."""
-        table = gathered(held(self.table.astype(self.config.dtype), ROW_WISE), ROW_WISE)
-        x = split_by_positions(held(jnp.take(table, token_ids, axis=0), ROWS)) + self.segment_embedding(segment_types)
+        x = split_by_positions(lookup(self.table, token_ids, self.config.dtype))
+        x += self.segment_embedding(segment_types)
         if self.config.positions == "learned":
             x += self.position_embedding(positions)
         return self.dropout(self.norm(x), deterministic)

@@ -1,6 +1,8 @@
 """The parts that every layer is made of, with BERT's settings (Devlin et al. 2019, appendix A.2)."""
 
 import functools
+import math
+from collections.abc import Callable
 
 import flax.linen as nn
 import jax
@@ -60,14 +62,47 @@ def _affine_backward(
     features = tuple(range(x.ndim - 1, gradient.ndim)), tuple(i for i in range(kernel.ndim) if i != axis)
     whole = gathered(kernel.astype(x.dtype), split)
     of_x = _summed(gradient, whole, features, _sent_as(x.dtype)).astype(x.dtype)
-    of_kernel = _summed(x, gradient, (rows, rows)) if axis == 0 else _summed(gradient, x, (rows, rows))
-    of_kernel = of_kernel if kernel.ndim == 2 else jnp.moveaxis(of_kernel, -1, axis)
-    of_kernel = held(of_kernel, split)
+    of_kernel = _gradient_of_kernel(x, gradient, axis, split)
     of_bias = None if unbiased else _summed(jnp.ones(x.shape[:-1], x.dtype), gradient, (rows, rows))
     return of_x, of_kernel, of_bias
 
 
 affine.defvjp(_affine_forward, _affine_backward)
+
+
+def _gradient_of_kernel(x: jax.Array, gradient: jax.Array, axis: int, split: P) -> jax.Array:
+    """Float32: x [..., D] times `gradient` [..., F] or [..., parts, F], summed over rows, as the kernel is laid out."""
+
+    def product(x: jax.Array, gradient: jax.Array) -> jax.Array:
+        rows = tuple(range(x.ndim - 1))
+        if axis == 0:
+            return _summed(x, gradient, (rows, rows))
+        return jnp.moveaxis(_summed(gradient, x, (rows, rows)), -1, axis)
+
+    features = [None if name == "fsdp" else name for name in split]
+    of_x = features.pop(axis)
+    rows = (*ROWS, *[None] * (x.ndim - 2))
+    return summed_over_rows(product, (P(*rows, of_x), P(*rows, *features)), split)(x, gradient)
+
+
+def summed_over_rows(part: Callable[..., jax.Array], inputs: tuple[P, ...], split: P) -> Callable[..., jax.Array]:
+    """Makes a function of whole batches, split like `inputs`, of one that says what some rows add to a sum.
+
+    On a mesh each device does its own rows; the sums are scattered over `fsdp`, as `split` says, and only then added up
+    over `data`. Left to XLA's partitioner, some products on TPUs would send pieces of them round and wait for each, and
+    sums of a whole table would go everywhere.
+    """
+
+    def scattered(*arrays: jax.Array) -> jax.Array:
+        result = part(*arrays)
+        if sizes["fsdp"] > 1:
+            result = jax.lax.psum_scatter(result, "fsdp", scatter_dimension=split.index("fsdp"), tiled=True)
+        return jax.lax.psum(result, "data") if sizes["data"] > 1 else result
+
+    sizes = jax.sharding.get_abstract_mesh().shape
+    if math.prod(sizes.values()) == 1:  # one device, or no mesh
+        return part
+    return jax.shard_map(scattered, in_specs=inputs, out_specs=split, check_vma=False)
 
 
 def _summed(
@@ -140,6 +175,40 @@ def embed(config: ModelConfig, rows: int, name: str | None = None) -> nn.Embed:
     return nn.Embed(
         rows, config.hidden_size, dtype=config.dtype, embedding_init=nn.initializers.normal(config.init_std), name=name
     )
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
+def lookup(table: jax.Array, ids: jax.Array, dtype: jax.typing.DTypeLike) -> jax.Array:
+    """Rows of `table`, float32 [V, D] split `ROW_WISE`, by `ids` int32 [B, S]: `dtype` [B, S, D].
+
+    An id outside the table reads as NaN. The gradient is summed in float32.
+    """
+    whole = gathered(held(table.astype(dtype), ROW_WISE), ROW_WISE)
+    return held(jnp.take(whole, ids, axis=0), ROWS)
+
+
+def _lookup_forward(
+    table: jax.Array, ids: jax.Array, dtype: jax.typing.DTypeLike
+) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
+    return lookup(table, ids, dtype), (table, ids)
+
+
+def _lookup_backward(
+    _: jax.typing.DTypeLike, inputs: tuple[jax.Array, jax.Array], gradient: jax.Array
+) -> tuple[jax.Array, None]:
+    table, ids = inputs
+    rows, width = table.shape[0] // tensor_devices(), table.shape[1]
+
+    def part(ids: jax.Array, gradient: jax.Array) -> jax.Array:
+        first = jax.lax.axis_index("tensor") * rows if tensor_devices() > 1 else 0
+        own = (first <= ids) & (ids < first + rows)
+        zeros = jnp.zeros((rows, width), jnp.float32)
+        return zeros.at[jnp.where(own, ids - first, rows)].add(gradient.astype(jnp.float32), mode="drop")
+
+    return summed_over_rows(part, (P(*ROWS, None), P(*ROWS, None, None)), ROW_WISE)(ids, gradient), None
+
+
+lookup.defvjp(_lookup_forward, _lookup_backward)
 
 
 def norm(config: ModelConfig, name: str | None = None) -> nn.LayerNorm:
