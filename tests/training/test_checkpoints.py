@@ -161,6 +161,21 @@ def test_when_none_can_be_read_nothing_is_touched(tmp_path: pathlib.Path) -> Non
     assert {path.name for path in tmp_path.iterdir()} == {"1", "2"}
 
 
+@pytest.mark.parametrize(("damaged", "read_only"), [([1, 2], False), ([2], True)])
+def test_metrics_that_cannot_be_set_aside_stop_the_run(damaged: list[int], read_only: bool, tmp_path) -> None:
+    """Not even the first step is lost in silence; and who only reads leaves the mending to the run."""
+    save(tmp_path, {1: 3.0, 2: 2.0})
+    for step in damaged:
+        cut_metrics(tmp_path / str(step))
+    with pytest.raises(OSError, match=r"/metrics is damaged, and nothing was changed"):
+        Checkpoints(tmp_path, 2, read_only=read_only)
+    assert {path.name for path in tmp_path.iterdir()} == {"1", "2"}
+    for step in damaged:
+        (tmp_path / str(step) / "metrics" / "metrics").write_text(f'{{"held_out_loss": {step + 1.5}}}')  # as told
+    with Checkpoints(tmp_path, 2, read_only=read_only) as checkpoints:
+        assert checkpoints.best_step() == 1
+
+
 def test_what_a_killed_run_left_half_written_is_no_checkpoint(tmp_path: pathlib.Path) -> None:
     save(tmp_path, {1: 3.0})
     (tmp_path / "2.orbax-checkpoint-tmp").mkdir()

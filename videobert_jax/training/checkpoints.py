@@ -29,6 +29,8 @@ class Checkpoints:
 
         With `read_only` nothing in `directory` changes, not even what is damaged: another program may be training. Then
         one process can open it without the others; else all of a run do everything here together.
+
+        A checkpoint whose metrics are damaged is set aside as `restore` does it; OSError where that cannot be.
         """
         self._directory, self._read_only = directory.absolute(), read_only
         # Reading is each process's own affair: one that fails must not leave the others waiting for it.
@@ -44,9 +46,7 @@ class Checkpoints:
             cleanup_tmp_directories=not read_only,  # what a killed run left half written
             multiprocessing_options=alone if read_only else ocp.options.MultiprocessingOptions(),
         )
-        metrics = self._directory.glob("*/metrics/metrics")  # the manager reads all of them at once
-        steps = [(path.parts[-3], path) for path in metrics]  # or what was set aside before
-        self._set_aside([int(step) for step, path in steps if step.isdecimal() and not _has_loss(path)])
+        self._set_aside(self._without_metrics())  # for the manager reads those of all at once
         self._manager = ocp.CheckpointManager(self._directory, options=options)
         self._reader = ocp.Checkpointer(
             ocp.StandardCheckpointHandler(multiprocessing_options=alone), multiprocessing_options=alone
@@ -105,6 +105,18 @@ class Checkpoints:
         """The step with the lowest held-out loss among those kept."""
         return self._manager.best_step()
 
+    def _without_metrics(self) -> list[int]:
+        """Steps whose metrics are damaged. Raises OSError if they must stay there, or if nothing else would."""
+        steps = {int(path.name): path / "metrics" / "metrics" for path in self._directory.glob("*") if _is_step(path)}
+        damaged = {step: path for step, path in steps.items() if path.exists() and not _has_loss(path)}
+        if damaged and (self._read_only or len(damaged) == len(steps)):
+            raise OSError(
+                f"{next(iter(damaged.values()))} is damaged, and nothing was changed. If {self._directory} has another "
+                "checkpoint, going on with the run sets this one aside; if not, remove that folder to start anew, or "
+                f'write back what the file said, which is {{"{METRIC}": and a number}}, to choose the best by'
+            )
+        return list(damaged)
+
     def _try(self, step: int, abstract: TrainState) -> tuple[TrainState | None, Exception | None]:
         """The state of one step, or why it cannot be read; all processes agree which, for each reads a part."""
         state, failure = None, None
@@ -142,6 +154,10 @@ class Checkpoints:
 
 def _loss(metrics: dict[str, float]) -> float:
     return metrics[METRIC]
+
+
+def _is_step(path: pathlib.Path) -> bool:
+    return path.name.isdecimal()  # and not what was set aside, nor what is being written
 
 
 def _has_loss(path: pathlib.Path) -> bool:
