@@ -1,8 +1,8 @@
 """Where every array lives: the device mesh, and one table from parameter paths to its axes.
 
 The mesh has three axes. `data` repeats the model and splits the batch; `fsdp` splits the batch too, and each parameter
-with it (gathered layer by layer when needed); `tensor` splits the computation inside a layer. Everything is left to
-XLA's partitioner: the program is written as for one device.
+with it (gathered layer by layer when needed); `tensor` splits the computation inside a layer, and between its products
+the positions. XLA's partitioner does the rest: but for sums of gradients, the program is written as for one device.
 """
 
 import re
