@@ -11,17 +11,8 @@ from jax.experimental.pallas.ops.tpu.splash_attention import splash_attention_ma
 from jax.sharding import PartitionSpec as P
 
 from videobert_jax.config import ModelConfig
-from videobert_jax.model.primitives import (
-    ROW_WISE,
-    ROWS,
-    SAVED,
-    Dense,
-    SplitDense,
-    joined_by_positions,
-    rotated,
-    saved,
-    split_by_positions,
-)
+from videobert_jax.model.partition import ROW_WISE, ROWS, joined_by_positions, split_by_positions
+from videobert_jax.model.primitives import SAVED, Dense, SplitDense, rotated, saved
 from videobert_jax.model.row_attention import LANES, LONGEST, row_attention
 
 HEADS = "tensor"  # mesh axis over which a training run splits heads

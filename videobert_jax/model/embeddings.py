@@ -4,7 +4,8 @@ import flax.linen as nn
 import jax
 
 from videobert_jax.config import ModelConfig
-from videobert_jax.model.primitives import Dropout, embed, lookup, norm, split_by_positions
+from videobert_jax.model.partition import split_by_positions
+from videobert_jax.model.primitives import Dropout, embed, lookup, norm
 from videobert_jax.tokens import TokenSpace
 
 SEGMENT_TYPES = 2  # text, video

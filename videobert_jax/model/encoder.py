@@ -5,21 +5,15 @@ import jax
 
 from videobert_jax.config import ModelConfig
 from videobert_jax.model.attention import SelfAttention
-from videobert_jax.model.primitives import (
+from videobert_jax.model.partition import (
     COLUMN_WISE,
     ROW_WISE,
-    SAVED,
-    Dense,
-    Dropout,
-    SplitDense,
     by_positions,
-    gelu,
     held,
     joined_by_positions,
-    norm,
-    saved,
     split_by_positions,
 )
+from videobert_jax.model.primitives import SAVED, Dense, Dropout, SplitDense, gelu, norm, saved
 
 
 class FeedForward(nn.Module):

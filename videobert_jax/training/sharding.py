@@ -15,7 +15,7 @@ from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from videobert_jax.config import ConfigError, MeshConfig
-from videobert_jax.model.primitives import COLUMN_WISE, ROW_WISE, ROWS, UNSPLIT
+from videobert_jax.model.partition import COLUMN_WISE, ROW_WISE, ROWS, UNSPLIT
 
 AXES = ("data", "fsdp", "tensor")
 BATCH = ROWS
