@@ -13,6 +13,7 @@ from absl import flags, logging
 
 from videobert_jax import config as config_lib
 from videobert_jax import door
+from videobert_jax.config import ConfigError
 from videobert_jax.config_check import check
 from videobert_jax.inference import portable
 from videobert_jax.interop.bert import save_bert, unlike_bert
@@ -27,9 +28,14 @@ _OUTPUT = flags.DEFINE_string("output", None, "Folder to write to; files of an e
 def main(_: list[str]) -> None:
     """Says what it wrote. Raises on the first thing that is wrong, and so ends non-zero."""
     logging.set_verbosity(logging.WARNING)
-    workdir, output = pathlib.Path(_WORKDIR.value or ""), pathlib.Path(_OUTPUT.value or "")
-    if not (workdir / "config.json").exists():
-        raise FileNotFoundError(f"{workdir} is not the folder of a run: it has no config.json")
+    if not _WORKDIR.value or not _OUTPUT.value:
+        raise ConfigError("--workdir and --output need the names of folders")
+    workdir, output = pathlib.Path(_WORKDIR.value), pathlib.Path(_OUTPUT.value)
+    for name in ("config.json", "tokens.json"):
+        if not (workdir / name).exists():
+            raise FileNotFoundError(f"{workdir} is not the folder of a run: it has no {name}")
+    if output.exists() and not output.is_dir():
+        raise NotADirectoryError(f"--output is {output}, which is a file; expected a folder, or a name for one")
     config = config_lib.load(workdir / "config.json")
     check(config)
     tokens = TokenSpace.load(workdir / "tokens.json")
@@ -37,6 +43,7 @@ def main(_: list[str]) -> None:
     portable.save(output, VideoBert(config.model, tokens), params)
     tokens.save(output / "tokens.json")
     print(f"export: {output / portable.PROGRAM} with {portable.WEIGHTS} for JAX")
+    shutil.rmtree(output / "bert", ignore_errors=True)
     if reason := unlike_bert(config.model):
         print(f"export: nothing for transformers, whose BERT is another model: {reason}")
         return

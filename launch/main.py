@@ -10,7 +10,7 @@ cluster (Cloud TPU VMs, GKE, Slurm, Kubernetes, Open MPI), anywhere else with
     --coordinator=HOST:PORT --process_count=N --process_index=I
 
 Exit codes: 0 complete; 75 asked to stop by SIGTERM, state saved, start it again; 70 no progress for --hang_seconds;
-143 SIGTERM while nothing trains, start it again; others are errors.
+143 SIGTERM while nothing trains, start it again; 2 a command line or a config that cannot be; others are errors.
 """
 
 import contextlib

@@ -22,11 +22,18 @@ def run(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
     door.run(main)
 
 
-@pytest.mark.parametrize("kind", [ConfigError, PrepareError, FileNotFoundError, PermissionError])
+@pytest.mark.parametrize("kind", [PrepareError, FileNotFoundError, PermissionError, FloatingPointError])
 def test_what_the_user_can_mend_ends_with_its_message(kind: type[Exception], monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SystemExit) as caught:
         run(monkeypatch, kind("choose another"))
     assert caught.value.code == "launch/program.py: choose another"  # printed to standard error; the exit code is 1
+
+
+def test_what_can_but_fail_again_ends_with_another_code(monkeypatch, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        run(monkeypatch, ConfigError("choose another"))
+    assert caught.value.code == door.WRONG == 2
+    assert capsys.readouterr().err == "launch/program.py: choose another\n"
 
 
 @pytest.mark.parametrize("kind", [ValueError, KeyError, AssertionError])
@@ -62,13 +69,15 @@ def test_an_interrupted_program_says_how_to_go_on(
             ("main.py", f"--coordinator={place}", f"--coordinator is {place!r}, expected HOST:PORT, with a port in ")
             for place in ("localhost", "", "host:", ":1234", "host:0", "host:65536", "host:http", "::1", "a b:1")
         ),
+        ("main.py", "--process_count=0", "flag --process_count=0: 0 is not a positive integer"),
+        ("main.py", "--no_such_flag=1", "Unknown command line flag 'no_such_flag'"),
         ("prepare.py", "--config.model.foo=1", "config.model has no key 'foo'; the keys are activation, attention, "),
     ],
 )
 def test_a_wrong_command_line_ends_at_once(program: str, override: str, message: str, tmp_path: pathlib.Path) -> None:
     command = [sys.executable, ROOT / "launch" / program, f"--config={ROOT / 'configs' / 'base.py'}", override]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert done.stderr.startswith(f"{ROOT / 'launch' / program}: {message}")
     assert len(done.stderr.splitlines()) == 1
     assert not list(tmp_path.iterdir())
@@ -79,7 +88,7 @@ def test_a_checkpoint_that_is_not_there_is_told_before_anything_is_prepared(tmp_
     program = ROOT / "launch" / "main.py"
     command = [sys.executable, program, f"--config={ROOT / 'configs' / 'base.py'}", *overrides]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert done.stderr.startswith(f"{program}: bert/config.json cannot be read")
     assert len(done.stderr.splitlines()) == 1
     assert not (tmp_path / "cache").exists()

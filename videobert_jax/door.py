@@ -14,18 +14,23 @@ from videobert_jax.config_check import check
 from videobert_jax.data.records import RecordError
 from videobert_jax.prepare.pipeline import PrepareError
 
+WRONG = 2  # as for other programs: the same command can but fail again
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 
 def run(main: Callable[[list[str]], None]) -> None:
     """Parses the command line and calls `main` with the program's name.
 
-    What the user can mend (a value, a video, a folder, the disk) ends the program with its message and exit code 1,
-    SIGINT with a line and 130. All else is a fault of the program and keeps its traceback.
+    A command line or a config that cannot be ends the program with its message and exit code 2; what else the user can
+    mend (a video, a folder, the disk, a loss that is not finite), with its message and 1; SIGINT with a line and 130.
+    All else is a fault of the program and keeps its traceback.
     """
     try:
         app.run(main, flags_parser=_parse)
-    except (ConfigError, PrepareError, RecordError, OSError) as error:
+    except ConfigError as error:
+        print(f"{sys.argv[0]}: {error}", file=sys.stderr)
+        sys.exit(WRONG)
+    except (PrepareError, RecordError, OSError, FloatingPointError) as error:
         sys.exit(f"{sys.argv[0]}: {error}")
     except KeyboardInterrupt:
         print("\nstopped; the same command goes on", file=sys.stderr, flush=True)
@@ -46,8 +51,8 @@ def _parse(argv: list[str]) -> list[str]:
         if override := re.match(r"--?(?:no)?config\.([^=]*)", argument):
             config_lib.require_key(override[1])
     try:
-        program, *rest = app.parse_flags_with_usage(argv)
-    except ValueError as error:  # of a file of configs/, about its argument
+        program, *rest = flags.FLAGS(argv)
+    except (ValueError, flags.Error) as error:  # the first of a file of configs/, about its argument
         raise ConfigError(str(error)) from error
     if rest:
         raise ConfigError(f"unexpected arguments {rest}; overrides are written --config.key=value")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from jax.experimental.pallas import tpu as pltpu
 
-from videobert_jax.config import MeshConfig, ModelConfig
+from videobert_jax.config import ConfigError, MeshConfig, ModelConfig
 from videobert_jax.model import attention, row_attention
 from videobert_jax.model.attention import attend
 from videobert_jax.training import sharding
@@ -112,3 +112,29 @@ def test_cudnn_is_asked_for_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None
     for implementation in ("cudnn", "xla"):
         attend(*values[:3], ids, implementation)
     assert asked == ["cudnn", "xla"]
+
+
+@pytest.mark.parametrize(
+    ("name", "platform", "length", "dtype"),
+    [
+        ("pallas", "cpu", 512, "bfloat16"),
+        ("pallas", "tpu", 100, "bfloat16"),
+        ("pallas", "tpu", 2048, "bfloat16"),
+        ("splash", "gpu", 2048, "bfloat16"),
+        ("splash", "tpu", 2000, "bfloat16"),
+        ("cudnn", "cpu", 512, "bfloat16"),
+        ("cudnn", "gpu", 512, "float32"),
+    ],
+)
+def test_what_the_hardware_cannot_have_is_refused(name: str, platform: str, length: int, dtype: str) -> None:
+    message = f"model.attention is '{name}', which needs .* rows of {length} positions, in {dtype}, on '{platform}'"
+    with pytest.raises(ConfigError, match=message):
+        attention.resolved(ModelConfig(attention=name, dtype=dtype), platform, length)
+
+
+@pytest.mark.parametrize(
+    ("name", "platform", "length"),
+    [("pallas", "tpu", 512), ("splash", "tpu", 2048), ("cudnn", "cuda", 300), ("xla", "tpu", 7), ("rows", "gpu", 7)],
+)
+def test_what_it_can_have_stays(name: str, platform: str, length: int) -> None:
+    assert attention.resolved(ModelConfig(attention=name), platform, length).attention == name

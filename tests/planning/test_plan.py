@@ -139,7 +139,7 @@ def test_an_unknown_slice_names_the_known_chips() -> None:
 def test_without_the_compiler_the_command_says_what_to_install(tmp_path: pathlib.Path) -> None:
     command = [sys.executable, ROOT / "launch" / "plan.py", f"--config={ROOT / 'configs' / 'paper.py'}"]
     end = subprocess.run([*command, "--topology=v5e:2x2", f"--output={tmp_path}"], capture_output=True, text=True)
-    assert end.returncode == 1
+    assert end.returncode == 2
     assert "plan needs the TPU compiler: pip install -e '.[plan]'" in end.stderr
     assert "Traceback" not in end.stderr
 

@@ -21,6 +21,13 @@ def prepared(tmp_path: pathlib.Path) -> pathlib.Path:
     return folder
 
 
+def begun(config: Config, workdir: pathlib.Path, prepared: pathlib.Path) -> pathlib.Path:
+    """The folder of a run with a checkpoint."""
+    open_workdir(config, workdir, prepared)
+    (workdir / "checkpoints" / "10").mkdir(parents=True)
+    return workdir
+
+
 def test_a_workdir_describes_itself(tmp_path: pathlib.Path, prepared: pathlib.Path) -> None:
     workdir = tmp_path / "new" / "run"
     open_workdir(Config(steps=7), workdir, prepared)
@@ -31,14 +38,14 @@ def test_a_workdir_describes_itself(tmp_path: pathlib.Path, prepared: pathlib.Pa
 
 
 def test_another_config_is_refused_with_the_keys_named(tmp_path: pathlib.Path, prepared: pathlib.Path) -> None:
-    open_workdir(Config(), tmp_path / "run", prepared)
+    begun(Config(), tmp_path / "run", prepared)
     other = Config(seed=1, model=ModelConfig(num_layers=2))
     with pytest.raises(ValueError, match=r"model.num_layers was 24, is 2; seed was 0, is 1\. Choose another --workdir"):
         open_workdir(other, tmp_path / "run", prepared)
 
 
 def test_what_only_concerns_execution_may_change(tmp_path: pathlib.Path, prepared: pathlib.Path) -> None:
-    open_workdir(Config(), tmp_path / "run", prepared)
+    begun(Config(), tmp_path / "run", prepared)
     longer = Config(
         steps=600_000,
         mesh=MeshConfig(fsdp=2),
@@ -52,10 +59,21 @@ def test_what_only_concerns_execution_may_change(tmp_path: pathlib.Path, prepare
 @pytest.mark.parametrize("name", MEANING)
 def test_other_tokens_are_refused(tmp_path: pathlib.Path, prepared: pathlib.Path, name: str) -> None:
     """Even of the same number: ids would mean other words."""
-    open_workdir(Config(), tmp_path / "run", prepared)
+    begun(Config(), tmp_path / "run", prepared)
     (prepared / name).write_text((prepared / name).read_text()[::-1])
     with pytest.raises(ValueError, match=f"trained with another {name}"):
         open_workdir(Config(), tmp_path / "run", prepared)
+
+
+def test_a_run_without_a_checkpoint_binds_nobody(tmp_path: pathlib.Path, prepared: pathlib.Path) -> None:
+    """What stopped it, such as a batch that no mesh can split, is mended in the same folder."""
+    open_workdir(Config(), tmp_path / "run", prepared)
+    (prepared / "tokens.json").write_text("[]")
+    (prepared / "vocabulary" / "frames" / "00000.jpg").rename(prepared / "vocabulary" / "frames" / "00001.jpg")
+    open_workdir(Config(seed=1), tmp_path / "run", prepared)
+    assert config_lib.load(tmp_path / "run" / "config.json").seed == 1
+    assert (tmp_path / "run" / "tokens.json").read_text() == "[]"
+    assert [path.name for path in (tmp_path / "run" / "vocabulary" / "frames").iterdir()] == ["00001.jpg"]
 
 
 def test_two_programs_do_not_work_in_one_folder(tmp_path: pathlib.Path) -> None:
@@ -78,7 +96,7 @@ def test_a_full_disk_is_explained(tmp_path: pathlib.Path, error: Exception) -> N
 
 
 def test_a_damaged_config_is_named(tmp_path: pathlib.Path, prepared: pathlib.Path) -> None:
-    open_workdir(Config(), tmp_path / "run", prepared)
+    begun(Config(), tmp_path / "run", prepared)
     for text in ("", "[]", '{"steps": '):
         (tmp_path / "run" / "config.json").write_text(text)
         with pytest.raises(ValueError, match=r"config.json is damaged .*; remove it"):

@@ -10,11 +10,12 @@ from jax.experimental.pallas.ops.tpu.splash_attention import splash_attention_ke
 from jax.experimental.pallas.ops.tpu.splash_attention import splash_attention_mask as splash_mask
 from jax.sharding import PartitionSpec as P
 
-from videobert_jax.config import ModelConfig
+from videobert_jax.config import ConfigError, ModelConfig
 from videobert_jax.model.partition import ROW_WISE, ROWS, joined_by_positions, split_by_positions
 from videobert_jax.model.primitives import SAVED, Dense, SplitDense, rotated, saved
 from videobert_jax.model.row_attention import LANES, LONGEST, row_attention
 
+GPUS = ("gpu", "cuda")  # names of the platform
 HEADS = "tensor"  # mesh axis over which a training run splits heads
 LARGEST_BLOCK = 512  # positions; scores of a block, float32 [block, block], lie in the chip's own memory
 
@@ -73,16 +74,31 @@ def best(platform: str, length: int, dtype: str) -> str:
     """The implementation for a platform as JAX names it, rows of `length` positions, and activations of `dtype`."""
     if platform == "tpu" and length % LANES == 0:
         return "pallas" if length <= LONGEST else "splash"
-    if platform in ("gpu", "cuda") and dtype == "bfloat16":
+    if platform in GPUS and dtype == "bfloat16":
         return "cudnn"
     return "rows" if platform == "cpu" else "xla"
 
 
 def resolved(config: ModelConfig, platform: str, length: int) -> ModelConfig:
-    """The config with the attention that "auto" means for a run on `platform`, which need not be this process's."""
-    if config.attention != "auto":
-        return config
-    return dataclasses.replace(config, attention=best(platform, length, config.dtype))
+    """The config with the attention that "auto" means for a run on `platform`, which need not be this process's.
+
+    Raises ConfigError if it names one that this hardware, or rows of `length` positions, cannot have.
+    """
+    name = config.attention
+    if name == "auto":
+        return dataclasses.replace(config, attention=best(platform, length, config.dtype))
+    needs = {
+        "pallas": (platform == "tpu" and length % LANES == 0 and length <= LONGEST)
+        or f"a TPU, and a multiple of {LANES} positions up to {LONGEST}",
+        "splash": (platform == "tpu" and length % LANES == 0) or f"a TPU, and a multiple of {LANES} positions",
+        "cudnn": (platform in GPUS and config.dtype == "bfloat16") or "a GPU, and model.dtype bfloat16",
+    }
+    if (need := needs.get(name, True)) is not True:
+        raise ConfigError(
+            f"model.attention is {name!r}, which needs {need}; this run has rows of {length} positions, in "
+            f"{config.dtype}, on {platform!r}: choose auto"
+        )
+    return config
 
 
 def _by_kernel(name: str, query: jax.Array, key: jax.Array, value: jax.Array, sequence_ids: jax.Array) -> jax.Array:

@@ -30,7 +30,8 @@ class Checkpoints:
         With `read_only` nothing in `directory` changes, not even what is damaged: another program may be training. Then
         one process can open it without the others; else all of a run do everything here together.
 
-        A checkpoint whose metrics are damaged is set aside as `restore` does it; OSError where that cannot be.
+        Damaged metrics are set aside, with a warning: their checkpoint is as good as any, but never the best. Raises
+        OSError if there are some and nothing may change.
         """
         self._directory, self._read_only = directory.absolute(), read_only
         # Reading is each process's own affair: one that fails must not leave the others waiting for it.
@@ -46,7 +47,7 @@ class Checkpoints:
             cleanup_tmp_directories=not read_only,  # what a killed run left half written
             multiprocessing_options=alone if read_only else ocp.options.MultiprocessingOptions(),
         )
-        self._set_aside(self._without_metrics())  # for the manager reads those of all at once
+        self._mend_metrics()
         self._manager = ocp.CheckpointManager(self._directory, options=options)
         self._reader = ocp.Checkpointer(
             ocp.StandardCheckpointHandler(multiprocessing_options=alone), multiprocessing_options=alone
@@ -85,7 +86,7 @@ class Checkpoints:
                 failures[step] = failure
                 continue
             if failures:
-                self._set_aside(list(failures))
+                self._set_aside([self._directory / str(step) for step in failures])
                 self._manager.reload()
             return state
         if failures:
@@ -105,17 +106,18 @@ class Checkpoints:
         """The step with the lowest held-out loss among those kept."""
         return self._manager.best_step()
 
-    def _without_metrics(self) -> list[int]:
-        """Steps whose metrics are damaged. Raises OSError if they must stay there, or if nothing else would."""
-        steps = {int(path.name): path / "metrics" / "metrics" for path in self._directory.glob("*") if _is_step(path)}
-        damaged = {step: path for step, path in steps.items() if path.exists() and not _has_loss(path)}
-        if damaged and (self._read_only or len(damaged) == len(steps)):
+    def _mend_metrics(self) -> None:
+        """Sets damaged metrics aside, for the manager reads those of all checkpoints at once."""
+        steps = (path for path in self._directory.glob("*") if path.name.isdecimal())  # not what was set aside before
+        damaged = [
+            file for file in (step / "metrics" / "metrics" for step in steps) if file.exists() and not _has_loss(file)
+        ]
+        if damaged and self._read_only:
             raise OSError(
-                f"{next(iter(damaged.values()))} is damaged, and nothing was changed. If {self._directory} has another "
-                "checkpoint, going on with the run sets this one aside; if not, remove that folder to start anew, or "
-                f'write back what the file said, which is {{"{METRIC}": and a number}}, to choose the best by'
+                f"{damaged[0]} is damaged, and what is only read stays as it is. The next start of the run sets this "
+                "file aside; or remove it: its checkpoint is as good without, but cannot be the best"
             )
-        return list(damaged)
+        self._set_aside(damaged)
 
     def _try(self, step: int, abstract: TrainState) -> tuple[TrainState | None, Exception | None]:
         """The state of one step, or why it cannot be read; all processes agree which, for each reads a part."""
@@ -131,33 +133,29 @@ class Checkpoints:
             failure = OSError(f"process {int(np.argmin(sound))} cannot read its part")
         return state, failure
 
-    def _set_aside(self, steps: list[int]) -> None:
-        """Renames these checkpoints; all processes learn whether the first could. Raises OSError in all if not."""
+    def _set_aside(self, paths: list[pathlib.Path]) -> None:
+        """Renames files or folders; all processes learn whether the first could. Raises OSError in all if not."""
         if self._read_only:
             return
-        renamings = [(self._directory / str(step), _free_name(self._directory, step)) for step in steps]
-        for damaged, name in renamings:
-            logging.warning("CHECKPOINT %s IS DAMAGED: it becomes %s", damaged, name)
+        renamings = [(path, _free_name(path)) for path in paths]
+        for damaged, new in renamings:
+            logging.warning("CHECKPOINT %s IS DAMAGED: it becomes %s", damaged, new.name)
         multihost_utils.sync_global_devices("all have looked for damaged checkpoints")
         failure = None
         if jax.process_index() == 0:
             try:
-                for damaged, name in renamings:
-                    damaged.rename(damaged.with_name(name))
+                for damaged, new in renamings:
+                    damaged.rename(new)
             except OSError as error:
                 failure = error
         if not multihost_utils.process_allgather(np.array(failure is None)).all():
-            which = ", ".join(str(damaged) for damaged, _ in renamings)
+            which = ", ".join(map(str, paths))
             why = failure or "process 0 says why"
             raise OSError(f"{which} is damaged and cannot be renamed ({why}); move it away yourself") from failure
 
 
 def _loss(metrics: dict[str, float]) -> float:
     return metrics[METRIC]
-
-
-def _is_step(path: pathlib.Path) -> bool:
-    return path.name.isdecimal()  # and not what was set aside, nor what is being written
 
 
 def _has_loss(path: pathlib.Path) -> bool:
@@ -169,10 +167,10 @@ def _has_loss(path: pathlib.Path) -> bool:
     return type(loss) in (int, float) and abs(loss) < math.inf
 
 
-def _free_name(directory: pathlib.Path, step: int) -> str:
-    """The first name for a damaged checkpoint that none has: the run may reach a step again, and lose it again."""
-    names = itertools.chain([f"{step}.damaged"], (f"{step}.damaged.{count}" for count in itertools.count(2)))
-    return next(name for name in names if not (directory / name).exists())
+def _free_name(path: pathlib.Path) -> pathlib.Path:
+    """The first name for what is damaged that none has: the run may reach a step again, and lose it again."""
+    names = itertools.chain([f"{path.name}.damaged"], (f"{path.name}.damaged.{n}" for n in itertools.count(2)))
+    return next(new for new in map(path.with_name, names) if not new.exists())
 
 
 def _first_line(error: Exception) -> str:

@@ -37,7 +37,7 @@ class NonFiniteError(FloatingPointError):
         super().__init__(
             f"step {step}: {broken}. Nothing of this step is saved; {FILE} in the workdir has its examples and norms. "
             "Start anew in another --workdir with a lower optimizer.learning_rate, a longer optimizer.warmup_steps or "
-            "a smaller optimizer.clip_norm; JAX_DEBUG_NANS=1 shows where it arises"
+            "a smaller optimizer.clip_norm above 0; JAX_DEBUG_NANS=1 shows where it arises"
         )
         self.step, self.values, self.gradients, self.parameters = step, values, gradients, parameters
 

@@ -43,7 +43,7 @@ def check(config: Config, workdir: pathlib.Path) -> None:
     """Makes the folder of a run, if it is not there, and finds out whether a run with this config can use it.
 
     Raises OSError if nothing can be written there, and ConfigError, naming each key, if it holds a run whose config
-    leads to another result.
+    leads to another result; one without a checkpoint has no result yet.
     """
     try:
         workdir.mkdir(parents=True, exist_ok=True)
@@ -68,8 +68,9 @@ def open_workdir(config: Config, workdir: pathlib.Path, prepared: pathlib.Path, 
     processes but one, it only checks.
     """
     check(config, workdir)
+    begun = _has_begun(workdir)
     for name in MEANING:
-        if (workdir / name).exists() and not filecmp.cmp(workdir / name, prepared / name, shallow=False):
+        if begun and (workdir / name).exists() and not filecmp.cmp(workdir / name, prepared / name, shallow=False):
             raise ConfigError(
                 f"{workdir} was trained with another {name} than that of {prepared}: its checkpoints do not fit. "
                 "Choose another --workdir, or name the data that it was made with"
@@ -78,6 +79,8 @@ def open_workdir(config: Config, workdir: pathlib.Path, prepared: pathlib.Path, 
         logging.warning("steps was %s, is %s: from here on the learning rate follows the new one", *changes["steps"])
     if writing:
         for name in COPIED:
+            if not begun:
+                _remove(workdir / name)
             _copy(prepared / name, workdir / name)
         (workdir / PREPARED).write_text(f"{prepared.resolve()}\n", encoding="utf-8")
         config_lib.save(config, workdir / "config.json.new")
@@ -121,7 +124,7 @@ def prepared_of(workdir: pathlib.Path) -> pathlib.Path:
 def _changes(config: Config, workdir: pathlib.Path) -> dict[str, tuple[Any, Any]]:
     """The keys whose values differ between the run in `workdir`, if there is one, and `config`: before and now."""
     path = workdir / "config.json"
-    if not path.exists():
+    if not path.exists() or not _has_begun(workdir):
         return {}
     try:
         before = _flat(json.loads(path.read_text()))
@@ -130,6 +133,10 @@ def _changes(config: Config, workdir: pathlib.Path) -> dict[str, tuple[Any, Any]
     now = config_lib.flat(config)
     pairs = {key: (before.get(key), now.get(key)) for key in sorted(before | now)}
     return {key: values for key, values in pairs.items() if values[0] != values[1]}
+
+
+def _has_begun(workdir: pathlib.Path) -> bool:
+    return any((workdir / "checkpoints").glob("*"))
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -142,6 +149,14 @@ def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def _may_change(key: str) -> bool:
     return any(key == allowed or key.startswith(allowed + ".") for allowed in MAY_CHANGE)
+
+
+def _remove(path: pathlib.Path) -> None:
+    """Removes a file or a folder, if it is there."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _copy(source: pathlib.Path, target: pathlib.Path) -> None:
