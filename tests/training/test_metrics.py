@@ -38,7 +38,7 @@ def test_resuming_forgets_later_lines_and_a_torn_one(tmp_path: pathlib.Path) -> 
 def test_damage_before_the_end_is_an_error(tmp_path: pathlib.Path) -> None:
     path = tmp_path / metrics.FILE
     path.write_text('{"step": 1}\nnonsense\n{"step": 3}\n')
-    with pytest.raises(ValueError, match=r"metrics.jsonl, line 2, is no JSON"):
+    with pytest.raises(OSError, match=r"metrics.jsonl, line 2, is no JSON"):
         metrics.read(path)
 
 

@@ -23,7 +23,7 @@ def means(metrics: dict[str, tuple[Any, Any]]) -> dict[str, float]:
 def read(path: pathlib.Path, last_step: int | None = None) -> list[dict[str, Any]]:
     """The lines of a metrics file up to `last_step`, all by default; none if there is no such file.
 
-    A last line without its end, torn when a run was killed, is left out. Raises ValueError for damage anywhere else.
+    A last line without its end, torn when a run was killed, is left out. Raises OSError for damage anywhere else.
     """
     if not path.exists():
         return []
@@ -34,7 +34,7 @@ def read(path: pathlib.Path, last_step: int | None = None) -> list[dict[str, Any
         try:
             line = json.loads(text)
         except ValueError as error:
-            raise ValueError(f"{path}, line {number}, is no JSON: {text[:80]!r}; remove that line") from error
+            raise OSError(f"{path}, line {number}, is no JSON: {text[:80]!r}; remove that line") from error
         if last_step is None or line["step"] <= last_step:
             lines.append(line)
     return lines
