@@ -84,16 +84,15 @@ def resolved(config: ModelConfig, platform: str, length: int) -> ModelConfig:
 
     Raises ConfigError if it names one that this hardware, or rows of `length` positions, cannot have.
     """
-    name = config.attention
+    name, tpu, whole = config.attention, platform == "tpu", length % LANES == 0
     if name == "auto":
         return dataclasses.replace(config, attention=best(platform, length, config.dtype))
-    needs = {
-        "pallas": (platform == "tpu" and length % LANES == 0 and length <= LONGEST)
-        or f"a TPU, and a multiple of {LANES} positions up to {LONGEST}",
-        "splash": (platform == "tpu" and length % LANES == 0) or f"a TPU, and a multiple of {LANES} positions",
-        "cudnn": (platform in GPUS and config.dtype == "bfloat16") or "a GPU, and model.dtype bfloat16",
-    }
-    if (need := needs.get(name, True)) is not True:
+    there, need = {
+        "pallas": (tpu and whole and length <= LONGEST, f"a TPU, and a multiple of {LANES} positions up to {LONGEST}"),
+        "splash": (tpu and whole, f"a TPU, and a multiple of {LANES} positions"),
+        "cudnn": (platform in GPUS and config.dtype == "bfloat16", "a GPU, and model.dtype bfloat16"),
+    }.get(name, (True, ""))
+    if not there:
         raise ConfigError(
             f"model.attention is {name!r}, which needs {need}; this run has rows of {length} positions, in "
             f"{config.dtype}, on {platform!r}: choose auto"
