@@ -66,3 +66,8 @@ ENTRY %main (x: f32[1024]) -> f32[1024] {
 """
     found = [estimate(hlo.parse(text.replace("FLOPS", flops)), V5E, SQUARE).compute for flops in ("197000000000", "9")]
     assert found == pytest.approx([2e-3, 2 * 4096 / V5E.bandwidth])
+    silent = text.replace('"cost_estimate":{"flops":"FLOPS","transcendentals":"5","bytes_accessed":"7"}', "")
+    assert [estimate(hlo.parse(each), V5E, SQUARE).silent_kernels for each in (text.replace("FLOPS", "9"), silent)] == [
+        0,
+        1,
+    ]

@@ -122,6 +122,14 @@ def test_a_plan_tells_the_flags_of_its_run() -> None:
     assert f"as: --config.data.batch_size=128 --config.model.remat=dots {mesh}\n" in report(plan)
 
 
+def test_a_plan_tells_that_its_kernels_are_silent() -> None:
+    known = {"estimated_step_seconds": 1.0, "tokens_per_second": 2.0, "estimated_mfu": 0.5, "hours_for_run": 1.0}
+    assert line(dataclasses.replace(PLAN, silent_kernels=0, **known)).endswith("1.0 h")
+    assert line(dataclasses.replace(PLAN, silent_kernels=3, **known)).endswith(
+        "too fast: 3 kernels do not say what they compute"
+    )
+
+
 def test_a_batch_that_does_not_divide_is_told_before_compiling() -> None:
     pytest.importorskip("libtpu")
     with pytest.raises(ConfigError, match="a batch of 6 rows does not divide over data x fsdp = 4"):

@@ -8,7 +8,8 @@ The estimate is made of three times, all of one device, the body of a loop count
   Pallas; there we take what the kernel says that it computes at half of the published peak, which is what 64 channels
   of attention leave of a matrix unit 128 wide, or the bytes that it moves over the bandwidth, if that takes longer.
   That is a guess: what a kernel does besides products is taken to run beside them. For all other instructions
-  without cycles the bytes count alone.
+  without cycles the bytes count alone; so they do for a kernel that says nothing, such as splash attention, which rows
+  of over 1,024 positions have. Such kernels are counted, and the time is then too short.
 * **exposed communication**: for each collective, the bytes that leave the device over the links that its group spans,
   and a microsecond for each hop. A collective that starts and ends in two instructions runs beside what stands between
   them, and only the rest is exposed.
@@ -62,6 +63,7 @@ class Estimate:
       collectives: by kind.
       parts: compute by the part of the model.
       without_cycles: compute of the instructions that the compiler foresees no cycles for, by opcode.
+      silent_kernels: how many kernels say nothing of what they compute.
     """
 
     compute: float = 0.0
@@ -71,6 +73,7 @@ class Estimate:
     collectives: dict[str, Total] = dataclasses.field(default_factory=lambda: collections.defaultdict(Total))
     parts: dict[str, float] = dataclasses.field(default_factory=lambda: collections.defaultdict(float))
     without_cycles: dict[str, float] = dataclasses.field(default_factory=lambda: collections.defaultdict(float))
+    silent_kernels: int = 0
 
     @property
     def seconds(self) -> float:
@@ -134,6 +137,8 @@ class _Walk:
         if instruction.opcode in traffic.COPIES:
             return 0.0
         if instruction.cycles is None:
+            if traffic.KERNEL in instruction.attributes and not kernel_flops(instruction):
+                self.result.silent_kernels += times
             seconds = max(
                 moved / self._device.bandwidth, kernel_flops(instruction) / (KERNEL_SHARE * self._device.flops)
             )

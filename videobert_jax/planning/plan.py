@@ -50,6 +50,7 @@ class Plan:
       collectives: by kind; bytes are those of one device in one step.
       slowest: seconds of compute by part of the model, the largest first.
       without_cycles: seconds of compute that the compiler did not foresee, by opcode.
+      silent_kernels: how many kernels of a step say nothing of what they compute; with any the time is too short.
     """
 
     topology: str
@@ -75,6 +76,7 @@ class Plan:
     collectives: dict[str, Total] | None = None
     slowest: dict[str, float] | None = None
     without_cycles: dict[str, float] | None = None
+    silent_kernels: int | None = None
 
 
 def make_plan(config: Config, topology: str) -> Plan:
@@ -251,6 +253,7 @@ def _timed(plan: Plan, config: Config, device: chips.Device, found: Estimate) ->
         collectives=dict(found.collectives),
         slowest=_largest(found.parts, 20),
         without_cycles=_largest(found.without_cycles, 5),
+        silent_kernels=found.silent_kernels,
     )
 
 

@@ -11,8 +11,10 @@ def line(plan: Plan) -> str:
     head = f"{plan.batch_size:6,} rows, remat {plan.remat:5}, {mesh:24} {plan.hbm_bytes_per_chip / GIB:6.2f} GiB"
     if plan.estimated_step_seconds is None:
         return f"{head}  does not fit"
+    silent = f"  too fast: {plan.silent_kernels} kernels do not say what they compute" if plan.silent_kernels else ""
     return (
         f"{head}  {plan.tokens_per_second:12,.0f} tokens/s  MFU {plan.estimated_mfu:.1%}  {plan.hours_for_run:,.1f} h"
+        f"{silent}"
     )
 
 
