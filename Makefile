@@ -10,12 +10,16 @@ export JAX_PLATFORMS ?= cpu
 # Large pages for large arrays, where the system grants them: a step on a CPU is about a quarter faster with them.
 export GLIBC_TUNABLES ?= glibc.malloc.hugetlb=1
 
-.PHONY: demo test test-beam lint format clean
+.PHONY: demo check test test-beam lint format clean
 
 ## The main job: render a corpus, prepare it, pretrain a VideoBERT on it, judge it, draw the report.
 demo: $(STAMP)
 	$(BIN)/python launch/main.py --config=configs/base.py --workdir=$(WORKDIR)
 	@echo "The report is $(WORKDIR)/report/index.html"
+
+## What a change has to pass while it is being made: lint, types, and every test that is not slow.
+check: lint
+	$(BIN)/python -m pytest -m "not slow"
 
 ## Everything a change has to pass.
 test: lint $(VENV)/.minilm
