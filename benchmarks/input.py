@@ -25,7 +25,7 @@ from absl import app, logging
 from transformers import DataCollatorForLanguageModeling, PreTrainedTokenizerFast
 
 from videobert_jax.config import DataConfig
-from videobert_jax.data import pipeline, records
+from videobert_jax.data import batching, records
 from videobert_jax.tokens import TokenSpace
 
 TOKENS = TokenSpace(text_size=30_522, visual_size=20_736, pad=0, unknown=100, cls=101, sep=102, mask=103, joiner=1)
@@ -61,7 +61,7 @@ def made_up_records() -> Iterator[records.Record]:
 
 def ours(directory: pathlib.Path, config: DataConfig) -> Callable[[int], np.ndarray]:
     """Step -> which positions of its batch hold tokens."""
-    data = pipeline.dataset(records.RecordSource(directory, "train"), TOKENS, config, seed=0)
+    data = batching.dataset(records.RecordSource(directory, "train"), TOKENS, config, seed=0)
     return lambda step: data[step]["sequence_ids"] > 0
 
 

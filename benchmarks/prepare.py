@@ -39,10 +39,12 @@ from absl import app
 from videobert_jax.backbones import s3d
 from videobert_jax.config import PrepareConfig
 from videobert_jax.data.records import write_shard
-from videobert_jax.prepare import alignment, sentences, transcripts
-from videobert_jax.prepare.clustering import Tree
-from videobert_jax.prepare.features import ONE_THREAD, features_of
-from videobert_jax.prepare.video import read_frames
+from videobert_jax.prepare import chunks
+from videobert_jax.speech import sentences
+from videobert_jax.speech.read import read_transcript
+from videobert_jax.video.features import ONE_THREAD, features_of
+from videobert_jax.video.frames import read_frames
+from videobert_jax.visual_words.kmeans import Tree
 
 SECONDS, FPS, CLIP_FRAMES, SIZE = 60, 20, 30, 224
 CLIPS = SECONDS * FPS // CLIP_FRAMES
@@ -259,7 +261,7 @@ def transcript_work(folder: pathlib.Path) -> Work:
 
     def work() -> None:
         for _ in range(VIDEOS):
-            sentences.split(transcripts.read_transcript(path).words, 24)
+            sentences.split(read_transcript(path).words, 24)
 
     return work
 
@@ -271,10 +273,10 @@ def record_work(folder: pathlib.Path) -> Work:
 
     def work() -> None:
         films = [
-            alignment.whole_video(str(n), words, CLIP_FRAMES / FPS, spoken, [], lambda text: [7] * len(text.split()))
+            chunks.whole_video(str(n), words, CLIP_FRAMES / FPS, spoken, [], lambda text: [7] * len(text.split()))
             for n in range(VIDEOS)
         ]
-        write_shard(folder / "shard", (part for film in films for part in alignment.cut(film, 256)), "array_record")
+        write_shard(folder / "shard", (part for film in films for part in chunks.cut(film, 256)), "array_record")
 
     return work
 

@@ -27,17 +27,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from absl import app, logging
 
 from videobert_jax.config import KitchenConfig, PrepareConfig
-from videobert_jax.prepare import sentences
-from videobert_jax.prepare.formats.recognise import read_transcript
-from videobert_jax.prepare.kitchen.narration import narrate, to_vtt
-from videobert_jax.prepare.kitchen.plan import Stream, plan_videos
-from videobert_jax.prepare.transcripts import (
-    LONGEST_LETTER_SECONDS,
-    LONGEST_WORD_SECONDS,
-    TranscriptError,
-    Word,
-    parse_subtitles,
-)
+from videobert_jax.errors import TranscriptError
+from videobert_jax.kitchen.commentary import narrate, to_vtt
+from videobert_jax.kitchen.recipes import Stream, plan_videos
+from videobert_jax.speech import sentences
+from videobert_jax.speech.read import read_transcript
+from videobert_jax.speech.transcripts import LONGEST_LETTER_SECONDS, LONGEST_WORD_SECONDS, Word, parse_subtitles
 
 WORDS_PER_CUE = 8
 MAX_WORDS = PrepareConfig().max_sentence_words

@@ -27,7 +27,7 @@ from absl import app, flags
 from transformers import BertConfig, BertForPreTraining
 
 from videobert_jax.config import Config, DataConfig, ModelConfig
-from videobert_jax.data import pipeline
+from videobert_jax.data import batching
 from videobert_jax.data.records import RecordSource
 from videobert_jax.tokens import TokenSpace
 from videobert_jax.training import sharding
@@ -169,7 +169,7 @@ def median_seconds(step: Step) -> float:
 def prepared_batch(folder: pathlib.Path) -> tuple[Batch, TokenSpace]:
     """The first batch of a folder that `prepare` wrote."""
     tokens = TokenSpace.load(folder / "tokens.json")
-    return pipeline.dataset(RecordSource(folder / "records", "train"), tokens, KITCHEN, seed=0)[0], tokens
+    return batching.dataset(RecordSource(folder / "records", "train"), tokens, KITCHEN, seed=0)[0], tokens
 
 
 def main(_: list[str]) -> None:

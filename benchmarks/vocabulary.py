@@ -23,8 +23,8 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from absl import app, flags
 
-from videobert_jax.prepare.clustering import Tree, fit_tree
-from videobert_jax.prepare.rows import RowFile, write_rows
+from videobert_jax.visual_words.disk_array import RowFile, write_rows
+from videobert_jax.visual_words.kmeans import Tree, fit_tree
 
 POINTS = flags.DEFINE_integer("points", 200_000, "features")
 WIDTH = flags.DEFINE_integer("width", 1024, "numbers of a feature")

@@ -15,7 +15,7 @@ Each line begins with its source. We did not have the paper itself at hand, but 
 
 What cannot be had is named too: the 312,000 cooking videos of YouTube (23,186 hours, each under 15 minutes; 120,000
 with English speech recognised) were not published, nor was the model that punctuated the speech. Its place is taken by
-`prepare/sentences.py`.
+`speech/sentences.py`.
 """
 
 from ml_collections import ConfigDict

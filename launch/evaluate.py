@@ -7,8 +7,8 @@ import pathlib
 
 from absl import flags, logging
 
+from videobert_jax import cli
 from videobert_jax import config as config_lib
-from videobert_jax import door
 from videobert_jax.config_check import check
 from videobert_jax.training import final
 from videobert_jax.training import workdir as run_folder
@@ -28,4 +28,4 @@ def main(_: list[str]) -> None:
 
 if __name__ == "__main__":
     flags.mark_flag_as_required("workdir")
-    door.run(main)
+    cli.run(main)

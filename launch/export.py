@@ -11,10 +11,10 @@ import shutil
 
 from absl import flags, logging
 
+from videobert_jax import cli
 from videobert_jax import config as config_lib
-from videobert_jax import door
-from videobert_jax.config import ConfigError
 from videobert_jax.config_check import check
+from videobert_jax.errors import ConfigError
 from videobert_jax.inference import portable
 from videobert_jax.interop.bert import save_bert, unlike_bert
 from videobert_jax.model.videobert import VideoBert
@@ -54,4 +54,4 @@ def main(_: list[str]) -> None:
 
 if __name__ == "__main__":
     flags.mark_flags_as_required(["workdir", "output"])
-    door.run(main)
+    cli.run(main)

@@ -20,11 +20,12 @@ import re
 from absl import flags, logging
 from ml_collections import config_flags
 
-from videobert_jax import door
-from videobert_jax.config import Config, ConfigError
+from videobert_jax import cli
+from videobert_jax.config import Config
+from videobert_jax.errors import ConfigError
 from videobert_jax.prepare import pipeline as prepare
-from videobert_jax.training import goodput
 from videobert_jax.training import workdir as run_folder
+from videobert_jax.training.reporting import goodput
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "What the run is: a file of configs/, with its argument.")
 _WORKDIR = flags.DEFINE_string("workdir", "runs/base", "Folder of this run: checkpoints, metrics, report.")
@@ -41,7 +42,7 @@ _HANG = flags.DEFINE_float("hang_seconds", 900, "All end if training makes no pr
 def main(_: list[str]) -> None:
     """Does the whole job. Raises on the first thing that is wrong, and so ends non-zero."""
     logging.set_verbosity(logging.WARNING)  # the libraries tell a lot
-    config, profile_steps = door.config_of(_CONFIG), _steps(_PROFILE.value)
+    config, profile_steps = cli.config_of(_CONFIG), _steps(_PROFILE.value)
     _check_place(_COORDINATOR.value)
     workdir = pathlib.Path(_WORKDIR.value)
     # Before anything that takes minutes. A run that has begun needs what it began with no more.
@@ -60,7 +61,8 @@ def main(_: list[str]) -> None:
     # Only now: what is prepared is found without waiting for JAX.
     import jax
 
-    from videobert_jax.training import final, loop, processes
+    from videobert_jax.training import final, loop
+    from videobert_jax.training.hosts import processes
 
     first = jax.process_index() == 0
     with processes.ending_together(), run_folder.working_in(workdir) if first else contextlib.nullcontext():
@@ -68,7 +70,7 @@ def main(_: list[str]) -> None:
         loop.train(config, workdir, prepared, _HANG.value, profile_steps, before)
         if first:
             final.judge(config, workdir, prepared)
-        processes.part("the first process has judged")
+        processes.leave_together("the first process has judged")
 
 
 def _steps(text: str) -> range:
@@ -93,13 +95,13 @@ def _check_place(text: str | None) -> None:
 
 
 def _join() -> None:
-    from videobert_jax.training import processes
+    from videobert_jax.training.hosts import processes
 
     processes.join(_COORDINATOR.value, _COUNT.value, _INDEX.value, _JOIN.value, _HEARTBEAT.value)
 
 
 def _prepare_together(config: Config) -> pathlib.Path:
-    from videobert_jax.training import processes
+    from videobert_jax.training.hosts import processes
 
     with processes.ending_together():
         return processes.first_before_others(lambda: prepare.prepare(config))
@@ -107,4 +109,4 @@ def _prepare_together(config: Config) -> pathlib.Path:
 
 if __name__ == "__main__":
     flags.mark_flag_as_required("config")
-    door.run(main)
+    cli.run(main)

@@ -15,7 +15,7 @@ import pathlib
 from absl import flags, logging
 from ml_collections import config_flags
 
-from videobert_jax import door
+from videobert_jax import cli
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "What the run is: a file of configs/, with its argument.")
 _TOPOLOGY = flags.DEFINE_string("topology", None, "Kind of chip and shape of the slice: v5e:16x16, v5p:4x4x4.")
@@ -26,13 +26,13 @@ _SWEEP = flags.DEFINE_bool("sweep", False, "Try other batches, remat policies an
 def main(_: list[str]) -> None:
     """Prints the plan and writes it. Raises on the first thing that is wrong, and so ends non-zero."""
     logging.set_verbosity(logging.WARNING)
-    config = door.config_of(_CONFIG)
+    config = cli.config_of(_CONFIG)
 
     # Only now: a config that cannot be is found without waiting for JAX.
     import jax
 
     from videobert_jax.planning import plan as planning
-    from videobert_jax.planning.report import line, report
+    from videobert_jax.planning.summary import line, report
 
     jax.config.update("jax_platforms", "cpu")  # the compiler is all that is needed of a TPU
     topology = _TOPOLOGY.value or ""
@@ -58,4 +58,4 @@ def main(_: list[str]) -> None:
 
 if __name__ == "__main__":
     flags.mark_flags_as_required(["config", "topology"])
-    door.run(main)
+    cli.run(main)

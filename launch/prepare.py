@@ -19,10 +19,10 @@ import shlex
 from absl import flags
 from ml_collections import config_flags
 
-from videobert_jax import door
-from videobert_jax.config import ConfigError
+from videobert_jax import cli
+from videobert_jax.errors import ConfigError
 from videobert_jax.prepare import pipeline as prepare
-from videobert_jax.prepare.rounds import Run
+from videobert_jax.prepare.rounds import Runner
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "What the run is: a file of configs/, with its argument.")
 _BEAM = flags.DEFINE_string("beam", None, "Prepare with Apache Beam and these options; none: on this machine.")
@@ -30,12 +30,12 @@ _BEAM = flags.DEFINE_string("beam", None, "Prepare with Apache Beam and these op
 
 def main(_: list[str]) -> None:
     """Prints the folder of prepared data. Raises on the first thing that is wrong, and so ends non-zero."""
-    config = door.config_of(_CONFIG)
+    config = cli.config_of(_CONFIG)
     run = None if _BEAM.value is None else _beam(_BEAM.value, config.prepare.workers)
     print(prepare.prepare(config, run))
 
 
-def _beam(options: str, workers: int) -> Run:
+def _beam(options: str, workers: int) -> Runner:
     try:
         from videobert_jax.prepare.beam import run_with_beam
     except ImportError as error:
@@ -48,4 +48,4 @@ def _beam(options: str, workers: int) -> Run:
 
 if __name__ == "__main__":
     flags.mark_flag_as_required("config")
-    door.run(main)
+    cli.run(main)

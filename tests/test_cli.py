@@ -6,9 +6,8 @@ import sys
 
 import pytest
 
-from videobert_jax import door
-from videobert_jax.config import ConfigError
-from videobert_jax.prepare.pipeline import PrepareError
+from videobert_jax import cli
+from videobert_jax.errors import ConfigError, PrepareError
 
 ROOT = pathlib.Path(__file__).parent.parent
 
@@ -17,9 +16,9 @@ def run(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
     def main(_: list[str]) -> None:
         raise error
 
-    monkeypatch.setattr(door.app, "run", lambda main, flags_parser: main(["program"]))
+    monkeypatch.setattr(cli.app, "run", lambda main, flags_parser: main(["program"]))
     monkeypatch.setattr(sys, "argv", ["launch/program.py"])
-    door.run(main)
+    cli.run(main)
 
 
 @pytest.mark.parametrize("kind", [PrepareError, FileNotFoundError, PermissionError, FloatingPointError])
@@ -32,7 +31,7 @@ def test_what_the_user_can_mend_ends_with_its_message(kind: type[Exception], mon
 def test_what_can_but_fail_again_ends_with_another_code(monkeypatch, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         run(monkeypatch, ConfigError("choose another"))
-    assert caught.value.code == door.WRONG == 2
+    assert caught.value.code == cli.WRONG == 2
     assert capsys.readouterr().err == "launch/program.py: choose another\n"
 
 
@@ -45,7 +44,7 @@ def test_a_fault_of_the_program_keeps_its_traceback(kind: type[Exception], monke
 def test_an_interrupted_program_says_how_to_go_on(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(door.os, "_exit", sys.exit)
+    monkeypatch.setattr(cli.os, "_exit", sys.exit)
     with pytest.raises(SystemExit) as caught:
         run(monkeypatch, KeyboardInterrupt())
     assert caught.value.code == 130

@@ -10,6 +10,7 @@ from ml_collections import ConfigDict
 
 from videobert_jax import config as config_lib
 from videobert_jax.config_check import check
+from videobert_jax.errors import ConfigError
 
 ROOT = pathlib.Path(__file__).parent.parent
 
@@ -42,7 +43,7 @@ def test_round_trip(tmp_path: pathlib.Path) -> None:
     ],
 )
 def test_bad_values_are_named(values: dict, message: str) -> None:
-    with pytest.raises(config_lib.ConfigError, match=message):
+    with pytest.raises(ConfigError, match=message):
         config_lib.from_config_dict(ConfigDict(values))
 
 
@@ -57,7 +58,7 @@ def test_bad_values_are_named(values: dict, message: str) -> None:
     ],
 )
 def test_an_unknown_key_is_told_with_the_known_ones(key: str, message: str) -> None:
-    with pytest.raises(config_lib.ConfigError, match=message):
+    with pytest.raises(ConfigError, match=message):
         config_lib.require_key(key)
 
 

@@ -6,10 +6,11 @@ import typing
 
 import pytest
 
-from videobert_jax.config import Config, ConfigError, flat
+from videobert_jax.config import Config, flat
 from videobert_jax.config_check import RULES, Choice, check
 from videobert_jax.data.records import FORMATS
 from videobert_jax.data.sampling import SHORTEST_JOINT
+from videobert_jax.errors import ConfigError
 
 WITHOUT_RULE = {
     *("prepare.backbone", "prepare.backbone_weights", "prepare.tokenizer", "prepare.sentence_splitter"),

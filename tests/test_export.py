@@ -48,8 +48,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[pathlib.Path, Any]:
 
 
 def run_door(workdir: pathlib.Path, output: pathlib.Path) -> subprocess.CompletedProcess[str]:
-    door = [sys.executable, str(ROOT / "launch" / "export.py"), f"--workdir={workdir}", f"--output={output}"]
-    return subprocess.run(door, capture_output=True, text=True, cwd=ROOT, timeout=300)
+    cli = [sys.executable, str(ROOT / "launch" / "export.py"), f"--workdir={workdir}", f"--output={output}"]
+    return subprocess.run(cli, capture_output=True, text=True, cwd=ROOT, timeout=300)
 
 
 @pytest.fixture(scope="module")
@@ -144,12 +144,12 @@ def test_what_is_no_run_is_named(tmp_path: pathlib.Path, run: tuple[pathlib.Path
     for name in ("config.json", "tokens.json"):
         shutil.copyfile(run[0] / name, tmp_path / "untrained" / name)
     for workdir, message in ((tmp_path, "has no config.json"), (tmp_path / "untrained", "holds no checkpoint")):
-        door = [
+        cli = [
             sys.executable,
             str(ROOT / "launch" / "export.py"),
             f"--workdir={workdir}",
             f"--output={tmp_path / 'o'}",
         ]
-        result = subprocess.run(door, capture_output=True, text=True, cwd=ROOT, timeout=300)
+        result = subprocess.run(cli, capture_output=True, text=True, cwd=ROOT, timeout=300)
         assert result.returncode == 1 and message in result.stderr and "Traceback" not in result.stderr
     assert not (tmp_path / "o").exists()

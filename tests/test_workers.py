@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from videobert_jax.prepare.pool import WorkerDiedError, Workers, share_out
+from videobert_jax.workers import WorkerDiedError, Workers, share_out
 
 
 def square(number):
@@ -96,7 +96,7 @@ def test_workers_end_when_their_parent_is_killed(tmp_path):
 
 
 PARENT = """
-from videobert_jax.prepare.pool import share_out
+from videobert_jax.workers import share_out
 
 if __name__ == "__main__":
     for _ in share_out(abs, [0], workers=1):

@@ -9,10 +9,9 @@ from absl import app, flags
 from ml_collections import ConfigDict
 
 from videobert_jax import config as config_lib
-from videobert_jax.config import Config, ConfigError
+from videobert_jax.config import Config
 from videobert_jax.config_check import check
-from videobert_jax.data.records import RecordError
-from videobert_jax.prepare.pipeline import PrepareError
+from videobert_jax.errors import ConfigError, UserError
 
 WRONG = 2  # as for other programs: the same command can but fail again
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
@@ -30,7 +29,7 @@ def run(main: Callable[[list[str]], None]) -> None:
     except ConfigError as error:
         print(f"{sys.argv[0]}: {error}", file=sys.stderr)
         sys.exit(WRONG)
-    except (PrepareError, RecordError, OSError, FloatingPointError) as error:
+    except (UserError, OSError, FloatingPointError) as error:
         sys.exit(f"{sys.argv[0]}: {error}")
     except KeyboardInterrupt:
         print("\nstopped; the same command goes on", file=sys.stderr, flush=True)

@@ -15,11 +15,9 @@ from typing import Any, TypeVar
 
 from ml_collections import ConfigDict
 
+from videobert_jax.errors import ConfigError
+
 T = TypeVar("T")
-
-
-class ConfigError(ValueError):
-    """The config cannot be; the message says which value, what is expected and what to set."""
 
 
 @dataclasses.dataclass(frozen=True)

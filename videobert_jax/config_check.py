@@ -6,7 +6,8 @@ What only others know stays with them: the names of backbones, and what the devi
 import dataclasses
 from collections.abc import Iterator
 
-from videobert_jax.config import Config, ConfigError, MeshConfig, flat
+from videobert_jax.config import Config, MeshConfig, flat
+from videobert_jax.errors import ConfigError
 
 LARGEST = 2**31 - 1  # counts and seeds become int32
 

@@ -11,9 +11,7 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-
-class DamagedError(ValueError):
-    """A file of our own that cannot be read any more; the message names it, and says what to do."""
+from videobert_jax.errors import DamagedError
 
 
 @contextlib.contextmanager

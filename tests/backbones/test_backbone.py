@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from videobert_jax.backbones import BACKBONES, REGISTRY, get_backbone
-from videobert_jax.config import ConfigError
+from videobert_jax.errors import ConfigError
 
 
 def test_every_backbone_has_a_name_of_its_own_and_judges_settings():

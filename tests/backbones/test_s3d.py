@@ -11,7 +11,7 @@ import pytest
 import random_s3d
 
 from videobert_jax.backbones import get_backbone, s3d
-from videobert_jax.config import ConfigError
+from videobert_jax.errors import ConfigError
 
 REFERENCE = pathlib.Path(__file__).with_name("s3d_reference.npz")
 TOLERANCE = 1e-4  # float32 sums in another order over 40 layers, seen: 1e-5; features reach 10

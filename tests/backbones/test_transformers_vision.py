@@ -10,7 +10,7 @@ import transformers
 
 from videobert_jax.backbones import get_backbone, transformers_vision
 from videobert_jax.backbones.transformers_vision import Embedder, check, load, moments, pool
-from videobert_jax.config import ConfigError
+from videobert_jax.errors import ConfigError
 
 SIZE = 32
 # Clips of 8 frames of one shade each, so that a shade tells clip and frame.

@@ -12,7 +12,8 @@ import tensorflow_datasets as tfds
 from written_records import write_records
 
 from videobert_jax.data import records, tfrecord
-from videobert_jax.data.records import FORMATS, Record, RecordError, RecordSource
+from videobert_jax.data.records import FORMATS, Record, RecordSource
+from videobert_jax.errors import RecordError
 
 
 def assert_equal(left: Record, right: Record) -> None:

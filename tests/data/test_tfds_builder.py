@@ -13,8 +13,9 @@ import synthetic_records as synthetic
 import tensorflow_datasets as tfds
 from written_records import write_records
 
-from videobert_jax.data.records import FORMATS, Record, RecordError, RecordSource
+from videobert_jax.data.records import FORMATS, Record, RecordSource
 from videobert_jax.data.tfds_builder import PreparedVideos
+from videobert_jax.errors import RecordError
 
 SPLITS = {"train": synthetic.corpus(5, 2), "validation": [synthetic.record(7, sentences=0), synthetic.record(8)]}
 SPLITS["validation"][1] = dataclasses.replace(

@@ -21,8 +21,10 @@ from typing import Any
 import jax
 import tiny_run
 
-from videobert_jax.data import pipeline
-from videobert_jax.training import checkpoints, final, journal, loop, processes, program, watchdog
+from videobert_jax.data import batching
+from videobert_jax.training import checkpoints, final, loop, program
+from videobert_jax.training.hosts import processes, watchdog
+from videobert_jax.training.reporting import journal
 
 HEARTBEAT_SECONDS = 100
 
@@ -117,14 +119,14 @@ def _live(run: Run, count: int, index: int, port: int, fault: Fault | None, devi
     if count:
         processes.join(f"127.0.0.1:{port}", count, index, 120, HEARTBEAT_SECONDS)
     loop.measure_peak = lambda mesh, dtype: 1e9  # takes its time, and only speaks of speed
-    pipeline.batches = functools.partial(_noted, pipeline.batches, run, count, index)
+    batching.batches = functools.partial(_noted, batching.batches, run, count, index)
     config = tiny_run.tiny_config(run.prepared.parent / "cache", **changes)
     with processes.ending_together():
         processes.first_before_others(lambda: _take_turn(run, index))
         loop.train(config, run.workdir, run.prepared)
         if index == 0:
             final.load_params(config, run.workdir)  # the others do not
-        processes.part("the first has read")
+        processes.leave_together("the first has read")
 
 
 def _take_turn(run: Run, index: int) -> int:

@@ -13,11 +13,13 @@ import jax
 import numpy as np
 import pytest
 
-from videobert_jax.data import pipeline
+from videobert_jax.data import batching
 from videobert_jax.data.records import RecordSource
-from videobert_jax.training import interruption, metrics, non_finite, sharding, watchdog
+from videobert_jax.training import sharding
 from videobert_jax.training.checkpoints import Checkpoints
+from videobert_jax.training.hosts import interruption, watchdog
 from videobert_jax.training.program import make_program
+from videobert_jax.training.reporting import non_finite, writers
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "training"))
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
@@ -31,7 +33,7 @@ KILLS = int(os.environ.get("KILLS", "4"))  # 20 take a minute or two
 
 
 def losses(run: Run) -> list[dict[str, Any]]:
-    lines = metrics.read(run.workdir / metrics.FILE)
+    lines = writers.read(run.workdir / writers.FILE)
     return [{key: value for key, value in line.items() if key != "timing"} for line in lines]
 
 
@@ -39,7 +41,7 @@ def state(run: Run) -> dict[str, np.ndarray]:
     """Every array of the newest checkpoint, whatever processes saved it."""
     config = tiny_run.tiny_config(run.prepared.parent / "cache")
     source = RecordSource(run.prepared / "records", "train")
-    batch = pipeline.dataset(source, tiny_run.TOKENS, config.data, config.seed)[0]
+    batch = batching.dataset(source, tiny_run.TOKENS, config.data, config.seed)[0]
     mesh = sharding.make_mesh(config.mesh, jax.devices()[:1])
     with Checkpoints(run.workdir / "checkpoints", read_only=True) as checkpoints:
         tree = checkpoints.restore(make_program(config, tiny_run.TOKENS, mesh, batch).state)

@@ -15,11 +15,12 @@ from jax.experimental import multihost_utils
 from jax.sharding import Mesh
 
 from videobert_jax.config import Config
-from videobert_jax.data import pipeline
+from videobert_jax.data import batching
 from videobert_jax.data.records import RecordSource
-from videobert_jax.training import loop, metrics, sharding
+from videobert_jax.training import loop, sharding
 from videobert_jax.training.checkpoints import Checkpoints
 from videobert_jax.training.program import Program, make_program
+from videobert_jax.training.reporting import writers
 from videobert_jax.training.state import TrainState
 
 STEPS = 4
@@ -43,7 +44,7 @@ def steps_on(config: Config, prepared: pathlib.Path) -> tuple[Program, TrainStat
     """The program of a mesh, its state after a few steps, and the metrics of each."""
     sizes = (config.mesh.data, config.mesh.fsdp, config.mesh.tensor)
     mesh = sharding.make_mesh(config.mesh, jax.devices()[: int(np.prod(sizes))])
-    data = pipeline.dataset(RecordSource(prepared / "records", "train"), tiny_run.TOKENS, config.data, config.seed)
+    data = batching.dataset(RecordSource(prepared / "records", "train"), tiny_run.TOKENS, config.data, config.seed)
     size = config.data.batch_size
     batches = [sharding.to_global(data[step], range(size), mesh, size) for step in range(STEPS)]
     program = make_program(config, tiny_run.TOKENS, mesh, batches[0])
@@ -53,7 +54,7 @@ def steps_on(config: Config, prepared: pathlib.Path) -> tuple[Program, TrainStat
         train_step = program.compile_train_step()
         for batch in batches:
             state, pairs = train_step(state, batch)
-            results.append(metrics.means(jax.device_get(pairs)))
+            results.append(writers.means(jax.device_get(pairs)))
     return program, state, results
 
 
@@ -85,7 +86,7 @@ def check_batches(config: Config, prepared: pathlib.Path, mesh: Mesh) -> None:
     source, batch_size = RecordSource(prepared / "records", "train"), config.data.batch_size
     rows = sharding.rows_of_process(mesh, batch_size)
     mine, whole = (
-        pipeline.dataset(source, tiny_run.TOKENS, config.data, config.seed, of)[STEPS] for of in (rows, None)
+        batching.dataset(source, tiny_run.TOKENS, config.data, config.seed, of)[STEPS] for of in (rows, None)
     )
     together = multihost_utils.process_allgather(sharding.to_global(mine, rows, mesh, batch_size), tiled=True)
     for name, expected in whole.items():

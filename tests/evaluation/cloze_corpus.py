@@ -8,7 +8,7 @@ import numpy as np
 
 from videobert_jax.data.packing import Batch
 from videobert_jax.data.records import Record
-from videobert_jax.evaluation.captions import Segment
+from videobert_jax.evaluation.caption_words import Segment
 from videobert_jax.evaluation.zero_shot import Fill
 from videobert_jax.inference.fill import Fillings
 from videobert_jax.tokens import TokenSpace

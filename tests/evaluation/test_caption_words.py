@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from cloze_corpus import encode, id_of, record
 
-from videobert_jax.evaluation.captions import Labels, commonest, find_segments, pairs, verb_and_objects
+from videobert_jax.evaluation.caption_words import Labels, commonest, find_segments, pairs, verb_and_objects
 
 
 @pytest.mark.parametrize(

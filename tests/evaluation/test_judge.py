@@ -9,7 +9,7 @@ from cloze_corpus import TEMPLATE, TOKENS, record, write_tokenizer
 from written_records import write_records
 
 from videobert_jax.config import Config, DataConfig, EvaluationConfig, ModelConfig
-from videobert_jax.data.pipeline import validation_batches
+from videobert_jax.data.batching import validation_batches
 from videobert_jax.evaluation import held_out
 from videobert_jax.evaluation.judge import judge
 from videobert_jax.model.videobert import VideoBert

@@ -18,7 +18,8 @@ from flax import traverse_util
 from tokenizers import models
 
 from videobert_jax import tokenizer
-from videobert_jax.config import ConfigError, ModelConfig
+from videobert_jax.config import ModelConfig
+from videobert_jax.errors import ConfigError
 from videobert_jax.interop.bert import INDEX, REST, WEIGHTS, load_bert, require_vocabulary, save_bert
 from videobert_jax.model.videobert import VideoBert
 from videobert_jax.objectives import pretraining

@@ -14,8 +14,8 @@ import pytest
 import webvtt
 
 from videobert_jax.config import KitchenConfig
-from videobert_jax.prepare.kitchen.corpus import make_corpus
-from videobert_jax.prepare.kitchen.plan import plan_videos
+from videobert_jax.kitchen.corpus import make_corpus
+from videobert_jax.kitchen.recipes import plan_videos
 
 CONFIG = KitchenConfig(num_videos=5, width=80, height=60, fps=4.0)  # an odd number of macroblocks: see ENCODER_OPTIONS
 
@@ -101,7 +101,7 @@ def test_a_killed_run_goes_on_to_the_same_files(corpus: Path, tmp_path: Path) ->
     program = (
         "import pathlib, sys\n"
         "from videobert_jax.config import KitchenConfig\n"
-        "from videobert_jax.prepare.kitchen.corpus import make_corpus\n"
+        "from videobert_jax.kitchen.corpus import make_corpus\n"
         "if __name__ == '__main__':\n"
         f"    make_corpus(pathlib.Path(sys.argv[1]), {CONFIG!r}, 2)\n"
     )

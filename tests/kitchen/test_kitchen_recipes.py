@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from videobert_jax.config import KitchenConfig
-from videobert_jax.prepare.kitchen.actions import VERBS
-from videobert_jax.prepare.kitchen.objects import OBJECTS
-from videobert_jax.prepare.kitchen.plan import Step, held_out_pairs, pair_groups, plan_videos
+from videobert_jax.kitchen.actions import VERBS
+from videobert_jax.kitchen.objects import OBJECTS
+from videobert_jax.kitchen.recipes import Step, held_out_pairs, pair_groups, plan_videos
 
 CONFIG = KitchenConfig()
 

@@ -7,13 +7,13 @@ import pytest
 from PIL import Image
 
 from videobert_jax.config import KitchenConfig
-from videobert_jax.prepare.kitchen.actions import ACTIONS, VERBS
-from videobert_jax.prepare.kitchen.motion import Clock
-from videobert_jax.prepare.kitchen.objects import OBJECTS, make_food
-from videobert_jax.prepare.kitchen.painting import Sketch, Sprite, Stage
-from videobert_jax.prepare.kitchen.plan import Step, Video, plan_videos
-from videobert_jax.prepare.kitchen.scene import render
-from videobert_jax.prepare.kitchen.tools import make_look
+from videobert_jax.kitchen.actions import ACTIONS, VERBS
+from videobert_jax.kitchen.motion import Clock
+from videobert_jax.kitchen.objects import OBJECTS, make_food
+from videobert_jax.kitchen.painting import Sketch, Sprite, Stage
+from videobert_jax.kitchen.recipes import Step, Video, plan_videos
+from videobert_jax.kitchen.scene import render
+from videobert_jax.kitchen.tools import make_look
 
 SIDE = 96
 DURATION = 6.0

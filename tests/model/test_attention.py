@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from jax.experimental.pallas import tpu as pltpu
 
-from videobert_jax.config import ConfigError, MeshConfig, ModelConfig
+from videobert_jax.config import MeshConfig, ModelConfig
+from videobert_jax.errors import ConfigError
 from videobert_jax.model import attention, row_attention
 from videobert_jax.model.attention import attend
 from videobert_jax.training import sharding

@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 from written_records import write_records
 
-from videobert_jax.config import Config, ConfigError, DataConfig, MeshConfig, ModelConfig, PrepareConfig
-from videobert_jax.data import pipeline
+from videobert_jax.config import Config, DataConfig, MeshConfig, ModelConfig, PrepareConfig
+from videobert_jax.data import batching
 from videobert_jax.data.records import Record, RecordSource
+from videobert_jax.errors import ConfigError
 from videobert_jax.planning import plan as planning
 from videobert_jax.planning.plan import Plan
-from videobert_jax.planning.report import line, report
+from videobert_jax.planning.summary import line, report
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
 PLAN = Plan(
@@ -48,7 +49,7 @@ def test_shapes_are_those_that_the_pipeline_makes(tmp_path: pathlib.Path) -> Non
         sentence_ends=np.array([4, 8], np.float32),
     )
     write_records(tmp_path, "train", [record] * 4)
-    batch = pipeline.dataset(RecordSource(tmp_path, "train"), tokens, data, seed=0)[0]
+    batch = batching.dataset(RecordSource(tmp_path, "train"), tokens, data, seed=0)[0]
     shapes = planning.batch_shapes(config, tokens)
     assert {name: (x.shape, x.dtype) for name, x in shapes.items()} == {
         name: (x.shape, x.dtype) for name, x in batch.items()

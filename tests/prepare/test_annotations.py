@@ -4,19 +4,19 @@ import itertools
 
 import pytest
 
-from videobert_jax.prepare.annotations import Annotation, Caption, Gathering, caption, merged
-from videobert_jax.prepare.report import Problem
+from videobert_jax.prepare.annotations import Annotation, Caption, CollectedAnnotations, caption, merged
+from videobert_jax.prepare.problems import Problem
 
 
-def file(split: object, *segments: tuple[float, float], text: str = "stir") -> Gathering:
+def file(split: object, *segments: tuple[float, float], text: str = "stir") -> CollectedAnnotations:
     """What a file says that names the video "a"."""
-    found = Gathering()
+    found = CollectedAnnotations()
     found.place("a", split)
     found.captions["a"] = [Caption(text, *segment) for segment in segments]
     return found
 
 
-def captions_of(*files: Gathering) -> tuple[Caption, ...]:
+def captions_of(*files: CollectedAnnotations) -> tuple[Caption, ...]:
     annotations, problems = merged(files)
     assert problems == []
     return annotations["a"].captions
@@ -59,7 +59,7 @@ def test_a_video_of_another_split_is_not_used(split: object) -> None:
 
 
 def test_what_a_file_says_first_about_a_split_counts() -> None:
-    found = Gathering()
+    found = CollectedAnnotations()
     for split in ("training", "test", "val"):
         found.place("a", split)
     assert merged([found]) == ({"a": Annotation("train", ())}, [])

@@ -11,9 +11,10 @@ from collections.abc import Mapping
 import pytest
 import tiny_corpus
 
-from videobert_jax.prepare.pipeline import PrepareError, prepare
-from videobert_jax.prepare.pool import WorkerDiedError
-from videobert_jax.prepare.rounds import Round, RoundsError
+from videobert_jax.errors import PrepareError, RoundsError
+from videobert_jax.prepare.pipeline import prepare
+from videobert_jax.prepare.rounds import Round
+from videobert_jax.workers import WorkerDiedError
 
 pytest.importorskip("apache_beam", reason="Apache Beam is in an environment of its own: make test-beam")
 from videobert_jax.prepare.beam import run_with_beam

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from videobert_jax.data.records import Record, decode, encode
-from videobert_jax.prepare import alignment
+from videobert_jax.prepare import chunks
 from videobert_jax.prepare.annotations import Caption
-from videobert_jax.prepare.sentences import Sentence
+from videobert_jax.speech.sentences import Sentence
 
 
 def letters(text: str) -> list[int]:
@@ -14,7 +14,7 @@ def letters(text: str) -> list[int]:
 
 
 def video(clips: int, sentences: list[Sentence], captions: list[Caption], seconds: float = 1.5) -> Record:
-    return alignment.whole_video("v", np.arange(clips, dtype=np.int32), seconds, sentences, captions, letters)
+    return chunks.whole_video("v", np.arange(clips, dtype=np.int32), seconds, sentences, captions, letters)
 
 
 def test_a_whole_video() -> None:
@@ -31,29 +31,29 @@ def test_a_whole_video() -> None:
 
 def test_chunks_are_cut_between_sentences() -> None:
     spoken = [Sentence("abcd", start, start + 2.9) for start in np.arange(0, 30, 3.0).tolist()]  # two clips each
-    chunks = list(alignment.cut(video(20, spoken, []), chunk_tokens=18))
-    assert [len(chunk.sentence_starts) for chunk in chunks] == [2, 3, 2, 3]
-    assert [chunk.start_clip for chunk in chunks] == [0, 4, 10, 14]
-    np.testing.assert_array_equal(chunks[1].sentence_offsets, [0, 4, 8, 12])
-    np.testing.assert_array_equal(chunks[1].sentence_starts, [6, 9, 12])
+    parts = list(chunks.cut(video(20, spoken, []), chunk_tokens=18))
+    assert [len(chunk.sentence_starts) for chunk in parts] == [2, 3, 2, 3]
+    assert [chunk.start_clip for chunk in parts] == [0, 4, 10, 14]
+    np.testing.assert_array_equal(parts[1].sentence_offsets, [0, 4, 8, 12])
+    np.testing.assert_array_equal(parts[1].sentence_starts, [6, 9, 12])
 
 
 def test_silence_is_cut_evenly() -> None:
-    chunks = list(alignment.cut(video(100, [], []), chunk_tokens=30))
-    assert [len(chunk.visual_ids) for chunk in chunks] == [25, 25, 25, 25]
-    (only,) = alignment.cut(video(1, [], []), chunk_tokens=30)
+    parts = list(chunks.cut(video(100, [], []), chunk_tokens=30))
+    assert [len(chunk.visual_ids) for chunk in parts] == [25, 25, 25, 25]
+    (only,) = chunks.cut(video(1, [], []), chunk_tokens=30)
     assert only.sentence_offsets.tolist() == [0]
 
 
 def test_a_border_keeps_out_of_captions() -> None:
-    chunks = list(alignment.cut(video(20, [], [Caption("stir", 1.5, 25.0)]), chunk_tokens=5))
-    with_caption = [chunk for chunk in chunks if chunk.captions]
+    parts = list(chunks.cut(video(20, [], [Caption("stir", 1.5, 25.0)]), chunk_tokens=5))
+    with_caption = [chunk for chunk in parts if chunk.captions]
     assert [(chunk.start_clip, len(chunk.visual_ids)) for chunk in with_caption] == [(1, 16)]
 
 
 def test_a_sentence_that_begins_at_the_very_end() -> None:
     """Stored as float32, it begins where the last clip ends."""
-    (chunk,) = alignment.cut(video(7, [Sentence("a", 10.5 - 1e-9, 11.0)], []), chunk_tokens=30)
+    (chunk,) = chunks.cut(video(7, [Sentence("a", 10.5 - 1e-9, 11.0)], []), chunk_tokens=30)
     assert (chunk.sentence_starts, chunk.sentence_ends) == (10.5, 10.5)
 
 
@@ -78,14 +78,14 @@ def test_nothing_is_lost_doubled_or_torn(seed: int) -> None:
     """As the reader sees it: after encoding and decoding, each span still has all its clips in its one chunk."""
     uncut = random_video(seed)
     whole = decode(encode(uncut))
-    chunks = [decode(encode(chunk)) for chunk in alignment.cut(uncut, chunk_tokens=8)]
+    parts = [decode(encode(chunk)) for chunk in chunks.cut(uncut, chunk_tokens=8)]
     for name in ("visual_ids", "token_ids", "sentence_starts", "sentence_ends"):
-        np.testing.assert_array_equal(np.concatenate([getattr(chunk, name) for chunk in chunks]), getattr(whole, name))
-    assert sorted(text for chunk in chunks for text in chunk.captions) == sorted(whole.captions)
+        np.testing.assert_array_equal(np.concatenate([getattr(chunk, name) for chunk in parts]), getattr(whole, name))
+    assert sorted(text for chunk in parts for text in chunk.captions) == sorted(whole.captions)
     expected = dict(zip(whole.captions, clips_of(whole, "caption"), strict=True))
-    for chunk in chunks:
+    for chunk in parts:
         assert clips_of(chunk, "caption") == [expected[text] for text in chunk.captions]
-    assert [span for chunk in chunks for span in clips_of(chunk, "sentence")] == clips_of(whole, "sentence")
+    assert [span for chunk in parts for span in clips_of(chunk, "sentence")] == clips_of(whole, "sentence")
 
 
 def clips_of(record: Record, kind: str) -> list[list[int]]:

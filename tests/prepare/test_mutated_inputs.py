@@ -20,7 +20,8 @@ from films import RATE, encode, gray, numbered
 from videobert_jax import config as config_lib
 from videobert_jax.config import Config
 from videobert_jax.data.records import RecordSource
-from videobert_jax.prepare.pipeline import PrepareError, prepare
+from videobert_jax.errors import PrepareError
+from videobert_jax.prepare.pipeline import prepare
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
 MUTANTS = 1000  # of videos, and as many of transcripts

@@ -9,9 +9,10 @@ import tiny_corpus
 
 from videobert_jax.config import Config, PrepareConfig
 from videobert_jax.data import records as records_lib
+from videobert_jax.errors import PrepareError
 from videobert_jax.prepare import pipeline, stages
 from videobert_jax.prepare.blocks import Planned
-from videobert_jax.prepare.pipeline import PrepareError, prepare
+from videobert_jax.prepare.pipeline import prepare
 from videobert_jax.prepare.scan import scan
 
 

@@ -13,11 +13,13 @@ import pytest
 import tiny_corpus
 
 from videobert_jax.config import Config, PrepareConfig
+from videobert_jax.data.features import ClipFeatures
 from videobert_jax.data.records import RecordSource
+from videobert_jax.errors import PrepareError
 from videobert_jax.prepare import pipeline, stages
-from videobert_jax.prepare.features import ClipFeatures, factors
-from videobert_jax.prepare.narration import read_narrations
-from videobert_jax.prepare.pipeline import PrepareError, prepare
+from videobert_jax.prepare.factors import factors
+from videobert_jax.prepare.narrations import read_narrations
+from videobert_jax.prepare.pipeline import prepare
 from videobert_jax.prepare.scan import scan
 
 COLUMNS = {"start": [0.2, 1.5], "end": [1.4, 2.8], "text": ["now chop the onion", "then stir it"]}

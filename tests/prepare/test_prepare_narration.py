@@ -7,10 +7,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from videobert_jax.config import ConfigError
+from videobert_jax.errors import ConfigError, DamagedError, FormatError
 from videobert_jax.prepare.blocks import Block, Planned
-from videobert_jax.prepare.formats import FormatError
-from videobert_jax.prepare.narration import (
+from videobert_jax.prepare.narrations import (
     Narration,
     deal_out,
     narrations,
@@ -18,8 +17,7 @@ from videobert_jax.prepare.narration import (
     read_narrations,
     write_narrations,
 )
-from videobert_jax.prepare.sentences import split
-from videobert_jax.prepare.storage import DamagedError
+from videobert_jax.speech.sentences import split
 
 GOOD = "WEBVTT\n\n00:00.000 --> 00:02.000\nchop the onion\n"
 COLUMNS = {"start": [0, 2], "end": [2, 4], "text": ["now peel it", "then fry it"]}

@@ -18,11 +18,12 @@ import pytest
 import tiny_corpus
 
 from videobert_jax import config as config_lib
-from videobert_jax.config import Config, ConfigError, KitchenConfig, PrepareConfig
+from videobert_jax.config import Config, KitchenConfig, PrepareConfig
 from videobert_jax.data.records import Record, RecordSource
+from videobert_jax.errors import ConfigError, PrepareError
+from videobert_jax.kitchen import corpus as kitchen_corpus
 from videobert_jax.prepare import pipeline, stages
-from videobert_jax.prepare.kitchen import corpus as kitchen_corpus
-from videobert_jax.prepare.pipeline import PrepareError, prepare
+from videobert_jax.prepare.pipeline import prepare
 from videobert_jax.prepare.rounds import Round
 from videobert_jax.prepare.scan import scan
 from videobert_jax.tokenizer import load

@@ -9,11 +9,12 @@ import pytest
 from PIL import Image
 from tiny_corpus import config, contents, write_vtt
 
-from videobert_jax.config import Config, ConfigError
+from videobert_jax.config import Config
+from videobert_jax.data.features import ClipFeatures
 from videobert_jax.data.records import RecordSource
+from videobert_jax.errors import ConfigError, PrepareError
 from videobert_jax.prepare import pipeline, stages
-from videobert_jax.prepare.features import ClipFeatures
-from videobert_jax.prepare.pipeline import PrepareError, prepare
+from videobert_jax.prepare.pipeline import prepare
 
 SECONDS, SIZE = 6, 8
 KINDS = np.random.default_rng(0).normal(0, 5, (4, SIZE))  # what the seconds show: one thing in the first half, another

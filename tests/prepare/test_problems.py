@@ -1,6 +1,6 @@
 """What people get to see of the quarantine."""
 
-from videobert_jax.prepare.report import Problem, summary
+from videobert_jax.prepare.problems import Problem, summary
 
 
 def test_summary_counts_everything_and_shows_the_first() -> None:

@@ -9,11 +9,13 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import pytest
 
-from videobert_jax.config import ConfigError, KitchenConfig, PrepareConfig
-from videobert_jax.prepare import sentences
-from videobert_jax.prepare.kitchen.narration import narrate, to_vtt
-from videobert_jax.prepare.kitchen.plan import Stream, plan_videos
-from videobert_jax.prepare.transcripts import Word, read_transcript
+from videobert_jax.config import KitchenConfig, PrepareConfig
+from videobert_jax.errors import ConfigError
+from videobert_jax.kitchen.commentary import narrate, to_vtt
+from videobert_jax.kitchen.recipes import Stream, plan_videos
+from videobert_jax.speech import sentences
+from videobert_jax.speech.read import read_transcript
+from videobert_jax.speech.transcripts import Word
 
 
 def spoken(text: str, gaps: dict[int, float] | None = None, words_per_cue: int = 1000) -> list[Word]:

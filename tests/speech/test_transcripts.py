@@ -5,7 +5,9 @@ import pathlib
 
 import pytest
 
-from videobert_jax.prepare.transcripts import Transcript, TranscriptError, read_transcript
+from videobert_jax.errors import TranscriptError
+from videobert_jax.speech.read import read_transcript
+from videobert_jax.speech.transcripts import Transcript
 
 ROLLING = """WEBVTT
 Kind: captions
@@ -122,7 +124,7 @@ def test_words_share_their_cue_by_letters(tmp_path: pathlib.Path) -> None:
 
 
 def test_markup_and_sounds_are_no_speech(tmp_path: pathlib.Path) -> None:
-    text = "<v Bob>- Hello <i>you</i> &amp; me</v>\n[Applause] {\\an8}>> top\n(door creaks)\n♪ la la ♪\nhalf (a cup)"
+    text = "<v Bob>- Hello <i>you</i> &amp; me</v>\n[Applause] {\\an8}>> top\n(cli creaks)\n♪ la la ♪\nhalf (a cup)"
     words = read(tmp_path, vtt(f"00:01.000 --> 00:03.000\n{text}"))
     assert " ".join(texts(words)) == "Hello you & me top half (a cup)"
 

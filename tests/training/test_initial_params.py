@@ -15,17 +15,18 @@ import safetensors.numpy
 import tiny_run
 from flax import traverse_util
 
-from videobert_jax.config import Config, ConfigError
+from videobert_jax.config import Config
+from videobert_jax.errors import ConfigError
 from videobert_jax.interop.bert import HEAD_BIAS, TOKEN_TABLE, load_bert, save_bert
 from videobert_jax.objectives import pretraining
-from videobert_jax.prepare import vocabulary
 from videobert_jax.tokenizer import ROLES
-from videobert_jax.training import first_values, loop
+from videobert_jax.training import initial_params, loop
 from videobert_jax.training.checkpoints import Checkpoints
-from videobert_jax.training.first_values import Rows
+from videobert_jax.training.initial_params import Rows
 from videobert_jax.training.program import VideoBert, make_program
 from videobert_jax.training.sharding import make_mesh
 from videobert_jax.training.state import TrainState
+from videobert_jax.visual_words import vocabulary
 
 TOKENS = tiny_run.TOKENS
 TEXT, VISUAL = slice(0, TOKENS.text_size), slice(TOKENS.text_size, TOKENS.size)
@@ -67,7 +68,7 @@ def config_of(folders: pathlib.Path, **model: Any) -> Config:
 def first_state(config: Config, folders: pathlib.Path) -> tuple[TrainState, TrainState]:
     """Of a run with this config, and of one that starts at random."""
     program = make_program(config, TOKENS, make_mesh(config.mesh, jax.devices()[:1]), BATCH)
-    return program.init(first_values.load(config, TOKENS, folders / "prepared")), program.init()
+    return program.init(initial_params.load(config, TOKENS, folders / "prepared")), program.init()
 
 
 def flat(params: Any) -> dict[str, np.ndarray]:
@@ -126,7 +127,7 @@ def test_what_a_checkpoint_lacks_is_told(folders: pathlib.Path, caplog: pytest.L
     tensors = safetensors.numpy.load_file(headless / "model.safetensors")
     kept = {name: x for name, x in tensors.items() if not name.startswith("cls.")}
     safetensors.numpy.save_file(kept, headless / "model.safetensors")
-    first_values.load(config_of(folders, init_from=str(headless)), TOKENS, folders / "prepared")
+    initial_params.load(config_of(folders, init_from=str(headless)), TOKENS, folders / "prepared")
     assert [record.getMessage() for record in caplog.records] == [
         f"{headless} has no prediction_head: it starts random"
     ]
@@ -135,13 +136,13 @@ def test_what_a_checkpoint_lacks_is_told(folders: pathlib.Path, caplog: pytest.L
 def test_rows_that_do_not_fit_are_refused(folders: pathlib.Path) -> None:
     state = first_state(config_of(folders), folders)[1]
     with pytest.raises(ValueError, match="could not broadcast"):
-        first_values.put(state, [Rows(TOKEN_TABLE, TOKENS.padded_size - 1, np.zeros((2, 64), np.float32))])
+        initial_params.put(state, [Rows(TOKEN_TABLE, TOKENS.padded_size - 1, np.zeros((2, 64), np.float32))])
 
 
 ON_EIGHT_DEVICES = """
 import dataclasses, pathlib, sys
 import jax, numpy as np
-from test_first_values import BATCH, TOKENS, config_of, flat, first_values, make_mesh, make_program
+from test_initial_params import BATCH, TOKENS, config_of, flat, initial_params, make_mesh, make_program
 from videobert_jax.config import MeshConfig
 folders = pathlib.Path(sys.argv[1])
 states = []
@@ -149,7 +150,7 @@ for mesh in (MeshConfig(1, 1, 1), MeshConfig(2, 2, 2), MeshConfig(1, 8, 1)):
     config = dataclasses.replace(config_of(folders), mesh=mesh)
     count = mesh.data * mesh.fsdp * mesh.tensor
     program = make_program(config, TOKENS, make_mesh(mesh, jax.devices()[:count]), BATCH)
-    given = first_values.load(config, TOKENS, folders / "prepared")
+    given = initial_params.load(config, TOKENS, folders / "prepared")
     state = program.init(given)
     assert jax.tree.map(lambda x: x.sharding, state) == jax.tree.map(lambda x: x.sharding, program.state)
     states.append(flat(state.params))

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import tiny_run
 
-from videobert_jax.config import ConfigError
-from videobert_jax.data.records import RecordError, RecordSource
-from videobert_jax.training import goodput, loop, metrics, non_finite, profiling
+from videobert_jax.data.records import RecordSource
+from videobert_jax.errors import ConfigError, RecordError
+from videobert_jax.training import loop
 from videobert_jax.training.program import Program
+from videobert_jax.training.reporting import goodput, non_finite, profiling, writers
 from videobert_jax.training.state import TrainState
 
 QKV = "encoder/layers/attention/qkv"
@@ -23,7 +24,7 @@ def test_a_run_learns_and_a_complete_one_is_left_alone(
 ) -> None:
     config = tiny_run.tiny_config(cache)
     summary = loop.train(config, tmp_path, prepared)
-    lines = metrics.read(tmp_path / metrics.FILE)
+    lines = writers.read(tmp_path / writers.FILE)
     trained, held_out = ([line for line in lines if name in line] for name in ("loss", "held_out/loss"))
     assert [line["step"] for line in trained] == list(range(1, 13))
     assert [line["step"] for line in held_out] == [2, 4, 6, 8, 10, 12]
@@ -40,9 +41,9 @@ def test_a_run_learns_and_a_complete_one_is_left_alone(
     assert "train: step 12/12, loss" in shown
     assert re.search(r"train: goodput \d+\.\d% of \d+ s in 1 start; ", shown)
 
-    before = (tmp_path / metrics.FILE).read_bytes()
+    before = (tmp_path / writers.FILE).read_bytes()
     assert loop.train(config, tmp_path, prepared) == summary
-    assert (tmp_path / metrics.FILE).read_bytes() == before
+    assert (tmp_path / writers.FILE).read_bytes() == before
 
 
 def test_steps_are_traced_on_request(prepared: pathlib.Path, cache: pathlib.Path, tmp_path: pathlib.Path) -> None:
@@ -69,7 +70,7 @@ def test_what_is_not_finite_is_never_saved_or_logged(prepared, cache, tmp_path, 
     (life,) = goodput.read(tmp_path)
     assert (life.first, life.last) == (0, 0)
     assert life.seconds["compile"] > 0
-    assert (tmp_path / metrics.FILE).read_text() == ""
+    assert (tmp_path / writers.FILE).read_text() == ""
     report = json.loads((tmp_path / non_finite.FILE).read_text())
     assert report["step"] == 1
     assert report["metrics"]["loss"] in ("nan", "inf")

@@ -11,7 +11,7 @@ import orbax.checkpoint as ocp
 import pytest
 import tiny_run
 
-from videobert_jax.training import metrics
+from videobert_jax.training.reporting import writers
 
 
 def run(prepared: pathlib.Path, workdir: pathlib.Path, *death: str) -> int:
@@ -20,7 +20,7 @@ def run(prepared: pathlib.Path, workdir: pathlib.Path, *death: str) -> int:
 
 
 def deterministic(workdir: pathlib.Path) -> list[dict]:
-    lines = metrics.read(workdir / metrics.FILE)
+    lines = writers.read(workdir / writers.FILE)
     return [{key: value for key, value in line.items() if key != "timing"} for line in lines]
 
 

@@ -7,7 +7,8 @@ import pytest
 from jax.sharding import AbstractMesh, Mesh
 from jax.sharding import PartitionSpec as P
 
-from videobert_jax.config import ConfigError, MeshConfig
+from videobert_jax.config import MeshConfig
+from videobert_jax.errors import ConfigError
 from videobert_jax.training import sharding
 
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from videobert_jax.config import ModelConfig, OptimizerConfig
-from videobert_jax.prepare import vocabulary
+from videobert_jax.training.initial_params import load_visual_rows, project
 from videobert_jax.training.optimizer import make_optimizer
 from videobert_jax.training.state import TrainState, initializer
-from videobert_jax.training.visual_rows import load_visual_rows, project
+from videobert_jax.visual_words import vocabulary
 
 TEXT, VISUAL, PADDED = 5, 8, 16
 FROZEN = range(TEXT, TEXT + VISUAL)

@@ -95,7 +95,7 @@ def _changed(config: Any, changes: dict[str, Any]) -> Any:
 
 def _kill_at(point: str, number: int) -> None:
     from videobert_jax.training.checkpoints import Checkpoints
-    from videobert_jax.training.journal import Journal
+    from videobert_jax.training.reporting.journal import Journal
 
     owner, name = {"step": (Journal, "dispatched"), "save": (Checkpoints, "save")}[point]
     method = getattr(owner, name)

@@ -8,9 +8,12 @@ import pytest
 
 from videobert_jax import backbones
 from videobert_jax.backbones import VideoBackbone
-from videobert_jax.config import ConfigError, PrepareConfig
-from videobert_jax.prepare import features, pipeline, stages
+from videobert_jax.config import PrepareConfig
+from videobert_jax.errors import ConfigError
+from videobert_jax.prepare import pipeline, stages
+from videobert_jax.prepare.factors import factors
 from videobert_jax.prepare.scan import Corpus
+from videobert_jax.video import features
 
 NAME = "mean_colour"
 
@@ -38,7 +41,7 @@ def test_the_feature_of_a_clip_is_the_networks(config, tmp_path, monkeypatch):
     monkeypatch.setattr(features, "read_clips", lambda *_, **__: iter(clips))
     content = features.features_of(tmp_path / "video.mp4", config)
     np.testing.assert_allclose(content.features, clips.mean(axis=(1, 2, 3)) * [[1, 2, 3]], rtol=1e-3)
-    assert features.factors(NAME) == ()
+    assert factors(NAME) == ()
 
 
 def test_settings_that_it_cannot_work_with_are_refused_before_anything_is_read(config):

@@ -11,10 +11,11 @@ import pytest
 
 from videobert_jax.backbones import REGISTRY, ForeignBackbone
 from videobert_jax.config import PrepareConfig
-from videobert_jax.prepare import features, precomputed
-from videobert_jax.prepare.precomputed import read_clips, shape
+from videobert_jax.errors import VideoError
+from videobert_jax.prepare.factors import factors
 from videobert_jax.prepare.scan import scan
-from videobert_jax.prepare.video import VideoError
+from videobert_jax.video import feature_files, features
+from videobert_jax.video.feature_files import read_clips, shape
 
 ROWS = np.arange(14, dtype=np.float32).reshape(7, 2)
 
@@ -178,9 +179,9 @@ def test_nothing_is_unpickled(tmp_path: pathlib.Path) -> None:
 
 
 def test_the_size_of_a_row_is_that_of_most_files(tmp_path: pathlib.Path) -> None:
-    assert precomputed.common_size([3, 2, 2]) == 2
-    assert precomputed.common_size([3, 2, 2, 3]) == 3
-    assert precomputed.common_size([]) is None
+    assert feature_files.common_size([3, 2, 2]) == 2
+    assert feature_files.common_size([3, 2, 2, 3]) == 3
+    assert feature_files.common_size([]) is None
     for name, size in (("x/a", 3), ("b", 2), ("c", 2)):
         stored(tmp_path / f"{name}.npy", np.ones((4, size), np.float32))
     found = scan(tmp_path, features=True)
@@ -225,7 +226,7 @@ def test_a_folder_without_usable_features_says_why(tmp_path: pathlib.Path) -> No
 
 
 def test_the_backbone_has_the_name_that_the_reader_goes_by() -> None:
-    assert isinstance(REGISTRY[precomputed.BACKBONE], ForeignBackbone)
+    assert isinstance(REGISTRY[feature_files.BACKBONE], ForeignBackbone)
 
 
 def test_the_feature_of_a_clip_is_the_mean_of_its_rows(tmp_path: pathlib.Path) -> None:
@@ -236,7 +237,7 @@ def test_the_feature_of_a_clip_is_the_mean_of_its_rows(tmp_path: pathlib.Path) -
     assert len(pooled.thumbnails) == 3
     single = features.features_of(path, PrepareConfig(backbone="precomputed", clip_frames=1))
     np.testing.assert_array_equal(single.features, ROWS)
-    assert features.factors("precomputed") == ()
+    assert factors("precomputed") == ()
 
 
 def test_a_file_that_cannot_be_used_is_refused_as_a_video_is(tmp_path: pathlib.Path) -> None:

@@ -12,9 +12,11 @@ import pytest
 from PIL import Image
 
 from videobert_jax.config import PrepareConfig
-from videobert_jax.prepare import features
-from videobert_jax.prepare.features import ClipFeatures, extract, factors
-from videobert_jax.prepare.pool import share_out
+from videobert_jax.data.features import ClipFeatures
+from videobert_jax.prepare.factors import factors
+from videobert_jax.video import features
+from videobert_jax.video.features import extract
+from videobert_jax.workers import share_out
 
 SIZE = 64
 FRAMES = 6

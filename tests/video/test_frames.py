@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from films import RATE, encode, gray, mux_silence, shown
 
-from videobert_jax.prepare.video import VideoError, read_clips, read_frames
+from videobert_jax.errors import VideoError
+from videobert_jax.video.frames import read_clips, read_frames
 
 
 @pytest.fixture

@@ -12,8 +12,9 @@ from av.stream import Disposition
 from films import RATE, encode, gray, numbered, numbers, shown
 from PIL import Image
 
-from videobert_jax.prepare import video as video_lib
-from videobert_jax.prepare.video import VideoError, read_clips, read_frames
+from videobert_jax.errors import VideoError
+from videobert_jax.video import frames as video_lib
+from videobert_jax.video.frames import read_clips, read_frames
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
 QUADRANTS = np.array([[10, 80], [150, 220]])  # of brightness
@@ -351,7 +352,7 @@ def test_ten_hours_take_no_more_memory_than_a_minute(tmp_path):
     """One picture a second, sampled at 20 frames a second; a process each, as memory once taken counts for ever."""
     program = (
         "import pathlib, resource, sys\n"
-        "from videobert_jax.prepare.video import read_clips\n"
+        "from videobert_jax.video.frames import read_clips\n"
         "clips = sum(1 for _ in read_clips(pathlib.Path(sys.argv[1]), 20, 30, 32, threads=1))\n"
         "print(clips, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
     )

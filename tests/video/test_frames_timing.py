@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from films import RATE, encode, gray, numbered, numbers, shown
 
-from videobert_jax.prepare.video import VideoError, read_clips, read_frames
+from videobert_jax.errors import VideoError
+from videobert_jax.video.frames import read_clips, read_frames
 
 FPS = 20
 RATES = {"23.976": Fraction(24000, 1001), "25": 25, "29.97": Fraction(30000, 1001), "30": 30, "60": 60}

@@ -6,9 +6,9 @@ import pathlib
 import numpy as np
 from PIL import Image, ImageDraw
 
-from videobert_jax.prepare import pictures
-from videobert_jax.prepare.pictures import Examples, nearest_clips, write_pictures
-from videobert_jax.prepare.vocabulary import fit
+from videobert_jax.visual_words import contact_sheet
+from videobert_jax.visual_words.contact_sheet import Examples, nearest_clips, write_pictures
+from videobert_jax.visual_words.vocabulary import fit
 
 
 def jpeg(grey: int) -> bytes:
@@ -52,17 +52,17 @@ def test_of_equally_near_clips_the_first_count_however_many_are_held(monkeypatch
     expected = [Examples(len(own), tuple(clip for *_, clip in sorted(own)[:3])) for own in all_clips.values()]
     assert nearest_clips(tree, videos, count=3) == expected
     for held in (0, 1, 40):
-        monkeypatch.setattr(pictures, "HELD", held)
+        monkeypatch.setattr(contact_sheet, "HELD", held)
         assert nearest_clips(tree, videos, count=3) == expected
 
 
 def test_no_more_clips_are_held_than_the_words_need(monkeypatch) -> None:
-    monkeypatch.setattr(pictures, "HELD", 50)
+    monkeypatch.setattr(contact_sheet, "HELD", 50)
     tree = fit(np.concatenate(list(corpus().values())), 2, 1, seed=0)
     merged = []
-    keep = pictures._nearest_of_each
+    keep = contact_sheet._nearest_of_each
     monkeypatch.setattr(
-        pictures, "_nearest_of_each", lambda clips, count: merged.append(len(clips)) or keep(clips, count)
+        contact_sheet, "_nearest_of_each", lambda clips, count: merged.append(len(clips)) or keep(clips, count)
     )
     nearest_clips(tree, [(f"{number}", corpus()["a"]) for number in range(100)], count=2)
     assert 5 <= len(merged) <= 7
@@ -111,7 +111,7 @@ def test_a_sheet_names_its_words_in_order_over_their_frames(tmp_path, monkeypatc
 
 
 def test_a_large_vocabulary_has_pages_of_all_its_words_and_a_sheet_of_the_most_frequent(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(pictures, "SHEET_WORDS", 2)
+    monkeypatch.setattr(contact_sheet, "SHEET_WORDS", 2)
     shades = [jpeg(grey) for grey in (0, 40, 80, 120, 160)]
     examples = [Examples(count, (("a", word),)) for word, count in enumerate([3, 8, 1, 9, 0])]
     write_pictures(tmp_path, examples, lambda video_id: shades)

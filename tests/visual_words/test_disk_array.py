@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from videobert_jax.prepare.rows import RowFile, write_rows
+from videobert_jax.visual_words.disk_array import RowFile, write_rows
 
 
 def test_rows_of_a_file_are_those_that_were_written(tmp_path) -> None:

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from videobert_jax.prepare import clustering, streaming
-from videobert_jax.prepare.clustering import fit_tree
-from videobert_jax.prepare.quality import quality
-from videobert_jax.prepare.rows import write_rows
-from videobert_jax.prepare.streaming import fit_videos, sample_clips
-from videobert_jax.prepare.vocabulary import Part, fit
+from videobert_jax.visual_words import fit_from_disk, kmeans
+from videobert_jax.visual_words.disk_array import write_rows
+from videobert_jax.visual_words.fit_from_disk import fit_videos, sample_clips
+from videobert_jax.visual_words.kmeans import fit_tree
+from videobert_jax.visual_words.quality import quality
+from videobert_jax.visual_words.vocabulary import Part, fit
 
 FACTORS = ((Part(6, 4),), (Part(10, 8),))
 
@@ -43,7 +43,7 @@ def test_what_does_not_fit_is_fitted_nearly_as_well_and_again_the_same(tmp_path,
 @pytest.mark.parametrize(("width", "bytes_each"), [(16, 4 * (2 * 16 + 64)), (100, 4 * 4 * 100)])
 def test_clips_are_loaded_together_only_where_they_fit(tmp_path, monkeypatch, width, bytes_each) -> None:
     own, loaded = np.ones((40, width), np.float32), []
-    monkeypatch.setattr(streaming, "fit", lambda features, *_: loaded.append(features.shape))
+    monkeypatch.setattr(fit_from_disk, "fit", lambda features, *_: loaded.append(features.shape))
     fit_videos([own, own], 2, 1, 0, (), 80 * bytes_each - 1, tmp_path)
     assert loaded == []
     fit_videos([own, own], 2, 1, 0, (), 80 * bytes_each, tmp_path)
@@ -63,7 +63,7 @@ def test_no_more_rows_are_read_at_once_than_fit(tmp_path, monkeypatch) -> None:
             return stored[rows]
 
     tree = fit_tree(Watched(), 4, 3, 0, memory=memory)
-    assert max(asked) * clustering.bytes_per_point(16) <= memory
+    assert max(asked) * kmeans.bytes_per_point(16) <= memory
     assert sum(asked) < 6 * len(points)  # about once or twice a level
     assert sorted(set(tree.assign(points))) == list(range(tree.size))
 
@@ -85,8 +85,8 @@ def test_hardly_any_memory_still_gives_a_tree(tmp_path) -> None:
 def test_means_and_residuals_of_blocks_are_those_of_the_whole() -> None:
     groups = np.random.default_rng(2).integers(5, size=3000)
     means = np.stack([clips()[groups == group].mean(axis=0) for group in range(5)])
-    np.testing.assert_allclose(streaming._means(videos(), groups, (5, 16)), means, atol=1e-5)
-    residuals = np.concatenate(list(streaming._residuals(videos(), groups, means)))
+    np.testing.assert_allclose(fit_from_disk._means(videos(), groups, (5, 16)), means, atol=1e-5)
+    residuals = np.concatenate(list(fit_from_disk._residuals(videos(), groups, means)))
     np.testing.assert_array_equal(residuals, clips() - means[groups])
 
 

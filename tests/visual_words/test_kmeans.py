@@ -6,8 +6,8 @@ import pytest
 import scipy.sparse
 from hypothesis import strategies as st
 
-from videobert_jax.prepare import clustering
-from videobert_jax.prepare.clustering import FAST, THOROUGH, Effort, fit_tree, k_means, nearest, squared_distances
+from videobert_jax.visual_words import kmeans
+from videobert_jax.visual_words.kmeans import FAST, THOROUGH, Effort, fit_tree, k_means, nearest, squared_distances
 
 
 def blobs(clusters: int, each: int, width: int = 16, spread: float = 0.05, seed: int = 0) -> np.ndarray:
@@ -80,17 +80,17 @@ def test_k_means_finds_well_separated_clusters_of_very_unequal_sizes() -> None:
     assert sorted(np.bincount(labels)) == sorted(sizes)
 
 
-@pytest.mark.parametrize("space", [clustering._Space, clustering._Pairs])
+@pytest.mark.parametrize("space", [kmeans._Space, kmeans._Pairs])
 def test_an_emptied_cluster_is_seeded_again(space) -> None:
     points = np.float32([[0], [1], [10], [11]])
-    clusters, labels, error = clustering._lloyd(space(points), np.array([0, 0, 0]), 0)
+    clusters, labels, error = kmeans._lloyd(space(points), np.array([0, 0, 0]), 0)
     assert len(set(labels)) == 3
     assert error == pytest.approx(0.5)
     assert sorted(clusters.means(points)[:, 0]) == [0.5, 10, 11]
 
 
 def seeds_of(points: np.ndarray, k: int, seed: int) -> np.ndarray:
-    return points[clustering._seeds(clustering._Space(points), len(points), k, np.random.default_rng(seed))]
+    return points[kmeans._seeds(kmeans._Space(points), len(points), k, np.random.default_rng(seed))]
 
 
 def test_seeds_are_distinct_points_and_better_than_random_ones() -> None:
@@ -158,11 +158,11 @@ def test_clusters_are_the_same_however_they_are_computed(monkeypatch, total, wid
     points = blobs(15, total // 15, width, spread=2.0)
     expected = k_means(points, 5, np.random.default_rng(0))
     for block in (1, 70, 4000):  # sparse memberships and a row at a time; more rows; distances among all
-        monkeypatch.setattr(clustering, "BLOCK", block)
+        monkeypatch.setattr(kmeans, "BLOCK", block)
         centres, labels = k_means(points, 5, np.random.default_rng(0))
         np.testing.assert_array_equal(labels, expected[1])
         np.testing.assert_allclose(centres, expected[0], atol=1e-4)
-        marks = clustering.Clusters(np.arange(60), labels).marks(60)
+        marks = kmeans.Clusters(np.arange(60), labels).marks(60)
         assert scipy.sparse.issparse(marks) == (block < 60 * 5)
 
 
@@ -175,9 +175,9 @@ def test_distances_are_computed_a_block_at_a_time(monkeypatch) -> None:
         asked.append(squared_distances(*arguments))
         return asked[-1]
 
-    monkeypatch.setattr(clustering, "squared_distances", watched)
+    monkeypatch.setattr(kmeans, "squared_distances", watched)
     for block, calls in ((100, 67), (1, 200), (1 << 22, 1)):
-        monkeypatch.setattr(clustering, "BLOCK", block)
+        monkeypatch.setattr(kmeans, "BLOCK", block)
         asked.clear()
         labels, least = nearest(points, centres)
         assert (len(asked), max(found.size for found in asked) <= max(block, 30)) == (calls, True)
@@ -194,12 +194,12 @@ def test_a_large_tree_samples_large_nodes_and_takes_trouble_over_small_ones(monk
         calls.append((len(points), effort))
         return k_means(points, k, rng, effort)
 
-    monkeypatch.setattr(clustering, "k_means", watched)
+    monkeypatch.setattr(kmeans, "k_means", watched)
     fit_tree(points, branching=4, depth=2, seed=0)
     assert {effort for _, effort in calls} == {THOROUGH}
     assert calls[0][0] == len(points)
     calls.clear()
-    monkeypatch.setattr(clustering, "THOROUGH_NUMBERS", points.size - 1)
+    monkeypatch.setattr(kmeans, "THOROUGH_NUMBERS", points.size - 1)
     fast = fit_tree(points, branching=4, depth=5, seed=0)
     assert calls[0] == (4 * FAST.sample, FAST)
     assert {effort for total, effort in calls if total <= 16} == {THOROUGH}
@@ -212,10 +212,10 @@ def test_a_run_ends_when_few_points_still_move() -> None:
     points = np.random.default_rng(0).standard_normal((4000, 2)).astype(np.float32)
     rounds = {}
     for unsettled in (0.0, 0.01, 0.5):
-        space = clustering._Space(points)
+        space = kmeans._Space(points)
         watched, reach = [], space.nearest
         space.nearest = lambda clusters, watched=watched, reach=reach: watched.append(1) or reach(clusters)
-        clustering._lloyd(space, np.arange(8), unsettled)
+        kmeans._lloyd(space, np.arange(8), unsettled)
         rounds[unsettled] = len(watched)
     assert rounds[0.0] > rounds[0.01] > rounds[0.5] == 2
-    assert rounds[0.0] <= clustering.ITERATIONS + 1
+    assert rounds[0.0] <= kmeans.ITERATIONS + 1

@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from videobert_jax.prepare.quality import compare_with_flat, quality
-from videobert_jax.prepare.vocabulary import fit
+from videobert_jax.visual_words.quality import compare_with_flat, quality
+from videobert_jax.visual_words.vocabulary import fit
 
 
 def points_at(counts: list[int], seed: int = 0) -> np.ndarray:

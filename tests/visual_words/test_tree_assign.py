@@ -1,11 +1,11 @@
-"""The descent by XLA, beside the one by NumPy."""
+"""Assignment by XLA, beside the one by NumPy."""
 
 import jax
 import numpy as np
 import pytest
 
-from videobert_jax.prepare import descent
-from videobert_jax.prepare.clustering import Tree, fit_tree
+from videobert_jax.visual_words import tree_assign
+from videobert_jax.visual_words.kmeans import Tree, fit_tree
 
 
 def lopsided() -> tuple[Tree, np.ndarray]:
@@ -22,31 +22,31 @@ def test_xla_reaches_the_same_leaves_as_numpy(count: int) -> None:
     tree, points = lopsided()
     counts = tree.child_count[tree.child_count > 0]
     assert counts.min() < counts.max()
-    leaves = descent.descent_by_xla(tree)(points[:count])
+    leaves = tree_assign.assigner_by_xla(tree)(points[:count])
     assert leaves.dtype == np.int32
     np.testing.assert_array_equal(leaves, tree.assign(points[:count]))
 
 
 def test_xla_serves_a_tree_that_is_one_leaf() -> None:
     tree = fit_tree(np.ones((3, 2), np.float32), branching=4, depth=2, seed=0)
-    assert descent.descent_by_xla(tree)(np.zeros((5, 2), np.float32)).tolist() == [0] * 5
+    assert tree_assign.assigner_by_xla(tree)(np.zeros((5, 2), np.float32)).tolist() == [0] * 5
 
 
 def test_the_accelerator_is_used_where_there_is_one(monkeypatch) -> None:
     tree, points = lopsided()
-    assert descent.descent(tree) == tree.assign
+    assert tree_assign.assigner(tree) == tree.assign
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-    assert descent.descent(tree) != tree.assign
-    np.testing.assert_array_equal(descent.descent(tree)(points), tree.assign(points))
+    assert tree_assign.assigner(tree) != tree.assign
+    np.testing.assert_array_equal(tree_assign.assigner(tree)(points), tree.assign(points))
 
 
 def test_no_more_children_are_gathered_at_once_than_memory_allows(monkeypatch) -> None:
     tree, points = lopsided()
     shapes = []
-    descend = descent._descend
-    monkeypatch.setattr(descent, "_descend", lambda *inputs: shapes.append(inputs[3].shape) or descend(*inputs))
+    descend = tree_assign._descend
+    monkeypatch.setattr(tree_assign, "_descend", lambda *inputs: shapes.append(inputs[3].shape) or descend(*inputs))
     for numbers, rows in ((5 * 8 * 100, 100), (1, 1)):
-        monkeypatch.setattr(descent, "NUMBERS", numbers)
+        monkeypatch.setattr(tree_assign, "NUMBERS", numbers)
         shapes.clear()
-        np.testing.assert_array_equal(descent.descent_by_xla(tree)(points[:301]), tree.assign(points[:301]))
+        np.testing.assert_array_equal(tree_assign.assigner_by_xla(tree)(points[:301]), tree.assign(points[:301]))
         assert set(shapes) == {(rows, 8)}

@@ -6,8 +6,8 @@ import hashlib
 import numpy as np
 import pytest
 
-from videobert_jax.prepare import vocabulary as vocabularies
-from videobert_jax.prepare.vocabulary import Part, Vocabulary, fit, fit_projection
+from videobert_jax.visual_words import vocabulary as vocabularies
+from videobert_jax.visual_words.vocabulary import Part, Vocabulary, fit, fit_projection
 
 
 def blobs(clusters: int, each: int, width: int = 16, spread: float = 0.05, seed: int = 0) -> np.ndarray:

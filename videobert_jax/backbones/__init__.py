@@ -6,7 +6,7 @@ in the registry.
 
 from videobert_jax.backbones import efficientnet_lite, precomputed, s3d, transformers_vision
 from videobert_jax.backbones.backbone import Backbone, ForeignBackbone, VideoBackbone
-from videobert_jax.config import ConfigError
+from videobert_jax.errors import ConfigError
 
 BACKBONES: list[Backbone | VideoBackbone | ForeignBackbone] = [
     efficientnet_lite.EFFICIENTNET_LITE0,

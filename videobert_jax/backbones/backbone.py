@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from videobert_jax.config import ConfigError
+from videobert_jax.errors import ConfigError
 
 Embed = Callable[[np.ndarray], np.ndarray]  # clips [N, T, ...] to float32 features [N, D]
 IMAGE_MOMENTS = 3  # of a clip at which an image network looks closely

@@ -1,4 +1,4 @@
-"""Features that somebody has computed already: `prepare.precomputed` reads them, rows in place of frames.
+"""Features that somebody has computed already: `video.feature_files` reads them, rows in place of frames.
 
 A clip is `clip_frames` rows, and its feature their mean.
 """

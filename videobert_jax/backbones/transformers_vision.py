@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from videobert_jax.backbones.backbone import IMAGE_MOMENTS, Embed, ForeignBackbone, require_frames
-from videobert_jax.config import ConfigError
+from videobert_jax.errors import ConfigError
 
 NAME = "transformers"
 FILES = ("config.json", "preprocessor_config.json", "*.safetensors")

@@ -22,6 +22,7 @@ from google.protobuf.message import DecodeError
 from tensorflow_datasets.proto import tf_example_pb2
 
 from videobert_jax.data import tfrecord
+from videobert_jax.errors import RecordError
 
 SCHEMA_VERSION = 1
 DATASET = "videobert"
@@ -45,10 +46,6 @@ _FIELDS = {
     "caption_ends": ("float32", True),
 }
 _LISTS = {"int32": "int64_list", "float32": "float_list", "str": "bytes_list"}
-
-
-class RecordError(ValueError):
-    """Stored records that cannot be used; the message names the file, and the record in it."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

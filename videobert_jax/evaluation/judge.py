@@ -11,10 +11,10 @@ import jax
 
 from videobert_jax import tokenizer
 from videobert_jax.config import Config
-from videobert_jax.data.pipeline import validation_batches
+from videobert_jax.data.batching import validation_batches
 from videobert_jax.data.records import RecordSource
 from videobert_jax.evaluation import held_out, storyboard, zero_shot
-from videobert_jax.evaluation.captions import Segment, find_segments
+from videobert_jax.evaluation.caption_words import Segment, find_segments
 from videobert_jax.evaluation.curves import curves
 from videobert_jax.evaluation.report import Contents, page, table
 from videobert_jax.inference.fill import Fillings, fill

@@ -11,7 +11,7 @@ import numpy as np
 
 from videobert_jax.data.packing import TokenSequence, encode_joint
 from videobert_jax.data.records import Record
-from videobert_jax.evaluation.captions import Segment, verb_and_objects
+from videobert_jax.evaluation.caption_words import Segment, verb_and_objects
 from videobert_jax.evaluation.zero_shot import Fill, fill_in
 from videobert_jax.inference.fill import Fillings
 from videobert_jax.tokenizer import TextTokenizer

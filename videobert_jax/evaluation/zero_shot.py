@@ -14,7 +14,7 @@ import jax
 import numpy as np
 
 from videobert_jax.data.packing import Batch, TokenSequence, encode_joint, encode_text, pad_rows, rows_of_sequences
-from videobert_jax.evaluation.captions import (
+from videobert_jax.evaluation.caption_words import (
     NUM_OBJECTS,
     NUM_VERBS,
     Labels,

@@ -17,7 +17,8 @@ from flax import traverse_util
 from safetensors.numpy import load_file, save
 
 from videobert_jax import tokenizer
-from videobert_jax.config import ConfigError, ModelConfig
+from videobert_jax.config import ModelConfig
+from videobert_jax.errors import ConfigError
 from videobert_jax.model.primitives import NORM_EPSILON
 from videobert_jax.tokenizer import JOINER, TextTokenizer
 from videobert_jax.tokens import TokenSpace

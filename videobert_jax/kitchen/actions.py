@@ -5,11 +5,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from videobert_jax.prepare.kitchen.blades import cut, grate, peel
-from videobert_jax.prepare.kitchen.motion import Action, Clock
-from videobert_jax.prepare.kitchen.objects import Food
-from videobert_jax.prepare.kitchen.tools import Look
-from videobert_jax.prepare.kitchen.vessels import fry, mash, pour, stir, wash
+from videobert_jax.kitchen.blades import cut, grate, peel
+from videobert_jax.kitchen.motion import Action, Clock
+from videobert_jax.kitchen.objects import Food
+from videobert_jax.kitchen.tools import Look
+from videobert_jax.kitchen.vessels import fry, mash, pour, stir, wash
 
 
 class Verb(NamedTuple):

@@ -5,7 +5,7 @@ import math
 import numpy as np
 from PIL import Image
 
-from videobert_jax.prepare.kitchen.painting import Color, value_noise, varied
+from videobert_jax.kitchen.painting import Color, value_noise, varied
 
 NOISE_FRAMES = 6
 

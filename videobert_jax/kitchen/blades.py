@@ -5,11 +5,11 @@ import math
 import numpy as np
 from PIL import Image, ImageDraw
 
-from videobert_jax.prepare.kitchen import tools
-from videobert_jax.prepare.kitchen.motion import Action, Clock, Drops
-from videobert_jax.prepare.kitchen.objects import Food
-from videobert_jax.prepare.kitchen.painting import Color, Sketch, Sprite, Stage, mix, shadowed, varied
-from videobert_jax.prepare.kitchen.tools import Look
+from videobert_jax.kitchen import tools
+from videobert_jax.kitchen.motion import Action, Clock, Drops
+from videobert_jax.kitchen.objects import Food
+from videobert_jax.kitchen.painting import Color, Sketch, Sprite, Stage, mix, shadowed, varied
+from videobert_jax.kitchen.tools import Look
 
 
 def cut(food: Food, look: Look, clock: Clock, rng: np.random.Generator) -> Action:

@@ -5,7 +5,7 @@ import re
 
 import numpy as np
 
-from videobert_jax.prepare.kitchen.plan import Step, Stream, Video
+from videobert_jax.kitchen.recipes import Step, Stream, Video
 
 TEMPLATE = "let me show you how to {v} {d} {o}"
 TEMPLATE_SHARE = 0.25  # of the sentences that name a step are made from the template

@@ -9,11 +9,11 @@ from pathlib import Path
 import av
 
 from videobert_jax.config import KitchenConfig
-from videobert_jax.prepare.kitchen.narration import narrate, to_vtt
-from videobert_jax.prepare.kitchen.plan import Stream, Video, plan_videos
-from videobert_jax.prepare.kitchen.scene import render
-from videobert_jax.prepare.pool import WorkerDiedError, share_out
+from videobert_jax.kitchen.commentary import narrate, to_vtt
+from videobert_jax.kitchen.recipes import Stream, Video, plan_videos
+from videobert_jax.kitchen.scene import render
 from videobert_jax.progress import progress
+from videobert_jax.workers import WorkerDiedError, share_out
 
 VERSION = 1  # of the pictures and the wording; raise it whenever either changes
 # The macroblock tree is off: with it, x264 (core 165) gives frames below 128 pixels different bytes in every run.

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from videobert_jax.prepare.kitchen.painting import Color, Point, Sketch, Sprite, Stage
+from videobert_jax.kitchen.painting import Color, Point, Sketch, Sprite, Stage
 
 APPROACH = 0.5  # seconds in which a hand comes into the picture, and leaves it
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from PIL import Image
 
-from videobert_jax.prepare.kitchen.painting import (
+from videobert_jax.kitchen.painting import (
     Color,
     Sketch,
     Sprite,

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from videobert_jax.config import KitchenConfig
-from videobert_jax.prepare.kitchen.actions import VERBS
-from videobert_jax.prepare.kitchen.objects import OBJECTS
+from videobert_jax.kitchen.actions import VERBS
+from videobert_jax.kitchen.objects import OBJECTS
 
 Pair = tuple[str, str]
 

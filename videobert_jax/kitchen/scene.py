@@ -7,13 +7,13 @@ import numpy as np
 from PIL import Image, ImageChops
 
 from videobert_jax.config import KitchenConfig
-from videobert_jax.prepare.kitchen import tools
-from videobert_jax.prepare.kitchen.actions import ACTIONS
-from videobert_jax.prepare.kitchen.backdrop import NOISE_FRAMES, backdrop, grain, lamp
-from videobert_jax.prepare.kitchen.motion import Clock, Drops, puffs
-from videobert_jax.prepare.kitchen.objects import OBJECTS, make_food
-from videobert_jax.prepare.kitchen.painting import Sketch, Sprite, Stage, mix, shadowed, varied
-from videobert_jax.prepare.kitchen.plan import Step, Stream, Video
+from videobert_jax.kitchen import tools
+from videobert_jax.kitchen.actions import ACTIONS
+from videobert_jax.kitchen.backdrop import NOISE_FRAMES, backdrop, grain, lamp
+from videobert_jax.kitchen.motion import Clock, Drops, puffs
+from videobert_jax.kitchen.objects import OBJECTS, make_food
+from videobert_jax.kitchen.painting import Sketch, Sprite, Stage, mix, shadowed, varied
+from videobert_jax.kitchen.recipes import Step, Stream, Video
 
 MARGIN = 1.16  # the canvas is larger than the frame, so that the camera can move
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from videobert_jax.prepare.kitchen.painting import Color, Point, Sketch, Sprite, mix, relief, shadowed, varied
+from videobert_jax.kitchen.painting import Color, Point, Sketch, Sprite, mix, relief, shadowed, varied
 
 ARM_DEGREES = 30
 STEEL: Color = (188, 194, 202)

@@ -5,11 +5,11 @@ import math
 import numpy as np
 from PIL import Image, ImageDraw
 
-from videobert_jax.prepare.kitchen import tools
-from videobert_jax.prepare.kitchen.motion import APPROACH, Action, Clock, Drops, dot, puffs
-from videobert_jax.prepare.kitchen.objects import Food, resized
-from videobert_jax.prepare.kitchen.painting import Color, Point, Sketch, Sprite, Stage, blob, mix, shadowed, varied
-from videobert_jax.prepare.kitchen.tools import Look
+from videobert_jax.kitchen import tools
+from videobert_jax.kitchen.motion import APPROACH, Action, Clock, Drops, dot, puffs
+from videobert_jax.kitchen.objects import Food, resized
+from videobert_jax.kitchen.painting import Color, Point, Sketch, Sprite, Stage, blob, mix, shadowed, varied
+from videobert_jax.kitchen.tools import Look
 
 LIQUIDS: tuple[Color, ...] = ((246, 242, 232), (214, 160, 40), (150, 60, 30), (176, 208, 222), (236, 206, 150))
 WHITE: Color = (255, 255, 255)

@@ -10,7 +10,8 @@ from jax.experimental.pallas.ops.tpu.splash_attention import splash_attention_ke
 from jax.experimental.pallas.ops.tpu.splash_attention import splash_attention_mask as splash_mask
 from jax.sharding import PartitionSpec as P
 
-from videobert_jax.config import ConfigError, ModelConfig
+from videobert_jax.config import ModelConfig
+from videobert_jax.errors import ConfigError
 from videobert_jax.model.partition import ROW_WISE, ROWS, joined_by_positions, split_by_positions
 from videobert_jax.model.primitives import SAVED, Dense, SplitDense, rotated, saved
 from videobert_jax.model.row_attention import LANES, LONGEST, row_attention

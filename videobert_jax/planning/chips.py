@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from videobert_jax.config import ConfigError
+from videobert_jax.errors import ConfigError
 
 GIB = 2**30
 # To the next chip, however little is sent: Austin et al. 2025, "How to Scale Your Model", chapter 2.

@@ -15,10 +15,11 @@ import numpy as np
 from jax.experimental import topologies
 from jax.sharding import Mesh
 
-from videobert_jax.config import Config, ConfigError, MeshConfig
+from videobert_jax.config import Config, MeshConfig
 from videobert_jax.config_check import RULES, Choice
 from videobert_jax.data.masking import Masking
 from videobert_jax.data.packing import encode_text, pack
+from videobert_jax.errors import ConfigError
 from videobert_jax.model.flops import step_flops
 from videobert_jax.planning import chips, hlo
 from videobert_jax.planning.estimate import Estimate, Total, estimate

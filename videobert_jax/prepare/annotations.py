@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from videobert_jax.prepare.report import Problem
+from videobert_jax.prepare.problems import Problem
 
 # What the field calls a split -> what we call it. A video of any other, such as "test", is not used.
 SPLITS = dict.fromkeys(("train", "training"), "train")
@@ -44,7 +44,7 @@ def caption(text: Any, segment: tuple[Any, Any] | None) -> Caption:
     return Caption(text.strip(), start, end)
 
 
-class Gathering:
+class CollectedAnnotations:
     """What one file says about videos, taken up piece by piece; each piece that cannot be used is a `Problem`."""
 
     def __init__(self) -> None:
@@ -73,7 +73,7 @@ class Gathering:
         self.problems.append(Problem(place, "annotations", reason))
 
 
-def merged(files: Sequence[Gathering]) -> tuple[dict[str, Annotation], list[Problem]]:
+def merged(files: Sequence[CollectedAnnotations]) -> tuple[dict[str, Annotation], list[Problem]]:
     """The annotations of several files as one.
 
     A file that does not use a video yields to one that does: so MSR-VTT's split 1k-A holds out videos of the official

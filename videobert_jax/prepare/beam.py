@@ -10,8 +10,9 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from videobert_jax.prepare.pool import Workers, available_cores
-from videobert_jax.prepare.rounds import Round, RoundsError
+from videobert_jax.errors import RoundsError
+from videobert_jax.prepare.rounds import Round
+from videobert_jax.workers import Workers, available_cores
 
 
 def run_with_beam(rounds: Sequence[Round], options: Sequence[str], workers: int) -> None:

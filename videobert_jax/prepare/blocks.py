@@ -8,8 +8,8 @@ import json
 import pathlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from videobert_jax.files import reading, whole
 from videobert_jax.prepare.annotations import Annotation, Caption
-from videobert_jax.prepare.storage import reading, whole
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,7 +11,7 @@ import numpy as np
 
 from videobert_jax.data.records import Record
 from videobert_jax.prepare.annotations import Caption
-from videobert_jax.prepare.sentences import Sentence
+from videobert_jax.speech.sentences import Sentence
 
 
 def whole_video(

@@ -1,4 +1,4 @@
-"""The transcripts of the videos of a block to sentences, one line of JSON for each video."""
+"""The narrations of the videos of a block, one line of JSON for each video."""
 
 import collections
 import dataclasses
@@ -8,46 +8,14 @@ import pathlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from videobert_jax.config import ConfigError
+from videobert_jax.files import reading, whole
 from videobert_jax.prepare.blocks import Block, Planned
 from videobert_jax.prepare.formats import streams
-from videobert_jax.prepare.formats.recognise import read_transcript
-from videobert_jax.prepare.sentences import Sentence
-from videobert_jax.prepare.storage import reading, whole
-from videobert_jax.prepare.transcripts import Transcript, TranscriptError, Word
 from videobert_jax.progress import progress
-
-
-@dataclasses.dataclass(frozen=True)
-class Narration:
-    """What is said in one video.
-
-    Attributes:
-      sentences: in the order of time, not overlapping; none without a usable transcript.
-      repairs: what was mended in the transcript, and how often.
-      problem: why the transcript cannot be used; empty if it can, or if there is none.
-    """
-
-    sentences: tuple[Sentence, ...] = ()
-    repairs: Mapping[str, int] = dataclasses.field(default_factory=dict)
-    problem: str = ""
-
-
-Split = Callable[[Sequence[Word]], Sequence[Sentence]]
-
-
-def narrate(parse: Callable[[], Transcript], split: Split) -> Narration:
-    """What `split` makes of the transcript that `parse` returns; either may raise TranscriptError."""
-    try:
-        transcript = parse()
-        return Narration(tuple(split(transcript.words)), transcript.repairs)
-    except TranscriptError as error:
-        reason = str(error)
-    except ConfigError:  # a ValueError, but of the config
-        raise
-    except (ValueError, OverflowError, RecursionError) as error:  # numbers and nestings that nobody means
-        reason = f"the transcript cannot be understood ({type(error).__name__}: {error})"
-    return Narration(problem=f"{reason}: used for video-only examples")
+from videobert_jax.speech.narration import Narration, Split, narrate
+from videobert_jax.speech.read import read_transcript
+from videobert_jax.speech.sentences import Sentence
+from videobert_jax.speech.transcripts import Transcript
 
 
 def deal_out(shared: pathlib.Path, blocks: Mapping[Block, Sequence[Planned]], directory: pathlib.Path) -> None:

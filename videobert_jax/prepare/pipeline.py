@@ -21,19 +21,20 @@ from typing import Any
 
 from videobert_jax.config import Config, PrepareConfig
 from videobert_jax.config_check import check
-from videobert_jax.data.records import SCHEMA_VERSION, RecordError, RecordSource
-from videobert_jax.prepare import precomputed
-from videobert_jax.prepare.account import Account
+from videobert_jax.data.records import SCHEMA_VERSION, RecordSource
+from videobert_jax.errors import DamagedError, FormatError, PrepareError, RecordError, RoundsError
+from videobert_jax.files import exclusive, read_json, remove, whole, write_json
 from videobert_jax.prepare.annotations import Annotation
 from videobert_jax.prepare.blocks import Block, Planned, write_plan
-from videobert_jax.prepare.formats import FormatError, streams
+from videobert_jax.prepare.formats import streams
 from videobert_jax.prepare.formats.recognise import annotation_files, read_annotations
-from videobert_jax.prepare.report import Problem, summary
-from videobert_jax.prepare.rounds import RoundsError, Run, run_in_processes
+from videobert_jax.prepare.problems import Problem, summary
+from videobert_jax.prepare.rounds import Runner, run_in_processes
 from videobert_jax.prepare.scan import CACHE_TAG, Corpus, digest, fingerprint, scan
+from videobert_jax.prepare.shard_summary import ShardSummary
 from videobert_jax.prepare.splits import TRAIN, VALIDATION
-from videobert_jax.prepare.storage import DamagedError, exclusive, read_json, remove, whole, write_json
 from videobert_jax.tokens import TokenSpace
+from videobert_jax.video import feature_files
 
 VERSION = 2  # of the result; raised when a stage comes to compute something else
 FEATURES_VERSION = 2  # the same, of the features alone
@@ -42,11 +43,7 @@ MANIFEST, REPORT, RECORDS = "manifest.json", "report.json", "records"
 FEATURE_SETTINGS = ("fps", "clip_frames", "backbone", "backbone_weights", "image_size")
 
 
-class PrepareError(Exception):
-    """Nothing can be prepared; the message says why and what to do."""
-
-
-def prepare(config: Config, run: Run | None = None) -> pathlib.Path:
+def prepare(config: Config, run: Runner | None = None) -> pathlib.Path:
     """Returns the folder of prepared data, `<cache>/prepared-<hash>`, having made it if it was not there.
 
     Args:
@@ -83,7 +80,7 @@ def _named_corpus(config: Config) -> Corpus:
     transcripts, annotations = (
         pathlib.Path(name) if name else None for name in (config.data.transcripts, config.data.annotations)
     )
-    features = config.prepare.backbone == precomputed.BACKBONE
+    features = config.prepare.backbone == feature_files.BACKBONE
     corpus = scan(pathlib.Path(config.data.videos), transcripts, annotations, features)
     if corpus.transcripts:
         streams.reader(corpus.transcripts)  # a file of another format shows now, not after the features
@@ -91,8 +88,8 @@ def _named_corpus(config: Config) -> Corpus:
 
 
 def _kitchen(config: Config, cache: pathlib.Path) -> pathlib.Path:
-    from videobert_jax.prepare.kitchen.corpus import VERSION as KITCHEN_VERSION
-    from videobert_jax.prepare.kitchen.corpus import make_corpus
+    from videobert_jax.kitchen.corpus import VERSION as KITCHEN_VERSION
+    from videobert_jax.kitchen.corpus import make_corpus
 
     directory = cache / f"kitchen-{digest([KITCHEN_VERSION, dataclasses.asdict(config.kitchen)])}"
     if not (directory / "annotations.json").exists():  # the last of its files
@@ -161,14 +158,14 @@ def _settings(config: PrepareConfig) -> dict[str, Any]:
 
 
 def _prepare(
-    config: PrepareConfig, corpus: Corpus, cache: pathlib.Path, directory: pathlib.Path, run: Run | None
+    config: PrepareConfig, corpus: Corpus, cache: pathlib.Path, directory: pathlib.Path, run: Runner | None
 ) -> None:
     from videobert_jax.prepare import stages  # brings JAX, which a finished preparation does without
 
     stages.check(config)
     videos, problems = _planned(corpus)
     store = cache / f"features-{_features_key(config)}"
-    work = stages.Work(config, corpus.transcripts, store, directory)
+    work = stages.Preparation(config, corpus.transcripts, store, directory)
     with exclusive(store):
         remove(directory / "blocks")  # they hold paths, which may have changed
         write_plan(directory / "plan.jsonl", videos)
@@ -189,7 +186,7 @@ def _conclude(
     config: PrepareConfig,
     directory: pathlib.Path,
     counts: dict[str, int],
-    accounts: Sequence[tuple[Block, Account]],
+    accounts: Sequence[tuple[Block, ShardSummary]],
     problems: Sequence[Problem],
 ) -> None:
     """Writes the report and, when what was only needed on the way is gone, the manifest."""

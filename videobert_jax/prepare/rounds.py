@@ -8,8 +8,8 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from videobert_jax.prepare.pool import Workers
 from videobert_jax.progress import progress
+from videobert_jax.workers import Workers
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,11 +31,7 @@ class Round:
     finish: Callable[[Mapping[Any, Any]], None]
 
 
-class RoundsError(Exception):
-    """The rounds stopped; the message says why."""
-
-
-Run = Callable[[Sequence[Round]], None]
+Runner = Callable[[Sequence[Round]], None]
 
 
 def run_in_processes(rounds: Sequence[Round], workers: int) -> None:

@@ -18,8 +18,8 @@ import stat
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-from videobert_jax.prepare import precomputed
-from videobert_jax.prepare.report import Problem
+from videobert_jax.prepare.problems import Problem
+from videobert_jax.video import feature_files
 
 VIDEO_SUFFIXES = (
     ".mp4",
@@ -135,7 +135,7 @@ def _find(
     folder: pathlib.Path, features: bool
 ) -> tuple[list[pathlib.Path], list[pathlib.Path], dict[pathlib.Path, str]]:
     """The videos, the transcripts, and why files cannot be used. Raises FileNotFoundError if there is no video."""
-    suffixes = precomputed.SUFFIXES if features else VIDEO_SUFFIXES
+    suffixes = feature_files.SUFFIXES if features else VIDEO_SUFFIXES
     names = sorted(_names(folder), key=lambda path: (len(path.parts), path))
     videos = [path for path in names if path.suffix.lower() in suffixes]
     others = [path for path in names if path.suffix.lower() in TRANSCRIPT_SUFFIXES]
@@ -146,7 +146,7 @@ def _find(
     if not usable:
         kind = "features" if features else "videos"
         refused = "".join(f"; {_name(path, folder)}: {flaws[path]}" for path in videos[:1])
-        if not features and any(path.suffix.lower() in precomputed.SUFFIXES for path in names):
+        if not features and any(path.suffix.lower() in feature_files.SUFFIXES for path in names):
             refused += "; for the features that it holds set --config.prepare.backbone=precomputed"
         raise FileNotFoundError(f"{folder} holds no {kind}; expected files that end in {', '.join(suffixes)}{refused}")
     return usable, [path for path in others if path not in flaws], flaws
@@ -157,12 +157,12 @@ def _flaws_of_features(paths: Sequence[pathlib.Path]) -> dict[pathlib.Path, str]
     sizes, flaws = {}, {}
     for path in sorted(paths, key=lambda path: path.stem):
         try:
-            sizes[path] = precomputed.shape(path).size
+            sizes[path] = feature_files.shape(path).size
         except OSError as error:
             flaws[path] = f"cannot be read: {error.strerror or error}"
         except ValueError as error:
             flaws[path] = str(error)
-    most = precomputed.common_size(list(sizes.values()))
+    most = feature_files.common_size(list(sizes.values()))
     odd = {path: f"rows of {size} values, and most files have {most}" for path, size in sizes.items() if size != most}
     return flaws | odd
 

@@ -7,12 +7,12 @@ from typing import Any
 
 from videobert_jax.data.records import Record
 from videobert_jax.prepare.annotations import Caption
-from videobert_jax.prepare.narration import Narration
-from videobert_jax.prepare.report import Problem
+from videobert_jax.prepare.narrations import Narration
+from videobert_jax.prepare.problems import Problem
 
 
 @dataclasses.dataclass
-class Account:
+class ShardSummary:
     """What is in a shard, how often transcripts needed each repair, and what could not be used."""
 
     counts: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
@@ -42,7 +42,7 @@ class Account:
         return {"counts": self.counts, "repairs": self.repairs, "problems": problems}
 
     @classmethod
-    def from_dict(cls, fields: Mapping[str, Any]) -> "Account":
+    def from_dict(cls, fields: Mapping[str, Any]) -> "ShardSummary":
         """The inverse of `as_dict`."""
         problems = [Problem(**problem) for problem in fields["problems"]]
         return cls(collections.Counter(fields["counts"]), collections.Counter(fields["repairs"]), problems)

@@ -16,12 +16,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from videobert_jax import tokenizer
 from videobert_jax.backbones import get_backbone
 from videobert_jax.config import PrepareConfig
+from videobert_jax.data.features import ClipFeatures
 from videobert_jax.data.records import Record, shard_name, write_metadata, write_shard
-from videobert_jax.prepare import alignment, sentences
-from videobert_jax.prepare.account import Account
+from videobert_jax.errors import RoundsError
+from videobert_jax.files import link, read_json, reading, remove, whole, write_json
+from videobert_jax.prepare import chunks
 from videobert_jax.prepare.blocks import Block, Planned, list_blocks, read_plan, write_blocks
-from videobert_jax.prepare.features import ClipFeatures, extract, factors
-from videobert_jax.prepare.narration import (
+from videobert_jax.prepare.factors import factors
+from videobert_jax.prepare.narrations import (
     Narration,
     deal_out,
     narrations,
@@ -29,16 +31,18 @@ from videobert_jax.prepare.narration import (
     read_narrations,
     write_narrations,
 )
-from videobert_jax.prepare.pictures import nearest_clips, write_pictures
-from videobert_jax.prepare.pool import WorkerDiedError
-from videobert_jax.prepare.quality import SAMPLE, compare_with_flat, quality
-from videobert_jax.prepare.report import Problem
-from videobert_jax.prepare.rounds import Round, RoundsError
+from videobert_jax.prepare.problems import Problem
+from videobert_jax.prepare.rounds import Round
 from videobert_jax.prepare.scan import fingerprint
+from videobert_jax.prepare.shard_summary import ShardSummary
 from videobert_jax.prepare.splits import TRAIN, split_videos
-from videobert_jax.prepare.storage import link, read_json, reading, remove, whole, write_json
-from videobert_jax.prepare.streaming import Videos, fit_videos, sample_clips
-from videobert_jax.prepare.vocabulary import Vocabulary, require_finite
+from videobert_jax.speech import sentences
+from videobert_jax.video.features import extract
+from videobert_jax.visual_words.contact_sheet import nearest_clips, write_pictures
+from videobert_jax.visual_words.fit_from_disk import Videos, fit_videos, sample_clips
+from videobert_jax.visual_words.quality import SAMPLE, compare_with_flat, quality
+from videobert_jax.visual_words.vocabulary import Vocabulary, require_finite
+from videobert_jax.workers import WorkerDiedError
 
 VOCABULARY_SEED = 0
 NEAREST = 4  # clips kept of each visual word, for pictures
@@ -55,7 +59,7 @@ def check(config: PrepareConfig) -> None:
 
 
 @dataclasses.dataclass(frozen=True)
-class Work:
+class Preparation:
     """What all stages are about.
 
     Attributes:
@@ -172,12 +176,12 @@ class Work:
 
     def _write(self, block: Block) -> None:
         """Writes a shard and, when that is whole, the account of it."""
-        account = Account()
+        account = ShardSummary()
         with whole(self._shard(block)) as part:
             account.counts["records"] = write_shard(part, self._records(block, account), self.config.record_format)
         write_json(self._account(block), account.as_dict())
 
-    def _records(self, block: Block, account: Account) -> Iterator[Record]:
+    def _records(self, block: Block, account: ShardSummary) -> Iterator[Record]:
         words, vocabulary = (
             _words(self.directory / "tokenizer"),
             _vocabulary(self.directory / "vocabulary" / "tree.npz"),
@@ -186,11 +190,11 @@ class Work:
         for planned, narration in self._spoken(block):
             captions = planned.annotation.captions if planned.annotation else ()
             visual_ids = vocabulary.assign(self._clips(planned.video_id).features)
-            video = alignment.whole_video(
+            video = chunks.whole_video(
                 planned.video_id, visual_ids, seconds, narration.sentences, captions, words.encode
             )
             account.add(video, narration, captions)
-            yield from alignment.cut(video, self.config.chunk_tokens)
+            yield from chunks.cut(video, self.config.chunk_tokens)
 
     def _spoken(self, block: Block) -> list[tuple[Planned, Narration]]:
         path, videos = self._sentences(block), self._videos(block)
@@ -215,7 +219,7 @@ class Work:
         videos = (video for video in read_plan(self.directory / "plan.jsonl") if video.video_id in reasons)
         return [Problem(pathlib.Path(v.video).name, "features", reasons[v.video_id]) for v in videos]
 
-    def accounts(self) -> list[tuple[Block, Account]]:
+    def accounts(self) -> list[tuple[Block, ShardSummary]]:
         """Of all blocks. Raises DamagedError."""
         return [(block, self._read_account(block)) for block in self._blocks()]
 
@@ -242,8 +246,8 @@ class Work:
     def _account(self, block: Block) -> pathlib.Path:
         return self.directory / "records" / f"{block}.json"
 
-    def _read_account(self, block: Block) -> Account:
-        return Account.from_dict(read_json(self._account(block), self.directory / "records"))
+    def _read_account(self, block: Block) -> ShardSummary:
+        return ShardSummary.from_dict(read_json(self._account(block), self.directory / "records"))
 
 
 def _stored_name(video: Planned) -> str:

@@ -11,7 +11,8 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from videobert_jax.prepare.transcripts import Cue, Transcript, TranscriptError, from_cues, unrolled
+from videobert_jax.errors import TranscriptError
+from videobert_jax.speech.transcripts import Cue, Transcript, from_cues, unrolled
 
 COLUMNS = ("start", "end", "text")
 

@@ -9,8 +9,9 @@ import collections
 import json
 from typing import Any
 
-from videobert_jax.prepare.formats.intervals import moment
-from videobert_jax.prepare.transcripts import Cue, Transcript, TranscriptError, from_cues
+from videobert_jax.errors import TranscriptError
+from videobert_jax.speech.intervals import moment
+from videobert_jax.speech.transcripts import Cue, Transcript, from_cues
 
 LONGEST_HOURS = 10_000  # that the time of a word is written with
 

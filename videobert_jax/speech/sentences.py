@@ -14,8 +14,9 @@ import operator
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from videobert_jax.config import ConfigError, PrepareConfig
-from videobert_jax.prepare.transcripts import Word
+from videobert_jax.config import PrepareConfig
+from videobert_jax.errors import ConfigError
+from videobert_jax.speech.transcripts import Word
 
 # Words of one video -> the index of each word that ends a sentence; the last word's may be left out.
 Splitter = Callable[[Sequence[Word]], Iterable[int]]

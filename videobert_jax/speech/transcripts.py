@@ -29,6 +29,8 @@ import numpy as np
 import webvtt
 from webvtt.errors import MalformedFileError
 
+from videobert_jax.errors import TranscriptError
+
 # UTF-32 before UTF-16: the mark of the one begins with the mark of the other.
 BYTE_ORDER_MARKS = {
     codecs.BOM_UTF8: "utf-8-sig",
@@ -48,10 +50,6 @@ LONGEST_LETTER_SECONDS = 0.06
 
 LONGEST_WORD = 100  # letters; BERT's tokenizers know no longer ones, and to train one takes time in their square
 ROLLED_LINES = 8  # that a cue takes over from the one before it, at most; two or three are usual
-
-
-class TranscriptError(Exception):
-    """A transcript that cannot be used; the message is the reason."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,11 +82,6 @@ class Cue:
     def has_word_times(self) -> bool:
         """Whether a line holds the time of a word."""
         return any(WORD_TIME.search(line) for line in self.lines)
-
-
-def read_transcript(path: pathlib.Path) -> Transcript:
-    """Reads a WebVTT or SubRip file. Raises TranscriptError with the reason if it holds no speech that can be read."""
-    return parse_subtitles(read_text(path))
 
 
 def read_text(path: pathlib.Path) -> str:

@@ -8,13 +8,14 @@ import jax
 import numpy as np
 
 from videobert_jax.config import Config, MeshConfig
+from videobert_jax.data.features import ClipFeatures
 from videobert_jax.data.packing import encode_text, rows_of_sequences
 from videobert_jax.evaluation import judge as evaluation
-from videobert_jax.prepare.features import ClipFeatures
 from videobert_jax.tokens import TokenSpace
-from videobert_jax.training import metrics, sharding
+from videobert_jax.training import sharding
 from videobert_jax.training.checkpoints import Checkpoints
 from videobert_jax.training.program import make_program
+from videobert_jax.training.reporting import writers
 
 
 def judge(config: Config, workdir: pathlib.Path, prepared: pathlib.Path) -> dict[str, Any]:
@@ -23,7 +24,7 @@ def judge(config: Config, workdir: pathlib.Path, prepared: pathlib.Path) -> dict
     def thumbnails(video_id: str) -> Sequence[bytes]:
         return ClipFeatures.load(prepared / "features" / f"{video_id}.npz").thumbnails
 
-    history = metrics.read(workdir / metrics.FILE)
+    history = writers.read(workdir / writers.FILE)
     return evaluation.judge(config, workdir, prepared, load_params(config, workdir), history, thumbnails)
 
 

@@ -15,21 +15,22 @@ from jax.sharding import Mesh
 
 from videobert_jax.config import Config
 from videobert_jax.config_check import check
-from videobert_jax.data import pipeline
+from videobert_jax.data import batching
 from videobert_jax.data.records import RecordSource
 from videobert_jax.model.flops import step_flops
 from videobert_jax.tokens import TokenSpace
-from videobert_jax.training import first_values, metrics, non_finite, sharding
+from videobert_jax.training import initial_params, sharding
 from videobert_jax.training.checkpoints import Checkpoints
 from videobert_jax.training.compilation import enable_cache, memory
-from videobert_jax.training.goodput import Clock, Goodput
-from videobert_jax.training.interruption import Interrupted, Interruption
-from videobert_jax.training.journal import Journal
-from videobert_jax.training.profiling import Profiler
+from videobert_jax.training.hosts.interruption import Interrupted, Interruption
+from videobert_jax.training.hosts.watchdog import HANG_SECONDS, Watchdog
 from videobert_jax.training.program import make_program
+from videobert_jax.training.reporting import non_finite, writers
+from videobert_jax.training.reporting.goodput import Clock, Goodput
+from videobert_jax.training.reporting.journal import Journal
+from videobert_jax.training.reporting.profiling import Profiler
+from videobert_jax.training.reporting.throughput import Meter, measure_peak
 from videobert_jax.training.step import Batch
-from videobert_jax.training.throughput import Meter, measure_peak
-from videobert_jax.training.watchdog import HANG_SECONDS, Watchdog
 from videobert_jax.training.workdir import open_workdir
 
 
@@ -74,7 +75,7 @@ def train(
     # 3. The data: a batch for every step, and held-out ones, the same each time.
     tokens = TokenSpace.load(prepared / "tokens.json")
     source = RecordSource(prepared / "records", "train")
-    data = pipeline.dataset(source, tokens, config.data, config.seed, rows)
+    data = batching.dataset(source, tokens, config.data, config.seed, rows)
     held_out = _held_out(config, RecordSource(prepared / "records", "validation"), tokens, mesh, rows)
 
     # 4. The functions, and the shape and the place of everything they take.
@@ -89,11 +90,11 @@ def train(
         # 5. The state: the newest that was saved, or the first.
         state = checkpoints.restore(program.state)
         if state is None:
-            state = program.init(first_values.load(config, tokens, workdir))
+            state = program.init(initial_params.load(config, tokens, workdir))
         done = int(state.step)
         if done >= config.steps:
             print(f"train: step {done} of {config.steps} is there already")
-            return metrics.summary(workdir / metrics.FILE)
+            return writers.summary(workdir / writers.FILE)
 
         # 6. Compiled ahead, so that what does not fit is known now; and the peak that the speed is compared with.
         start = time.perf_counter()
@@ -105,7 +106,7 @@ def train(
         # 7. The steps.
         with (
             Journal(workdir, done, config.steps, config.log_every, meter, Goodput(workdir, done, clock)) as journal,
-            contextlib.closing(pipeline.batches(data, done, config.data)) as batches,
+            contextlib.closing(batching.batches(data, done, config.data)) as batches,
             Profiler(workdir, profile_steps, journal.catch_up) as profiler,
             non_finite.written_down(workdir, config, source, program.state.params),
             clock.on("step"),
@@ -137,12 +138,12 @@ def train(
                 if stopping:
                     journal.say(f"train: asked to stop, saved step {step}; the same command goes on")
                     raise Interrupted
-    return metrics.summary(workdir / metrics.FILE)
+    return writers.summary(workdir / writers.FILE)
 
 
 def _held_out(config: Config, source: RecordSource, tokens: TokenSpace, mesh: Mesh, rows: Sequence[int]) -> Batch:
     """The held-out batches together, as global arrays [batches, B, ...]."""
-    batches = pipeline.validation_batches(source, tokens, config.data, config.evaluation.batches, rows)
+    batches = batching.validation_batches(source, tokens, config.data, config.evaluation.batches, rows)
     stacked = jax.tree.map(lambda *arrays: np.stack(arrays), *batches)
     return sharding.to_global(stacked, rows, mesh, config.data.batch_size, axis=1)
 

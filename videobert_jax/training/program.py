@@ -10,14 +10,15 @@ import jax.numpy as jnp
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from videobert_jax.config import Config, ConfigError, ModelConfig
+from videobert_jax.config import Config, ModelConfig
+from videobert_jax.errors import ConfigError
 from videobert_jax.model import attention
 from videobert_jax.model.videobert import VideoBert
 from videobert_jax.objectives import pretraining
 from videobert_jax.objectives.objective import Metrics
 from videobert_jax.tokens import TokenSpace
-from videobert_jax.training import first_values, sharding
-from videobert_jax.training.first_values import Rows
+from videobert_jax.training import initial_params, sharding
+from videobert_jax.training.initial_params import Rows
 from videobert_jax.training.optimizer import make_optimizer
 from videobert_jax.training.state import TrainState, initializer
 from videobert_jax.training.step import Batch, Params, make_eval_step, make_train_step
@@ -41,7 +42,7 @@ class Program:
 
     def init(self, given: Iterable[Rows] = ()) -> TrainState:
         """The first state, made in place on every device: random, but for what is given."""
-        return first_values.put(jax.jit(self._init, out_shardings=self._state_shardings)(), given)
+        return initial_params.put(jax.jit(self._init, out_shardings=self._state_shardings)(), given)
 
     def compile_train_step(self) -> jax.stages.Compiled:
         """(state, batch) -> (next state, metrics); the memory of the state is used again for the next one."""

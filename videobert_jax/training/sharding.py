@@ -14,7 +14,8 @@ import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from videobert_jax.config import ConfigError, MeshConfig
+from videobert_jax.config import MeshConfig
+from videobert_jax.errors import ConfigError
 from videobert_jax.model.partition import COLUMN_WISE, ROW_WISE, ROWS, UNSPLIT
 
 AXES = ("data", "fsdp", "tensor")

@@ -12,13 +12,13 @@ import optax
 
 from videobert_jax.config import Config
 from videobert_jax.objectives.objective import Metrics, Objective, total
-from videobert_jax.training import norms
 from videobert_jax.training.optimizer import learning_rate, make_optimizer
+from videobert_jax.training.reporting import module_norms
 from videobert_jax.training.sharding import BATCH
 from videobert_jax.training.state import TrainState
 
 Params = Any
-Batch = dict[str, jax.Array]  # see data/pipeline.py
+Batch = dict[str, jax.Array]  # see data/packing.py
 Forward = Callable[[Params, Batch, jax.Array | None], Any]  # the last: key of dropout, or None for none
 
 
@@ -48,7 +48,7 @@ def make_train_step(
         updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
         one = jnp.ones(())
-        gradient_norms, parameter_norms = norms.vector(grads), norms.vector(params)
+        gradient_norms, parameter_norms = module_norms.vector(grads), module_norms.vector(params)
         metrics = {
             "loss": (value, one),
             **metrics,

@@ -15,7 +15,8 @@ from typing import Any
 from absl import logging
 
 from videobert_jax import config as config_lib
-from videobert_jax.config import Config, ConfigError
+from videobert_jax.config import Config
+from videobert_jax.errors import ConfigError
 
 # What may differ when a run is resumed: where and how it is executed, how long, and what is shown of it. With other
 # `steps` the learning rate follows the new schedule from there on, so the run is not the one that was never stopped.

@@ -1,6 +1,5 @@
 """Videos to clip features and thumbnails, one file per video, in parallel processes on the CPU."""
 
-import dataclasses
 import functools
 import io
 import itertools
@@ -17,11 +16,11 @@ from PIL import Image, ImageDraw
 
 from videobert_jax.backbones import Backbone, ForeignBackbone, get_backbone
 from videobert_jax.backbones.backbone import Embed
-from videobert_jax.config import ConfigError, PrepareConfig
-from videobert_jax.prepare import precomputed
-from videobert_jax.prepare.storage import DamagedError, reading, whole
-from videobert_jax.prepare.video import VideoError, read_clips
-from videobert_jax.prepare.vocabulary import Part
+from videobert_jax.config import PrepareConfig
+from videobert_jax.data.features import ClipFeatures
+from videobert_jax.errors import ConfigError, DamagedError, VideoError
+from videobert_jax.video import feature_files
+from videobert_jax.video.frames import read_clips
 
 BATCH_CLIPS = 2  # go through the network together: few enough for the activations to stay in a core's cache
 THUMBNAIL_SIZE = 96  # pixels
@@ -31,33 +30,6 @@ MOTION_CENTRE = 0.56  # the same, of the picture of motion
 COLOUR_BINS = 8  # along each of three axes
 COLOUR_RADIUS = 0.27  # standard deviation of the weight of a pixel, in sides of the close-up
 ONE_THREAD = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
-
-
-@dataclasses.dataclass(frozen=True)
-class ClipFeatures:
-    """What one file holds, clip by clip.
-
-    Attributes:
-      features: float16 [n, D].
-      thumbnails: n JPEG files, each the middle frame of its clip.
-    """
-
-    features: np.ndarray
-    thumbnails: list[bytes]
-
-    def save(self, path: pathlib.Path) -> None:
-        """Writes a file that is never seen half done."""
-        with whole(path) as part, part.open("wb") as file:
-            jpegs = np.frombuffer(b"".join(self.thumbnails), np.uint8)
-            ends = np.cumsum([len(jpeg) for jpeg in self.thumbnails])
-            np.savez(file, features=self.features, thumbnails=jpegs, thumbnail_ends=ends)
-
-    @classmethod
-    def load(cls, path: pathlib.Path) -> "ClipFeatures":
-        """Reads what `save` wrote, in `features/` of a prepared folder. Raises DamagedError if it cannot be read."""
-        with reading(path, path.parent.parent), np.load(path) as arrays:
-            jpegs = np.split(arrays["thumbnails"], arrays["thumbnail_ends"][:-1])
-            return cls(arrays["features"], [jpeg.tobytes() for jpeg in jpegs])
 
 
 def extract(config: PrepareConfig, directory: pathlib.Path, video: tuple[str, str]) -> str | None:
@@ -120,10 +92,10 @@ def features_of(path: pathlib.Path, config: PrepareConfig) -> ClipFeatures:
 
 def _read(path: pathlib.Path, config: PrepareConfig) -> Iterator[np.ndarray]:
     """Clips: frames uint8 [T, H, W, 3], or rows float32 [T, D] of precomputed features. Raises VideoError."""
-    if config.backbone != precomputed.BACKBONE:
+    if config.backbone != feature_files.BACKBONE:
         return read_clips(path, config.fps, config.clip_frames, config.image_size, threads=1)
     try:
-        return iter(precomputed.read_clips(path, config.clip_frames))
+        return iter(feature_files.read_clips(path, config.clip_frames))
     except ValueError as error:
         raise VideoError(path, str(error)) from error
 
@@ -145,22 +117,6 @@ def _embedder(name: str, weights: str = "") -> Embed:
     clip_features = functools.partial(_clip_features, backbone.apply)
     params, apply = jax.device_put(loaded), jax.jit(clip_features if isinstance(backbone, Backbone) else backbone.apply)
     return lambda clips: np.asarray(apply(params, clips))
-
-
-def factors(backbone: str) -> tuple[tuple[Part, ...], ...]:
-    """How the vocabulary has to read the features: what moves and how, then what it is (see `_clip_feature`).
-
-    Any feature but that of an image network in JAX is read as it is: no factors.
-    """
-    network = get_backbone(backbone)
-    if not isinstance(network, Backbone):
-        return ()
-    size = network.feature_size
-    motion = (Part(size, 16, whitening=0.5), Part(size, 16, whitening=0.5))
-    # The weight tells in the embedding rows that come from the centroids: what it is has many more directions to be
-    # learnt in than how it moves.
-    appearance = (Part(size, 64, weight=2.0), Part(COLOUR_BINS**3, 32, weight=2.0))
-    return motion, appearance
 
 
 def _clip_features(apply: Callable[[Any, jax.Array], jax.Array], params: Any, clips: jax.Array) -> jax.Array:

@@ -26,6 +26,8 @@ import numpy as np
 from av.stream import Disposition
 from av.video.reformatter import Interpolation, VideoReformatter
 
+from videobert_jax.errors import VideoError
+
 TICK = Fraction(1, 1000)  # seconds; the coarsest clock in use (Matroska's), so times are only known to this
 MAX_HOLD = 600  # seconds; a frame on show for longer means a damaged clock
 MAX_LATE_HOLD = 10  # the same, after the end that the header states
@@ -37,18 +39,6 @@ LENGTH_SHARE = 0.05
 LENGTH_SECONDS = 1.0
 
 Orientation = tuple[float, float, float, float]  # a, b, c, d of `_orientation`
-
-
-class VideoError(Exception):
-    """A video file that cannot be used: `path`, and a `reason` for people."""
-
-    def __init__(self, path: pathlib.Path, reason: str) -> None:
-        super().__init__(path, reason)
-        self.path = path
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return f"{self.path}: {self.reason}"
 
 
 def read_clips(

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 from PIL import Image, ImageDraw
 
-from videobert_jax.prepare.clustering import nearest
-from videobert_jax.prepare.vocabulary import Vocabulary
+from videobert_jax.visual_words.kmeans import nearest
+from videobert_jax.visual_words.vocabulary import Vocabulary
 
 Clip = tuple[str, int]  # video id, index of the clip in the video
 SHEET_WORDS = 240  # words on one contact sheet, at most

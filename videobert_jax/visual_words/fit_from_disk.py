@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
-from videobert_jax.prepare.clustering import Tree, bytes_per_point, fit_tree
-from videobert_jax.prepare.rows import RowFile, write_rows
-from videobert_jax.prepare.vocabulary import (
+from videobert_jax.visual_words.disk_array import RowFile, write_rows
+from videobert_jax.visual_words.kmeans import Tree, bytes_per_point, fit_tree
+from videobert_jax.visual_words.vocabulary import (
     PROJECTION_SAMPLE,
     Part,
     Projection,

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from videobert_jax.prepare.clustering import FAST, k_means
-from videobert_jax.prepare.vocabulary import Part, Vocabulary, fit
+from videobert_jax.visual_words.kmeans import FAST, k_means
+from videobert_jax.visual_words.vocabulary import Part, Vocabulary, fit
 
 SAMPLE = 4096  # clips that a flat k-means is compared on
 CLIPS_PER_WORD = 8  # of these; fewer would flatter both

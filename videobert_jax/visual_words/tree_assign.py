@@ -7,21 +7,21 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from videobert_jax.prepare.clustering import Tree
+from videobert_jax.visual_words.kmeans import Tree
 
 ROWS = 1024  # points of a block, at most; the last one is filled up, so that one program serves all
 NUMBERS = 1 << 25  # of the children that a block's points are compared with, at once
 
 
-def descent(tree: Tree) -> Callable[[np.ndarray], np.ndarray]:
+def assigner(tree: Tree) -> Callable[[np.ndarray], np.ndarray]:
     """`tree.assign` as a function of float32 [n, P], run where it is fastest; equal up to ties.
 
     NumPy on a CPU, where the points of one parent share a matrix product; XLA on anything else.
     """
-    return tree.assign if jax.default_backend() == "cpu" else descent_by_xla(tree)
+    return tree.assign if jax.default_backend() == "cpu" else assigner_by_xla(tree)
 
 
-def descent_by_xla(tree: Tree) -> Callable[[np.ndarray], np.ndarray]:
+def assigner_by_xla(tree: Tree) -> Callable[[np.ndarray], np.ndarray]:
     """`tree.assign` as a function of float32 [n, P] on JAX's default device, which keeps the tree and one block."""
     levels = _levels(tree)
     width = max(int(tree.child_count.max()), 1)

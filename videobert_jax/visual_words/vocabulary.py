@@ -20,9 +20,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import scipy.linalg
 
-from videobert_jax.prepare.clustering import MEMORY, Clusters, Tree, fit_tree
-from videobert_jax.prepare.descent import descent
-from videobert_jax.prepare.storage import reading
+from videobert_jax.files import reading
+from videobert_jax.visual_words.kmeans import MEMORY, Clusters, Tree, fit_tree
+from videobert_jax.visual_words.tree_assign import assigner
 
 VERSION = 1
 PROJECTION_SAMPLE = 16_384  # rows, evenly spaced, that the projection is fitted on
@@ -140,14 +140,14 @@ class Vocabulary:
         return np.concatenate([np.zeros(0, np.int32), *(self._assign(self.projection(block)) for block in blocks)])
 
     @functools.cached_property
-    def _descents(self) -> tuple[Callable[[np.ndarray], np.ndarray], ...]:
-        return tuple(map(descent, self.trees))
+    def _assigners(self) -> tuple[Callable[[np.ndarray], np.ndarray], ...]:
+        return tuple(map(assigner, self.trees))
 
     def _assign(self, points: np.ndarray) -> np.ndarray:
         ends = np.cumsum([tree.nodes.shape[1] for tree in self.trees])
         columns = np.split(points, ends[:-1], axis=1)
         leaves: list[np.ndarray] = []
-        for assign, own, offset in zip(self._descents, columns, self.offsets, strict=True):
+        for assign, own, offset in zip(self._assigners, columns, self.offsets, strict=True):
             before = leaves[-1] if leaves else np.zeros(len(points), np.int32)
             leaves.append(assign(own - offset[before]))
         return np.ravel_multi_index(leaves, [tree.size for tree in self.trees]).astype(np.int32)

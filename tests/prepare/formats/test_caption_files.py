@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from videobert_jax.errors import FormatError
 from videobert_jax.prepare.annotations import Annotation, Caption
-from videobert_jax.prepare.formats import FormatError
 from videobert_jax.prepare.formats.recognise import read_annotations
 
 

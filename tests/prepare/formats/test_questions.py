@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from videobert_jax.prepare.formats import FormatError
+from videobert_jax.errors import FormatError
 from videobert_jax.prepare.formats.questions import Question, read_activitynet_qa, read_msrvtt_qa
 
 

@@ -5,8 +5,9 @@ import pathlib
 
 import pytest
 
-from videobert_jax.prepare.formats.recognise import read_transcript
-from videobert_jax.prepare.transcripts import Transcript, TranscriptError
+from videobert_jax.errors import TranscriptError
+from videobert_jax.speech.read import read_transcript
+from videobert_jax.speech.transcripts import Transcript
 
 
 def event(start: object, length: object, *segments: object) -> dict[str, object]:

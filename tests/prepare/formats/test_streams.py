@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from videobert_jax.prepare.formats import FormatError, streams
-from videobert_jax.prepare.transcripts import TranscriptError
+from videobert_jax.errors import FormatError, TranscriptError
+from videobert_jax.prepare.formats import streams
 
 GOOD = {"start": [0.5, 3], "end": [2.5, 5], "text": ["chop the onion", "stir it"]}
 

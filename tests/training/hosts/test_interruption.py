@@ -10,14 +10,16 @@ from typing import Any
 import pytest
 import tiny_run
 
-from videobert_jax.training import interruption, loop, metrics
-from videobert_jax.training.journal import Journal
+from videobert_jax.training import loop
+from videobert_jax.training.hosts import interruption
+from videobert_jax.training.reporting import writers
+from videobert_jax.training.reporting.journal import Journal
 
 PROGRAM = """
 import os, signal, sys
 import tiny_run
-from videobert_jax import door
-from videobert_jax.training.journal import Journal
+from videobert_jax import cli
+from videobert_jax.training.reporting.journal import Journal
 
 dispatched = Journal.dispatched
 
@@ -29,7 +31,7 @@ def asking(self, step, values):
 Journal.dispatched = asking
 folders = sys.argv[1:]
 del sys.argv[1:]
-door.run(lambda _: tiny_run.main(*folders, "{}"))
+cli.run(lambda _: tiny_run.main(*folders, "{}"))
 """
 
 
@@ -68,6 +70,6 @@ def test_asked_to_stop_a_run_saves_the_step_it_is_at(
     assert signal.getsignal(signal.SIGTERM) == before
 
     loop.train(config, tmp_path, prepared)
-    lines = metrics.read(tmp_path / metrics.FILE)
+    lines = writers.read(tmp_path / writers.FILE)
     assert [line["step"] for line in lines if "loss" in line] == list(range(1, 13))
     assert [line["step"] for line in lines if "held_out/loss" in line] == [2, 4, 6, 8, 10, 12]

@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from videobert_jax.training import processes
+from videobert_jax.training.hosts import processes
 
-JOIN = "import sys; from videobert_jax.training import processes; processes.join(sys.argv[1], 2, 1, 2, 10)"
+JOIN = "import sys; from videobert_jax.training.hosts import processes; processes.join(sys.argv[1], 2, 1, 2, 10)"
 
 
 def test_who_is_alone_ends_with_a_message() -> None:

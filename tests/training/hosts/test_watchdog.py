@@ -8,11 +8,11 @@ import subprocess
 import sys
 import time
 
-from videobert_jax.training import watchdog
+from videobert_jax.training.hosts import watchdog
 
 HANGS = """
 import pathlib, sys, time
-from videobert_jax.training.watchdog import Watchdog
+from videobert_jax.training.hosts.watchdog import Watchdog
 with Watchdog(pathlib.Path(sys.argv[1]), 0.4) as dog:
     for step in range(1, 4):
         dog.at(step)
@@ -21,7 +21,7 @@ with Watchdog(pathlib.Path(sys.argv[1]), 0.4) as dog:
 """
 STOPPED = """
 import os, pathlib, signal, sys, time
-from videobert_jax.training.watchdog import Watchdog
+from videobert_jax.training.hosts.watchdog import Watchdog
 with Watchdog(pathlib.Path(sys.argv[1]), 1.0) as dog:
     dog.at(1)
     os.kill(os.getpid(), signal.SIGSTOP)

@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from videobert_jax.training import goodput
-from videobert_jax.training.goodput import Clock, Goodput, Life
+from videobert_jax.training.reporting import goodput
+from videobert_jax.training.reporting.goodput import Attempt, Clock, Goodput
 
 
 class Time:
@@ -57,23 +57,23 @@ def test_what_the_devices_did_not_wait_for_is_not_counted(clock_time: Time) -> N
 
 
 def test_what_is_done_again_was_lost() -> None:
-    lives = [
-        Life(0, 8, seconds(step=80, compile=20)),  # killed; the newest checkpoint is of step 6
-        Life(6, 6, seconds(restart=40)),  # killed before its first step
-        Life(6, 10, seconds(step=40, input=10, restart=10)),
+    attempts = [
+        Attempt(0, 8, seconds(step=80, compile=20)),  # killed; the newest checkpoint is of step 6
+        Attempt(6, 6, seconds(restart=40)),  # killed before its first step
+        Attempt(6, 10, seconds(step=40, input=10, restart=10)),
     ]
     expected = {"step": 0.5, "lost": 0.1, "compile": 0.1, "restart": 0.25, "input": 0.05}
-    assert goodput.shares(lives) == pytest.approx(seconds() | expected)
+    assert goodput.shares(attempts) == pytest.approx(seconds() | expected)
     assert goodput.shares([]) == seconds() | {"lost": 0.0}
 
 
 def test_a_start_that_goes_further_back_than_the_one_before_it_loses_all_of_that() -> None:
     """As when a damaged checkpoint is passed over."""
-    lives = [Life(4, 8, seconds(step=40)), Life(0, 8, seconds(step=80))]
-    assert goodput.shares(lives)["lost"] == pytest.approx(40 / 120)
+    attempts = [Attempt(4, 8, seconds(step=40)), Attempt(0, 8, seconds(step=80))]
+    assert goodput.shares(attempts)["lost"] == pytest.approx(40 / 120)
 
 
-def test_a_run_tells_of_all_its_lives(tmp_path: pathlib.Path, clock_time: Time) -> None:
+def test_a_run_tells_of_all_its_attempts(tmp_path: pathlib.Path, clock_time: Time) -> None:
     for first, last in ((0, 4), (4, 10)):
         clock = Clock(before=2.0)
         run = Goodput(tmp_path, first, clock)
@@ -81,21 +81,24 @@ def test_a_run_tells_of_all_its_lives(tmp_path: pathlib.Path, clock_time: Time) 
             clock_time.now += 9.0 * (last - first)
             share = run.at(last)
     assert share == 90 / 94
-    assert goodput.read(tmp_path) == [Life(0, 4, seconds(step=36, restart=2)), Life(4, 10, seconds(step=54, restart=2))]
+    assert goodput.read(tmp_path) == [
+        Attempt(0, 4, seconds(step=36, restart=2)),
+        Attempt(4, 10, seconds(step=54, restart=2)),
+    ]
     assert str(run) == "goodput 95.7% of 94 s in 2 starts; restart 4.3%"
 
 
-def life(**of: object) -> str:
+def attempt(**of: object) -> str:
     return json.dumps([{"first": 0, "last": 4, "seconds": seconds(step=36)} | of])
 
 
 DAMAGED = [
     *("", "nonsense", "\0\0", "{}", "null", "[1]", "[[]]", '[{"first": 0}]', "[" * 100_000),
-    *(life(seconds=value) for value in (None, {}, [], 1, {"restart": 1.0}, seconds(step="a"), seconds(step=None))),
-    *(life(seconds=seconds(step=value)) for value in (float("nan"), float("inf"), -1.0, True, 10**400)),
-    *(life(first=value) for value in ("a", None, 1.5, True, -1, 5)),
-    *(life(last=value) for value in ("a", None, 10**400)),
-    life(more=1),
+    *(attempt(seconds=value) for value in (None, {}, [], 1, {"restart": 1.0}, seconds(step="a"), seconds(step=None))),
+    *(attempt(seconds=seconds(step=value)) for value in (float("nan"), float("inf"), -1.0, True, 10**400)),
+    *(attempt(first=value) for value in ("a", None, 1.5, True, -1, 5)),
+    *(attempt(last=value) for value in ("a", None, 10**400)),
+    attempt(more=1),
 ]
 
 
@@ -107,7 +110,7 @@ def test_an_account_that_cannot_be_read_begins_anew(tmp_path: pathlib.Path, capl
     run.at(6)
     assert "in 1 start;" in str(run)
     assert (tmp_path / "goodput.json.damaged").read_text() == text
-    assert [(life.first, life.last) for life in goodput.read(tmp_path)] == [(4, 6)]
+    assert [(attempt.first, attempt.last) for attempt in goodput.read(tmp_path)] == [(4, 6)]
     (warning,) = caplog.messages
     assert f"{tmp_path / goodput.FILE} is damaged" in warning
     assert "it becomes goodput.json.damaged" in warning
@@ -121,6 +124,6 @@ def test_an_account_that_is_not_there_is_none(tmp_path: pathlib.Path, caplog) ->
 @pytest.mark.skipif(not pathlib.Path("/proc/self/stat").exists(), reason="only Linux tells when a process began")
 def test_the_age_of_a_process_is_from_its_start() -> None:
     began = time.monotonic()
-    script = "import time; time.sleep(0.3); from videobert_jax.training import goodput; print(goodput.process_age())"
+    script = "import time; time.sleep(0.3); from videobert_jax.training.reporting import goodput; print(goodput.process_age())"
     age = float(subprocess.run([sys.executable, "-c", script], capture_output=True, check=True).stdout)
     assert 0.3 <= age <= time.monotonic() - began + 0.01  # in ticks of a hundredth

@@ -1,9 +1,9 @@
 import pathlib
 from typing import Any
 
-from videobert_jax.training.goodput import Clock, Goodput
-from videobert_jax.training.journal import Journal
-from videobert_jax.training.throughput import Meter
+from videobert_jax.training.reporting.goodput import Clock, Goodput
+from videobert_jax.training.reporting.journal import Journal
+from videobert_jax.training.reporting.throughput import Meter
 
 
 class Loss:

@@ -6,7 +6,7 @@ import pytest
 from tensorboardX.proto import event_pb2
 
 from videobert_jax.data import tfrecord
-from videobert_jax.training import metrics
+from videobert_jax.training.reporting import writers
 
 
 def write(path: pathlib.Path, *steps: int, tail: str = "") -> None:
@@ -21,45 +21,45 @@ def steps_of(path: pathlib.Path) -> list[int]:
 
 def test_a_mean_of_nothing_is_left_out() -> None:
     pairs = {"loss/text": (np.float32(6), np.float32(4)), "loss/video": (np.float32(0), np.float32(0))}
-    assert metrics.means(pairs) == {"loss/text": 1.5}
+    assert writers.means(pairs) == {"loss/text": 1.5}
 
 
 def test_resuming_forgets_later_lines_and_a_torn_one(tmp_path: pathlib.Path) -> None:
-    path = tmp_path / metrics.FILE
+    path = tmp_path / writers.FILE
     write(path, 1, 2, 3, tail='{"step": 4, "lo')
-    writer = metrics.MetricsWriter(tmp_path, step=2)
+    writer = writers.MetricsWriter(tmp_path, step=2)
     assert steps_of(path) == [1, 2]
     writer.write(3, {"loss": 0.5}, {"seconds": 0.1})
     writer.close()
     assert steps_of(path) == [1, 2, 3]
-    assert metrics.summary(path) == {"step": 3, "loss": 0.5, "timing": {"seconds": 0.1}}
+    assert writers.summary(path) == {"step": 3, "loss": 0.5, "timing": {"seconds": 0.1}}
 
 
 def test_damage_before_the_end_is_an_error(tmp_path: pathlib.Path) -> None:
-    path = tmp_path / metrics.FILE
+    path = tmp_path / writers.FILE
     path.write_text('{"step": 1}\nnonsense\n{"step": 3}\n')
     with pytest.raises(OSError, match=r"metrics.jsonl, line 2, is no JSON"):
-        metrics.read(path)
+        writers.read(path)
 
 
 def test_float32_survives_the_file(tmp_path: pathlib.Path) -> None:
     value = float(np.float32(1) / np.float32(3))
-    writer = metrics.MetricsWriter(tmp_path, step=0)
+    writer = writers.MetricsWriter(tmp_path, step=0)
     writer.write(1, {"loss": value}, {})
     writer.close()
-    assert metrics.read(tmp_path / metrics.FILE)[0]["loss"] == value
+    assert writers.read(tmp_path / writers.FILE)[0]["loss"] == value
 
 
 def test_json_has_no_nan(tmp_path: pathlib.Path) -> None:
-    writer = metrics.MetricsWriter(tmp_path, step=0)
+    writer = writers.MetricsWriter(tmp_path, step=0)
     with pytest.raises(ValueError):
         writer.write(1, {"loss": float("nan")}, {})
     writer.close()
-    assert (tmp_path / metrics.FILE).read_text() == ""
+    assert (tmp_path / writers.FILE).read_text() == ""
 
 
 def test_tensorboard_is_told_to_forget_what_is_repeated(tmp_path: pathlib.Path) -> None:
-    writer = metrics.MetricsWriter(tmp_path, step=2)
+    writer = writers.MetricsWriter(tmp_path, step=2)
     writer.write(3, {"loss/text": 0.5}, {"seconds": 0.1})
     writer.close()
     (file,) = (tmp_path / "tensorboard").iterdir()

@@ -17,7 +17,7 @@ import re
 from collections.abc import Set
 from typing import Any
 
-from videobert_jax.prepare.annotations import Caption, Gathering, caption
+from videobert_jax.prepare.annotations import Caption, CollectedAnnotations, caption
 
 
 def is_youcook2(content: Any) -> bool:
@@ -36,9 +36,9 @@ def is_activitynet(content: Any) -> bool:
     return isinstance(first, dict) and {"timestamps", "sentences"} <= first.keys()
 
 
-def from_youcook2(content: dict[str, Any], video_ids: Set[str]) -> Gathering:
+def from_youcook2(content: dict[str, Any], video_ids: Set[str]) -> CollectedAnnotations:
     """What the content of the file says about those of `video_ids` that it names."""
-    found = Gathering()
+    found = CollectedAnnotations()
     for video_id in sorted(video_ids & content["database"].keys()):
         entry = content["database"][video_id]
         items = entry.get("annotations") if isinstance(entry, dict) else None
@@ -56,9 +56,9 @@ def _youcook2_caption(item: dict[str, Any]) -> Caption:
     return caption(item["sentence"], (start, end))
 
 
-def from_msrvtt(content: dict[str, Any], video_ids: Set[str]) -> Gathering:
+def from_msrvtt(content: dict[str, Any], video_ids: Set[str]) -> CollectedAnnotations:
     """What the content of the file says about those of `video_ids` that it names."""
-    found = Gathering()
+    found = CollectedAnnotations()
     videos: dict[str, dict[str, Any]] = {}
 
     def known_id(name: str, index: int, entry: Any) -> str | None:
@@ -83,9 +83,9 @@ def _msrvtt_caption(sentence: dict[str, Any], video: dict[str, Any]) -> Caption:
     return caption(sentence["caption"], (0.0, float(video["end time"]) - float(video["start time"])))
 
 
-def from_activitynet(content: dict[str, Any], file_name: str, video_ids: Set[str]) -> Gathering:
+def from_activitynet(content: dict[str, Any], file_name: str, video_ids: Set[str]) -> CollectedAnnotations:
     """What the content of the file says about those of `video_ids` that it names."""
-    found = Gathering()
+    found = CollectedAnnotations()
     named = re.search(r"(?<![a-z])(test|val)", file_name.lower())
     for video_id in sorted(video_ids):
         name = video_id if video_id in content else f"v_{video_id}"
@@ -95,7 +95,7 @@ def from_activitynet(content: dict[str, Any], file_name: str, video_ids: Set[str
     return found
 
 
-def _add_activitynet(found: Gathering, video_id: str, place: str, entry: Any) -> None:
+def _add_activitynet(found: CollectedAnnotations, video_id: str, place: str, entry: Any) -> None:
     try:
         segments, sentences, duration = list(entry["timestamps"]), list(entry["sentences"]), entry.get("duration")
     except (KeyError, TypeError) as error:

@@ -6,7 +6,7 @@ import pathlib
 from collections.abc import Iterator, Set
 from typing import Any
 
-from videobert_jax.prepare.formats import FormatError
+from videobert_jax.errors import FormatError
 
 
 def read_json(path: pathlib.Path) -> Any:

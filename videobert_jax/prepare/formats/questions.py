@@ -12,9 +12,9 @@ import pathlib
 from collections.abc import Callable
 from typing import Any
 
-from videobert_jax.prepare.formats import FormatError
+from videobert_jax.errors import FormatError
 from videobert_jax.prepare.formats.files import read_json
-from videobert_jax.prepare.report import Problem
+from videobert_jax.prepare.problems import Problem
 
 
 @dataclasses.dataclass(frozen=True)

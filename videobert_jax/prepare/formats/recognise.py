@@ -3,28 +3,12 @@
 import pathlib
 from collections.abc import Collection, Set
 
-from videobert_jax.prepare.annotations import Annotation, Gathering, merged
-from videobert_jax.prepare.formats import FormatError, UnknownFormatError, captions, intervals, json3
+from videobert_jax.errors import FormatError, UnknownFormatError
+from videobert_jax.prepare.annotations import Annotation, CollectedAnnotations, merged
+from videobert_jax.prepare.formats import captions
 from videobert_jax.prepare.formats.files import read_json
 from videobert_jax.prepare.formats.tables import from_table
-from videobert_jax.prepare.report import Problem
-from videobert_jax.prepare.transcripts import Transcript, TranscriptError, parse_subtitles, read_text
-
-
-def read_transcript(path: pathlib.Path) -> Transcript:
-    """Reads the transcript of one video: WebVTT, SubRip, YouTube's json3, or a table of start, end and text.
-
-    Raises TranscriptError with the reason if it holds no speech that can be read.
-    """
-    text = read_text(path)
-    if text.startswith("{"):
-        return json3.parse_json3(text)
-    if intervals.is_table(text):
-        return intervals.parse_table(text)
-    if path.suffix.lower() == ".csv" and "-->" not in text:
-        header = text.partition("\n")[0][:80]
-        raise TranscriptError(f"the table begins {header!r}, expected a line that names start, end and text")
-    return parse_subtitles(text)
+from videobert_jax.prepare.problems import Problem
 
 
 def annotation_files(path: pathlib.Path) -> list[pathlib.Path]:
@@ -62,7 +46,7 @@ def read_annotations(path: pathlib.Path, video_ids: Collection[str]) -> tuple[di
     return annotations, [*problems, *flaws]
 
 
-def _gathered(path: pathlib.Path, video_ids: Set[str]) -> Gathering:
+def _gathered(path: pathlib.Path, video_ids: Set[str]) -> CollectedAnnotations:
     if path.suffix.lower() == ".csv":
         return from_table(path, video_ids)
     content = read_json(path)

@@ -16,9 +16,9 @@ from typing import Any, BinaryIO
 
 import ijson
 
-from videobert_jax.prepare.formats import FormatError
-from videobert_jax.prepare.formats.intervals import from_columns, from_rows
-from videobert_jax.prepare.transcripts import Transcript
+from videobert_jax.errors import FormatError
+from videobert_jax.speech.intervals import from_columns, from_rows
+from videobert_jax.speech.transcripts import Transcript
 
 BOM = b"\xef\xbb\xbf"
 CHUNK = 1 << 16  # bytes

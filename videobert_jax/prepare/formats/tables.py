@@ -15,8 +15,8 @@ import functools
 import pathlib
 from collections.abc import Callable, Mapping, Set
 
-from videobert_jax.prepare.annotations import Caption, Gathering, caption
-from videobert_jax.prepare.formats import FormatError
+from videobert_jax.errors import FormatError
+from videobert_jax.prepare.annotations import Caption, CollectedAnnotations, caption
 from videobert_jax.prepare.formats.files import read_table
 
 Row = Mapping[str, str]
@@ -71,9 +71,9 @@ TABLES = (
 )
 
 
-def from_table(path: pathlib.Path, video_ids: Set[str]) -> Gathering:
+def from_table(path: pathlib.Path, video_ids: Set[str]) -> CollectedAnnotations:
     """What the file says about those of `video_ids` that it names. Raises FormatError for a table of no known kind."""
-    found = Gathering()
+    found = CollectedAnnotations()
     columns, rows = read_table(path)
     kind = next((table for table in TABLES if table.columns <= columns), None)
     if kind is None:

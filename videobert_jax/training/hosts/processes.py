@@ -80,7 +80,7 @@ def wait(name: str) -> None:
     multihost.get_barrier_sync_fn()(key=name, timeout_ms=LONGEST_WAIT * 1000)
 
 
-def part(name: str) -> None:
+def leave_together(name: str) -> None:
     """The orderly end of a run: all wait for each other as in `wait`, then leave, the first, whom they talk to, last.
 
     Who has heard that all are there may else be gone before the others have.

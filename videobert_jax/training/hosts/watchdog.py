@@ -17,7 +17,7 @@ from typing import Any
 
 import jax
 
-from videobert_jax.training import processes
+from videobert_jax.training.hosts import processes
 
 FOLDER = "processes"
 HANG_SECONDS = 900.0  # longer than any compilation, evaluation or checkpoint should take

@@ -67,7 +67,7 @@ class Clock:
 
 
 @dataclasses.dataclass
-class Life:
+class Attempt:
     """What one process, from its start to its end, did for the run: steps `first` + 1 to `last`, in so many seconds."""
 
     first: int
@@ -76,17 +76,17 @@ class Life:
 
 
 class Goodput:
-    """The lives of a run, `WORKDIR/goodput.json`; of several processes the first tells for all."""
+    """The attempts of a run, `WORKDIR/goodput.json`; of several processes the first tells for all."""
 
     def __init__(self, workdir: pathlib.Path, done: int, clock: Clock) -> None:
-        """A life begins with `done` updates made."""
+        """An attempt begins with `done` updates made."""
         self._path, self._clock = workdir / FILE, clock
-        lives = _read(self._path)
-        self._before, self._damaged = lives or [], lives is None
-        self._life = Life(done, done, clock.read())
+        attempts = _read(self._path)
+        self._before, self._damaged = attempts or [], attempts is None
+        self._attempt = Attempt(done, done, clock.read())
 
     def at(self, step: int) -> float:
-        """Writes how far this life is, and returns the goodput of the run so far.
+        """Writes how far this attempt is, and returns the goodput of the run so far.
 
         An account that is damaged is kept as `goodput.json.damaged`, with a warning, and a new one begins.
         """
@@ -97,51 +97,55 @@ class Goodput:
             )
             self._path.replace(kept)
             self._damaged = False
-        self._life = Life(self._life.first, step, self._clock.read())
-        lives = [*self._before, self._life]
+        self._attempt = Attempt(self._attempt.first, step, self._clock.read())
+        attempts = [*self._before, self._attempt]
         new = self._path.with_suffix(".new")
-        new.write_text(json.dumps([dataclasses.asdict(life) for life in lives], indent=1) + "\n")
+        new.write_text(json.dumps([dataclasses.asdict(attempt) for attempt in attempts], indent=1) + "\n")
         new.replace(self._path)
-        return shares(lives)["step"]
+        return shares(attempts)["step"]
 
     def __str__(self) -> str:
-        lives = [*self._before, self._life]
-        parts = sorted(shares(lives).items(), key=lambda part: -part[1])
+        attempts = [*self._before, self._attempt]
+        parts = sorted(shares(attempts).items(), key=lambda part: -part[1])
         rest = ", ".join(f"{phase} {share:.1%}" for phase, share in parts if phase != "step" and share >= 0.0005)
-        total = sum(sum(life.seconds.values()) for life in lives)
-        starts = f"{len(lives)} start{'s' * (len(lives) > 1)}"
-        return f"goodput {shares(lives)['step']:.1%} of {total:,.0f} s in {starts}; {rest}"
+        total = sum(sum(attempt.seconds.values()) for attempt in attempts)
+        starts = f"{len(attempts)} start{'s' * (len(attempts) > 1)}"
+        return f"goodput {shares(attempts)['step']:.1%} of {total:,.0f} s in {starts}; {rest}"
 
 
-def read(workdir: pathlib.Path) -> list[Life]:
-    """The lives of the run in `workdir`, the first first; none if they are not known."""
+def read(workdir: pathlib.Path) -> list[Attempt]:
+    """The attempts of the run in `workdir`, the first first; none if they are not known."""
     return _read(workdir / FILE) or []
 
 
-def shares(lives: Sequence[Life]) -> dict[str, float]:
-    """The share of every phase, and of "lost", in the time of all lives; their sum is 1."""
-    seconds = {phase: sum(life.seconds.get(phase, 0.0) for life in lives) for phase in PHASES}
-    lost = sum(_lost(life, next_life) for life, next_life in itertools.pairwise(lives))
+def shares(attempts: Sequence[Attempt]) -> dict[str, float]:
+    """The share of every phase, and of "lost", in the time of all attempts; their sum is 1."""
+    seconds = {phase: sum(attempt.seconds.get(phase, 0.0) for attempt in attempts) for phase in PHASES}
+    lost = sum(_lost(attempt, next_attempt) for attempt, next_attempt in itertools.pairwise(attempts))
     seconds |= {"step": seconds["step"] - lost, "lost": lost}
     total = sum(seconds.values()) or 1.0
     return {phase: of / total for phase, of in seconds.items()}
 
 
-def _read(path: pathlib.Path) -> list[Life] | None:
-    """The lives written there; None if they are damaged, for a run does not depend on its account."""
+def _read(path: pathlib.Path) -> list[Attempt] | None:
+    """The attempts written there; None if they are damaged, for a run does not depend on its account."""
     try:
-        lives = json.loads(path.read_text())
+        attempts = json.loads(path.read_text())
     except FileNotFoundError:
         return []
     except (ValueError, RecursionError):
         return None
-    return [Life(**life) for life in lives] if isinstance(lives, list) and all(map(_is_life, lives)) else None
+    return (
+        [Attempt(**attempt) for attempt in attempts]
+        if isinstance(attempts, list) and all(map(_is_attempt, attempts))
+        else None
+    )
 
 
-def _is_life(life: Any) -> bool:
-    if not (isinstance(life, dict) and life.keys() == {"first", "last", "seconds"}):
+def _is_attempt(attempt: Any) -> bool:
+    if not (isinstance(attempt, dict) and attempt.keys() == {"first", "last", "seconds"}):
         return False
-    first, last, seconds = life["first"], life["last"], life["seconds"]
+    first, last, seconds = attempt["first"], attempt["last"], attempt["seconds"]
     if not (type(first) is type(last) is int and 0 <= first <= last < MOST):
         return False
     if not (isinstance(seconds, dict) and "step" in seconds):
@@ -149,7 +153,7 @@ def _is_life(life: Any) -> bool:
     return all(type(of) in (int, float) and 0 <= of < MOST for of in seconds.values())
 
 
-def _lost(life: Life, next_life: Life) -> float:
-    """Seconds of the steps that the next life does again."""
-    again = max(life.last - max(next_life.first, life.first), 0)
-    return again * life.seconds["step"] / max(life.last - life.first, 1)
+def _lost(attempt: Attempt, next_attempt: Attempt) -> float:
+    """Seconds of the steps that the next attempt does again."""
+    again = max(attempt.last - max(next_attempt.first, attempt.first), 0)
+    return again * attempt.seconds["step"] / max(attempt.last - attempt.first, 1)

@@ -7,11 +7,11 @@ from typing import Any
 import jax
 
 from videobert_jax.objectives.objective import Metrics
-from videobert_jax.training.console import Console
-from videobert_jax.training.goodput import Goodput
-from videobert_jax.training.metrics import MetricsWriter
-from videobert_jax.training.non_finite import finite_means
-from videobert_jax.training.throughput import Meter
+from videobert_jax.training.reporting.console import Console
+from videobert_jax.training.reporting.goodput import Goodput
+from videobert_jax.training.reporting.non_finite import finite_means
+from videobert_jax.training.reporting.throughput import Meter
+from videobert_jax.training.reporting.writers import MetricsWriter
 
 
 class Journal:

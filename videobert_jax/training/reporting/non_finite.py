@@ -11,11 +11,11 @@ import jax
 import numpy as np
 
 from videobert_jax.config import Config
-from videobert_jax.data import pipeline
+from videobert_jax.data import batching
 from videobert_jax.data.records import RecordSource
 from videobert_jax.objectives.objective import Metrics
-from videobert_jax.training import norms
-from videobert_jax.training.metrics import means
+from videobert_jax.training.reporting import module_norms
+from videobert_jax.training.reporting.writers import means
 
 FILE = "non_finite.json"
 
@@ -26,7 +26,7 @@ class NonFiniteError(FloatingPointError):
     Attributes:
       step: the update that it belongs to.
       values: the mean of every metric.
-      gradients: float32 [M], norms as in `norms.vector`; None if it arose on held-out batches.
+      gradients: float32 [M], norms as in `module_norms.vector`; None if it arose on held-out batches.
       parameters: likewise, before the update; None also for the first step of this process.
     """
 
@@ -73,13 +73,13 @@ def written_down(workdir: pathlib.Path, config: Config, source: RecordSource, pa
         if jax.process_index() == 0:
             report = {"step": error.step, "metrics": error.values}
             if error.gradients is not None:
-                rows = pipeline.examples(source, config.data, config.seed, error.step - 1)
+                rows = batching.examples(source, config.data, config.seed, error.step - 1)
                 report |= {
                     "examples": [[{"video": video, "start_clip": clip} for video, clip in row] for row in rows],
-                    "gradients": norms.named(params, error.gradients),
+                    "gradients": module_norms.named(params, error.gradients),
                 }
             if error.parameters is not None:
-                report["parameters"] = norms.named(params, error.parameters)
+                report["parameters"] = module_norms.named(params, error.parameters)
             (workdir / FILE).write_text(json.dumps(_in_words(report), indent=1) + "\n")
         raise
 

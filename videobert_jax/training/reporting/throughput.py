@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from videobert_jax.training.goodput import Clock
+from videobert_jax.training.reporting.goodput import Clock
 
 CALLS = 5  # the fastest counts
 

@@ -1,0 +1,63 @@
+"""Every error that a user can fix: its message states the value, the expectation and what to do next.
+
+`cli.run` shows the message without a traceback. Any other exception is a fault of the program.
+"""
+
+import pathlib
+
+
+class UserError(Exception):
+    """The base of all of them."""
+
+
+class ConfigError(UserError, ValueError):
+    """An invalid config value or command line; the message names the key, the expectation and what to set."""
+
+
+class DamagedError(UserError, ValueError):
+    """A file that this package wrote and cannot read any more; the message names it and says what to remove."""
+
+
+class RecordError(UserError, ValueError):
+    """Stored records that cannot be used; the message names the file, and the record in it."""
+
+
+class PrepareError(UserError):
+    """Nothing can be prepared; the message says why."""
+
+
+class RoundsError(UserError):
+    """A round of preparing stopped; the message says why."""
+
+
+class FormatError(UserError, ValueError):
+    """A file that cannot be used as a whole; the message names it, the place in it, and what to do."""
+
+
+class UnknownFormatError(FormatError):
+    """A sound file in an unknown format."""
+
+    def __init__(self, path: pathlib.Path, reason: str) -> None:
+        super().__init__(f"{path} {reason}; name another file with --config.data.annotations")
+        self.reason = reason
+
+
+class TranscriptError(UserError):
+    """A transcript without usable speech; the message says why."""
+
+
+class VideoError(UserError):
+    """A video that cannot be used.
+
+    Attributes:
+      path: its file.
+      reason: why, without the file's name.
+    """
+
+    def __init__(self, path: pathlib.Path, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path = path
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"

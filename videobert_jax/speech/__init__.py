@@ -1,0 +1,1 @@
+"""Transcripts to words with times, and to sentences."""

@@ -1,0 +1,40 @@
+"""The transcript of one video to sentences."""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+
+from videobert_jax.errors import ConfigError, TranscriptError
+from videobert_jax.speech.sentences import Sentence
+from videobert_jax.speech.transcripts import Transcript, Word
+
+
+@dataclasses.dataclass(frozen=True)
+class Narration:
+    """What is said in one video.
+
+    Attributes:
+      sentences: in the order of time, not overlapping; none without a usable transcript.
+      repairs: what was mended in the transcript, and how often.
+      problem: why the transcript cannot be used; empty if it can, or if there is none.
+    """
+
+    sentences: tuple[Sentence, ...] = ()
+    repairs: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    problem: str = ""
+
+
+Split = Callable[[Sequence[Word]], Sequence[Sentence]]
+
+
+def narrate(parse: Callable[[], Transcript], split: Split) -> Narration:
+    """What `split` makes of the transcript that `parse` returns; either may raise TranscriptError."""
+    try:
+        transcript = parse()
+        return Narration(tuple(split(transcript.words)), transcript.repairs)
+    except TranscriptError as error:
+        reason = str(error)
+    except ConfigError:  # a ValueError, but of the config
+        raise
+    except (ValueError, OverflowError, RecursionError) as error:  # numbers and nestings that nobody means
+        reason = f"the transcript cannot be understood ({type(error).__name__}: {error})"
+    return Narration(problem=f"{reason}: used for video-only examples")

@@ -1,0 +1,1 @@
+"""What a run tells: metrics, speed, goodput, traces, and what went wrong."""

@@ -1,0 +1,1 @@
+"""Video files to clips, and clips to features."""

@@ -1,0 +1,1 @@
+"""The visual vocabulary: hierarchical k-means over clip features (VideoBERT section 3.1)."""
