@@ -1,17 +1,46 @@
 """Settings that every test runs under."""
 
+import hashlib
 import os
 import pathlib
+import platform
+import shutil
 
 # Before jax is imported anywhere: no accelerator is looked for, and a broadcast between ranks is an error.
 os.environ["JAX_PLATFORMS"] = "cpu"
 os.environ.setdefault("TPU_SKIP_MDS_QUERY", "1")
 os.environ["JAX_NUMPY_RANK_PROMOTION"] = "raise"
+# Compilation is most of the time of small programs, and half of it is optimisation of machine code, which is not what
+# is tested here. XLA_FLAGS= with any other value runs the tests with it.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 # Programs that tests start find what lies in this folder.
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(pathlib.Path(__file__).parent), os.getenv("PYTHONPATH"))))
 
 import pytest
 from absl import flags
+
+CACHE_BYTES = 2**29
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keeps what is compiled for the next session, for all processes of this one; `pytest --cache-clear` removes it."""
+    cache = config.cache
+    if cache is None:  # -p no:cacheprovider
+        return
+    folder = cache.mkdir(f"compiled-{_processor()}")
+    if not hasattr(config, "workerinput") and sum(file.stat().st_size for file in folder.iterdir()) > CACHE_BYTES:
+        shutil.rmtree(folder)  # of programs that no longer exist
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = str(folder)
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+    os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
+
+
+def _processor() -> str:
+    """Tells apart processors with other instructions, whose machine code is not to be shared."""
+    path = pathlib.Path("/proc/cpuinfo")
+    lines = path.read_text().splitlines() if path.exists() else [platform.processor()]
+    features = {line for line in lines if line.startswith(("flags", "Features", "model name"))} or set(lines)
+    return hashlib.sha256("\n".join(sorted(features)).encode()).hexdigest()[:8]
 
 
 @pytest.fixture(autouse=True, scope="session")
