@@ -38,7 +38,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[pathlib.Path, Any]:
     workdir = tmp_path_factory.mktemp("export") / "run"
     WORDS.save(workdir / "tokenizer")
     TOKENS.save(workdir / "tokens.json")
-    config_lib.save(CONFIG, workdir / "config.json")
+    (workdir / "config.json").write_text(config_lib.to_json(CONFIG))
     mesh = make_mesh(CONFIG.mesh, jax.devices()[:1])
     row = rows_of_sequences([encode_text(np.zeros(0, np.int32), TOKENS)], 2, 1, TOKENS)
     with jax.set_mesh(mesh), Checkpoints(workdir / "checkpoints") as checkpoints:

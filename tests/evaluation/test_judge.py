@@ -10,6 +10,7 @@ from written_records import write_records
 
 from videobert_jax.config import Config, DataConfig, EvaluationConfig, ModelConfig
 from videobert_jax.data.batching import validation_batches
+from videobert_jax.data.prepared import Prepared
 from videobert_jax.evaluation import held_out
 from videobert_jax.evaluation.judge import judge
 from videobert_jax.model.videobert import VideoBert
@@ -49,9 +50,15 @@ def thumbnails(video_id: str) -> list[bytes]:
     return [f"{video_id}{clip}".encode() for clip in range(6)]
 
 
+def judged(folder: pathlib.Path, params) -> dict:
+    both = Prepared(folder)
+    files = folder / "evaluation" / "zero_shot.json", folder / "report" / "index.html"
+    return judge(CONFIG, both, both, params, HISTORY, thumbnails, *files)
+
+
 def test_a_run_is_judged_by_files_and_the_result_is_the_same_again(tmp_path, params, capsys) -> None:
     prepare(tmp_path, CAPTIONS)
-    result = judge(CONFIG, tmp_path, tmp_path, params, HISTORY, thumbnails)
+    result = judged(tmp_path, params)
     written = (tmp_path / "evaluation" / "zero_shot.json").read_text()
     assert json.loads(written) == result
     for name in ("verb_top1", "verb_top5", "object_top1", "object_top5"):
@@ -62,14 +69,14 @@ def test_a_run_is_judged_by_files_and_the_result_is_the_same_again(tmp_path, par
     assert {"accuracy/text", "accuracy/video", "accuracy/alignment"} <= set(result["held_out"])
     document = (tmp_path / "report" / "index.html").read_text()
     assert document.count("<article class='reading'>") == document.count("<article class='picturing'>") == 2
-    judge(CONFIG, tmp_path, tmp_path, params, HISTORY, thumbnails)
+    judged(tmp_path, params)
     assert (tmp_path / "evaluation" / "zero_shot.json").read_text() == written
     assert (tmp_path / "report" / "index.html").read_text() == document
 
 
 def test_without_captions_there_are_nulls_and_storyboards_of_what_is_spoken(tmp_path, params) -> None:
     prepare(tmp_path, [])
-    result = judge(CONFIG, tmp_path, tmp_path, params, HISTORY, thumbnails)
+    result = judged(tmp_path, params)
     assert result["verb_top1"]["cross_modal"] is None
     assert "no captions" in result["reason"]
     document = (tmp_path / "report" / "index.html").read_text()

@@ -16,6 +16,7 @@ import tiny_run
 from flax import traverse_util
 
 from videobert_jax.config import Config
+from videobert_jax.data.prepared import Prepared
 from videobert_jax.errors import ConfigError
 from videobert_jax.interop.bert import HEAD_BIAS, TOKEN_TABLE, load_bert, save_bert
 from videobert_jax.objectives import pretraining
@@ -26,6 +27,7 @@ from videobert_jax.training.initial_params import Rows
 from videobert_jax.training.program import VideoBert, make_program
 from videobert_jax.training.sharding import make_mesh
 from videobert_jax.training.state import TrainState
+from videobert_jax.training.workdir import Workdir
 from videobert_jax.visual_words import vocabulary
 
 TOKENS = tiny_run.TOKENS
@@ -68,7 +70,7 @@ def config_of(folders: pathlib.Path, **model: Any) -> Config:
 def first_state(config: Config, folders: pathlib.Path) -> tuple[TrainState, TrainState]:
     """Of a run with this config, and of one that starts at random."""
     program = make_program(config, TOKENS, make_mesh(config.mesh, jax.devices()[:1]), BATCH)
-    return program.init(initial_params.load(config, TOKENS, folders / "prepared")), program.init()
+    return program.init(initial_params.load(config, TOKENS, Prepared(folders / "prepared"))), program.init()
 
 
 def flat(params: Any) -> dict[str, np.ndarray]:
@@ -103,7 +105,7 @@ def test_frozen_rows_are_bitwise_as_they_were(
     """After updates with weight decay, in a run; what is not frozen moves, the tied head's bias too."""
     config = config_of(folders, text_rows=text, visual_rows=visual)
     before = flat(first_state(config, folders)[0].params)
-    loop.train(config, tmp_path, folders / "prepared")
+    loop.train(config, Workdir(tmp_path), Prepared(folders / "prepared"))
     program = make_program(config, TOKENS, make_mesh(config.mesh, jax.devices()[:1]), BATCH)
     with Checkpoints(tmp_path / "checkpoints") as checkpoints:
         state = checkpoints.restore(program.state)
@@ -127,7 +129,7 @@ def test_what_a_checkpoint_lacks_is_told(folders: pathlib.Path, caplog: pytest.L
     tensors = safetensors.numpy.load_file(headless / "model.safetensors")
     kept = {name: x for name, x in tensors.items() if not name.startswith("cls.")}
     safetensors.numpy.save_file(kept, headless / "model.safetensors")
-    initial_params.load(config_of(folders, init_from=str(headless)), TOKENS, folders / "prepared")
+    initial_params.load(config_of(folders, init_from=str(headless)), TOKENS, Prepared(folders / "prepared"))
     assert [record.getMessage() for record in caplog.records] == [
         f"{headless} has no prediction_head: it starts random"
     ]
@@ -150,7 +152,7 @@ for mesh in (MeshConfig(1, 1, 1), MeshConfig(2, 2, 2), MeshConfig(1, 8, 1)):
     config = dataclasses.replace(config_of(folders), mesh=mesh)
     count = mesh.data * mesh.fsdp * mesh.tensor
     program = make_program(config, TOKENS, make_mesh(mesh, jax.devices()[:count]), BATCH)
-    given = initial_params.load(config, TOKENS, folders / "prepared")
+    given = initial_params.load(config, TOKENS, Prepared(folders / "prepared"))
     state = program.init(given)
     assert jax.tree.map(lambda x: x.sharding, state) == jax.tree.map(lambda x: x.sharding, program.state)
     states.append(flat(state.params))
