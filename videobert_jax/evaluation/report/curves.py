@@ -1,4 +1,4 @@
-"""Small line charts as inline SVG, drawn from the lines of `metrics.jsonl`."""
+"""Small line charts, drawn from the lines of `metrics.jsonl`: what `chart.html` needs to draw them as inline SVG."""
 
 import dataclasses
 import math
@@ -22,6 +22,37 @@ class Line:
     style: str
 
 
+@dataclasses.dataclass(frozen=True)
+class Tick:
+    """A label on an axis, and its place along that axis in the units of the chart."""
+
+    place: float
+    label: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Chart:
+    """A chart laid out: everything is in its own units, x to the right and y downwards.
+
+    Attributes:
+      lines: their curves are (x, y); empty if nothing was measured.
+      x_ticks: the first and the last step.
+      y_ticks: from 0 upwards.
+      width: of the chart.
+      height: of the chart.
+      left: x where the plot begins.
+      right: x where the plot ends.
+    """
+
+    lines: Sequence[Line] = ()
+    x_ticks: Sequence[Tick] = ()
+    y_ticks: Sequence[Tick] = ()
+    width: int = WIDTH
+    height: int = HEIGHT
+    left: int = LEFT
+    right: int = WIDTH - RIGHT
+
+
 def curves(lines: Iterable[Mapping[str, Any]]) -> Mapping[str, Curve]:
     """The values of every metric over the steps; a name that begins with "held_out/" is of held-out batches."""
     found: dict[str, list[tuple[float, float]]] = {}
@@ -32,18 +63,17 @@ def curves(lines: Iterable[Mapping[str, Any]]) -> Mapping[str, Curve]:
     return found
 
 
-def chart(lines: Sequence[Line], title: str, *, top: float | None = None, percent: bool = False) -> str:
-    """One chart as an ``<svg>`` element; a text in its place if no line has a point.
+def chart(lines: Iterable[Line], *, top: float | None = None, percent: bool = False) -> Chart:
+    """Lays out one chart; without lines if no line has a point.
 
     Args:
       lines: drawn one over the other.
-      title: what is shown, for readers who do not see the picture.
       top: the greatest value of the vertical axis; by default what the lines need. The least is always 0.
       percent: shares of 1 are written as percentages.
     """
     lines = [Line(_thinned(line.curve), line.style) for line in lines if len(line.curve)]
     if not lines:
-        return '<p class="nothing">not measured</p>'
+        return Chart()
     last = max(step for line in lines for step, _ in line.curve) or 1
     greatest = top or max(value for line in lines for _, value in line.curve) or 1
     ticks = _ticks(greatest)
@@ -55,22 +85,11 @@ def chart(lines: Sequence[Line], title: str, *, top: float | None = None, percen
     def y(value: float) -> float:
         return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * value / greatest
 
-    parts = [f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{title}">']
-    for tick in ticks:
-        label = f"{tick:.0%}" if percent else f"{tick:g}"
-        parts.append(f'<path class="rule" d="M{LEFT} {y(tick):.1f}H{WIDTH - RIGHT}"/>')
-        parts.append(f'<text x="{LEFT - 6}" y="{y(tick) + 3.5:.1f}" text-anchor="end">{label}</text>')
-    for step in (0, last):
-        anchor = "end" if step else "start"
-        parts.append(f'<text x="{x(step):.1f}" y="{HEIGHT - 4}" text-anchor="{anchor}">{step:,.0f}</text>')
-    for line in lines:
-        points = " ".join(f"{x(step):.1f},{y(value):.1f}" for step, value in line.curve)
-        parts.append(f'<polyline class="{line.style}" points="{points}"/>')
-        if len(line.curve) == 1:
-            parts.append(
-                f'<circle class="{line.style}" cx="{points.split(",")[0]}" cy="{points.split(",")[1]}" r="2"/>'
-            )
-    return "".join([*parts, "</svg>"])
+    return Chart(
+        lines=[Line([(x(step), y(value)) for step, value in line.curve], line.style) for line in lines],
+        x_ticks=[Tick(x(step), f"{step:,.0f}") for step in (0, last)],
+        y_ticks=[Tick(y(tick), f"{tick:.0%}" if percent else f"{tick:g}") for tick in ticks],
+    )
 
 
 def _thinned(curve: Curve) -> Curve:

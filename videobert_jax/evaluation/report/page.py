@@ -1,0 +1,122 @@
+"""The report of a run: one page of HTML with everything in it, pictures and curves included."""
+
+import base64
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jinja2
+
+from videobert_jax.evaluation.report.curves import Chart, Curve, Line, chart
+from videobert_jax.evaluation.report.terminal import COLUMNS, NOT_MEASURED
+from videobert_jax.evaluation.storyboard import Picturing, Reading
+from videobert_jax.evaluation.zero_shot import BLANKS, TOPS
+
+TASKS = ("text", "video", "alignment")  # of pretraining, as the names of metrics end
+
+
+@dataclasses.dataclass(frozen=True)
+class Contents:
+    """What the page shows.
+
+    Attributes:
+      result: of the zero-shot cloze, as in ``zero_shot.json``.
+      held_out: means over held-out batches; the page shows those named ``accuracy/text``, ``accuracy/video`` and
+        ``accuracy/alignment``.
+      facts: name and value of what the run was, shown in small under the title.
+      curves: of every metric, from `curves.curves`.
+      readings: held-out clips with what the model fills in.
+      picturings: sentences with what the model pictures.
+    """
+
+    result: Mapping[str, Any]
+    held_out: Mapping[str, float]
+    facts: Mapping[str, str]
+    curves: Mapping[str, Curve]
+    readings: Sequence[Reading]
+    picturings: Sequence[Picturing]
+
+
+@dataclasses.dataclass(frozen=True)
+class Figure:
+    """A large figure at the head of the page."""
+
+    value: float
+    title: str
+    note: str
+
+
+def render(contents: Contents) -> str:
+    """Renders the whole document; it refers to nothing outside of itself."""
+    return (
+        environment()
+        .get_template("page.html")
+        .render(
+            result=contents.result,
+            held_out=contents.held_out,
+            facts=contents.facts,
+            readings=contents.readings,
+            picturings=contents.picturings,
+            figures=_cloze_figures(contents.result) or _held_out_figures(contents.held_out),
+            charts=_charts(contents.curves),
+            blanks=BLANKS,
+            tops=TOPS,
+            columns=COLUMNS,
+            zip=zip,
+        )
+    )
+
+
+def environment() -> jinja2.Environment:
+    """The templates of this package: values are escaped, and a missing one is an error."""
+    templates = jinja2.Environment(
+        loader=jinja2.PackageLoader(__package__, ""),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    templates.filters |= {"percent": _percent, "data_url": _data_url}
+    return templates
+
+
+def _percent(share: float | None, decimals: int = 0) -> str:
+    return NOT_MEASURED if share is None else f"{share:.{decimals}%}"
+
+
+def _data_url(jpeg: bytes) -> str:
+    return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
+
+
+def _cloze_figures(result: Mapping[str, Any]) -> list[Figure]:
+    """The first guesses, as far as they have been measured."""
+    figures = []
+    for blank in BLANKS:
+        scores = result[f"{blank}_top1"]
+        baselines = [key for key in ("language_prior", "chance") if scores[key] is not None]
+        note = ", ".join(f"{_percent(scores[key])} {COLUMNS[key]}" for key in baselines)
+        for key, title in (("cross_modal", f"{blank}s named"), ("unseen_pairs", f"{blank}s named, unseen pairs")):
+            if scores[key] is not None:
+                figures.append(Figure(scores[key], title, note))
+    return figures
+
+
+def _held_out_figures(held_out: Mapping[str, float]) -> list[Figure]:
+    titles = {"text": "masked words right", "video": "masked visual words right", "alignment": "alignments right"}
+    accuracies = {task: held_out.get(f"accuracy/{task}") for task in TASKS}
+    return [
+        Figure(accuracy, titles[task], "on held-out batches")
+        for task, accuracy in accuracies.items()
+        if accuracy is not None
+    ]
+
+
+def _charts(curves: Mapping[str, Curve]) -> dict[str, Chart]:
+    """A chart of training and held-out batches for each loss and accuracy."""
+    charts = {}
+    for task in TASKS:
+        for measure, top in (("loss", None), ("accuracy", 1.0)):
+            name = f"{measure}/{task}"
+            lines = [Line(curves.get(name, ()), "train"), Line(curves.get(f"held_out/{name}", ()), "held")]
+            charts[name] = chart(lines, top=top, percent=measure == "accuracy")
+    return charts
