@@ -2,6 +2,7 @@
 
 import dataclasses
 import html.parser
+from importlib.resources import files
 
 import jinja2
 import pytest
@@ -103,6 +104,7 @@ def test_the_page_refers_to_nothing_outside_of_itself() -> None:
     assert not {"base", "embed", "iframe", "link", "object", "script", "use"} & parse(document).tags
     for reference in ("http", "://", "@import", "url("):
         assert reference not in document
+    assert (files("videobert_jax.evaluation.report") / "page.css").read_text() in document
 
 
 HOSTILE = "</p><script>alert('{}' & \"\")</script>"

@@ -1,4 +1,4 @@
-"""Small line charts, drawn from the lines of `metrics.jsonl`: what `chart.html` needs to draw them as inline SVG."""
+"""Small line charts of the lines of `metrics.jsonl`: their layout, which `chart.html` draws as inline SVG."""
 
 import dataclasses
 import math
@@ -9,7 +9,7 @@ import numpy as np
 
 WIDTH, HEIGHT = 320, 168  # of a chart, in its own units
 LEFT, RIGHT, TOP, BOTTOM = 34, 10, 8, 20  # margins around the plot
-POINTS = 160  # a longer curve is averaged down to so many
+POINTS = 160  # longer curves are averaged down to this many
 
 Curve = Sequence[tuple[float, float]]  # (step, value)
 
@@ -32,10 +32,10 @@ class Tick:
 
 @dataclasses.dataclass(frozen=True)
 class Chart:
-    """A chart laid out: everything is in its own units, x to the right and y downwards.
+    """The layout of a chart, in its own units, with x to the right and y downwards.
 
     Attributes:
-      lines: their curves are (x, y); empty if nothing was measured.
+      lines: with curves of (x, y); empty if nothing was measured.
       x_ticks: the first and the last step.
       y_ticks: from 0 upwards.
       width: of the chart.
@@ -54,7 +54,7 @@ class Chart:
 
 
 def curves(lines: Iterable[Mapping[str, Any]]) -> Mapping[str, Curve]:
-    """The values of every metric over the steps; a name that begins with "held_out/" is of held-out batches."""
+    """Collects the curve of every metric; names that begin with "held_out/" are of held-out batches."""
     found: dict[str, list[tuple[float, float]]] = {}
     for line in lines:
         for name, value in line.items():
@@ -64,12 +64,12 @@ def curves(lines: Iterable[Mapping[str, Any]]) -> Mapping[str, Curve]:
 
 
 def chart(lines: Iterable[Line], *, top: float | None = None, percent: bool = False) -> Chart:
-    """Lays out one chart; without lines if no line has a point.
+    """Lays out one chart; it has no lines if no curve has a point.
 
     Args:
-      lines: drawn one over the other.
-      top: the greatest value of the vertical axis; by default what the lines need. The least is always 0.
-      percent: shares of 1 are written as percentages.
+      lines: drawn in this order.
+      top: the upper end of the vertical axis, by default the greatest value; the lower end is 0.
+      percent: labels the vertical axis in percent; values are shares of 1.
     """
     lines = [Line(_thinned(line.curve), line.style) for line in lines if len(line.curve)]
     if not lines:
@@ -93,7 +93,7 @@ def chart(lines: Iterable[Line], *, top: float | None = None, percent: bool = Fa
 
 
 def _thinned(curve: Curve) -> Curve:
-    """The means of at most `POINTS` runs of neighbours; the last point stays where it is in time."""
+    """Averages at most `POINTS` runs of neighbours; each mean stands at the last step of its run."""
     if len(curve) <= POINTS:
         return curve
     runs = np.array_split(np.asarray(curve, np.float64), POINTS)
@@ -101,7 +101,7 @@ def _thinned(curve: Curve) -> Curve:
 
 
 def _ticks(greatest: float) -> list[float]:
-    """Round values from 0 to `greatest`, at least two and at most five of them."""
+    """Two to five round values from 0 to `greatest`."""
     magnitude = 10.0 ** math.floor(math.log10(greatest))
     step = next(size * magnitude for size in (0.25, 0.5, 1, 2.5) if greatest / (size * magnitude) <= 4.001)
     return [step * index for index in range(math.floor(greatest / step + 1e-9) + 1)]

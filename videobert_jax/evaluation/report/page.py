@@ -1,4 +1,4 @@
-"""The report of a run: one page of HTML with everything in it, pictures and curves included."""
+"""The report of a run: one HTML page with its pictures and curves inside."""
 
 import base64
 import dataclasses
@@ -12,7 +12,7 @@ from videobert_jax.evaluation.report.terminal import COLUMNS, NOT_MEASURED
 from videobert_jax.evaluation.storyboard import Picturing, Reading
 from videobert_jax.evaluation.zero_shot import BLANKS, TOPS
 
-TASKS = ("text", "video", "alignment")  # of pretraining, as the names of metrics end
+TASKS = ("text", "video", "alignment")  # suffixes of metric names
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,10 +23,10 @@ class Contents:
       result: of the zero-shot cloze, as in ``zero_shot.json``.
       held_out: means over held-out batches; the page shows those named ``accuracy/text``, ``accuracy/video`` and
         ``accuracy/alignment``.
-      facts: name and value of what the run was, shown in small under the title.
+      facts: names and values that describe the run, shown under the title.
       curves: of every metric, from `curves.curves`.
-      readings: held-out clips with what the model fills in.
-      picturings: sentences with what the model pictures.
+      readings: held-out segments with the words that the model fills in.
+      picturings: sentences with the visual words that the model predicts.
     """
 
     result: Mapping[str, Any]
@@ -39,7 +39,7 @@ class Contents:
 
 @dataclasses.dataclass(frozen=True)
 class Figure:
-    """A large figure at the head of the page."""
+    """A large number at the top of the page; `value` is a share of 1."""
 
     value: float
     title: str
@@ -47,28 +47,25 @@ class Figure:
 
 
 def render(contents: Contents) -> str:
-    """Renders the whole document; it refers to nothing outside of itself."""
-    return (
-        environment()
-        .get_template("page.html")
-        .render(
-            result=contents.result,
-            held_out=contents.held_out,
-            facts=contents.facts,
-            readings=contents.readings,
-            picturings=contents.picturings,
-            figures=_cloze_figures(contents.result) or _held_out_figures(contents.held_out),
-            charts=_charts(contents.curves),
-            blanks=BLANKS,
-            tops=TOPS,
-            columns=COLUMNS,
-            zip=zip,
-        )
+    """Renders one self-contained HTML document."""
+    template = environment().get_template("page.html")
+    return template.render(
+        result=contents.result,
+        held_out=contents.held_out,
+        facts=contents.facts,
+        readings=contents.readings,
+        picturings=contents.picturings,
+        figures=_cloze_figures(contents.result) or _held_out_figures(contents.held_out),
+        charts=_charts(contents.curves),
+        blanks=BLANKS,
+        tops=TOPS,
+        columns=COLUMNS,
+        zip=zip,
     )
 
 
 def environment() -> jinja2.Environment:
-    """The templates of this package: values are escaped, and a missing one is an error."""
+    """Loads the templates of this package; they escape every value, and an undefined name is an error."""
     templates = jinja2.Environment(
         loader=jinja2.PackageLoader(__package__, ""),
         autoescape=True,
@@ -89,20 +86,20 @@ def _data_url(jpeg: bytes) -> str:
 
 
 def _cloze_figures(result: Mapping[str, Any]) -> list[Figure]:
-    """The first guesses, as far as they have been measured."""
+    """The top-1 accuracies that were measured."""
     figures = []
     for blank in BLANKS:
         scores = result[f"{blank}_top1"]
         baselines = [key for key in ("language_prior", "chance") if scores[key] is not None]
         note = ", ".join(f"{_percent(scores[key])} {COLUMNS[key]}" for key in baselines)
-        for key, title in (("cross_modal", f"{blank}s named"), ("unseen_pairs", f"{blank}s named, unseen pairs")):
+        for key, title in (("cross_modal", f"{blank}s correct"), ("unseen_pairs", f"{blank}s correct, unseen pairs")):
             if scores[key] is not None:
                 figures.append(Figure(scores[key], title, note))
     return figures
 
 
 def _held_out_figures(held_out: Mapping[str, float]) -> list[Figure]:
-    titles = {"text": "masked words right", "video": "masked visual words right", "alignment": "alignments right"}
+    titles = {"text": "masked words correct", "video": "masked visual words correct", "alignment": "alignments correct"}
     accuracies = {task: held_out.get(f"accuracy/{task}") for task in TASKS}
     return [
         Figure(accuracy, titles[task], "on held-out batches")
@@ -112,7 +109,7 @@ def _held_out_figures(held_out: Mapping[str, float]) -> list[Figure]:
 
 
 def _charts(curves: Mapping[str, Curve]) -> dict[str, Chart]:
-    """A chart of training and held-out batches for each loss and accuracy."""
+    """One chart for each loss and accuracy, with a line for training batches and one for held-out batches."""
     charts = {}
     for task in TASKS:
         for measure, top in (("loss", None), ("accuracy", 1.0)):

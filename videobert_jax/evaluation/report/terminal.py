@@ -5,11 +5,11 @@ from typing import Any
 
 from videobert_jax.evaluation.zero_shot import BLANKS, TOPS
 
-COLUMNS = {  # of the table: key in the result, heading
+COLUMNS = {  # key in the result: heading
     "cross_modal": "with video",
     "seen_pairs": "seen pairs",
     "unseen_pairs": "unseen pairs",
-    "macro": "mean of labels",
+    "macro": "mean over labels",
     "language_prior": "without video",
     "chance": "chance",
 }
