@@ -68,7 +68,7 @@ def test_a_run_is_judged_by_files_and_the_result_is_the_same_again(tmp_path, par
     assert (result["segments"], result["unseen_segments"]) == (4, 2)
     assert {"accuracy/text", "accuracy/video", "accuracy/alignment"} <= set(result["held_out"])
     document = (tmp_path / "report" / "index.html").read_text()
-    assert document.count("<article class='reading'>") == document.count("<article class='picturing'>") == 2
+    assert document.count('<article class="reading">') == document.count('<article class="picturing">') == 2
     judged(tmp_path, params)
     assert (tmp_path / "evaluation" / "zero_shot.json").read_text() == written
     assert (tmp_path / "report" / "index.html").read_text() == document
@@ -81,7 +81,7 @@ def test_without_captions_there_are_nulls_and_storyboards_of_what_is_spoken(tmp_
     assert "no captions" in result["reason"]
     document = (tmp_path / "report" / "index.html").read_text()
     assert "“fry the egg”" in document
-    assert document.count("<article class='reading'>") == 2
+    assert document.count('<article class="reading">') == 2
 
 
 def test_held_out_metrics_are_means_over_all_batches_together() -> None:

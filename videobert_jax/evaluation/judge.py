@@ -16,8 +16,9 @@ from videobert_jax.data.prepared import TRAIN, VALIDATION, Lexicon, Prepared
 from videobert_jax.data.records import RecordSource
 from videobert_jax.evaluation import held_out, storyboard, zero_shot
 from videobert_jax.evaluation.caption_words import Segment, find_segments
-from videobert_jax.evaluation.curves import curves
-from videobert_jax.evaluation.report import Contents, page, table
+from videobert_jax.evaluation.report.curves import curves
+from videobert_jax.evaluation.report.page import Contents, render
+from videobert_jax.evaluation.report.terminal import table
 from videobert_jax.files import write_text
 from videobert_jax.inference.fill import Fillings, fill
 from videobert_jax.model.videobert import VideoBert
@@ -99,18 +100,19 @@ def judge(
     metrics = jax.jit(lambda batch: objective(pretraining.forward(model, params, batch), batch))
     result["held_out"] = held_out.measure(metrics, batches)
     write_text(result_file, json.dumps(result, indent=2, allow_nan=False) + "\n")
-    print(table(result))
+    print(table(result, result["held_out"]))
 
     shown = segments or storyboard.sentence_segments(records)
     count = config.evaluation.storyboards
     contents = Contents(
         result=result,
+        held_out=result["held_out"],
         facts=_facts(config, tokens, params, videos),
         curves=curves(history),
         readings=_readings(examinee, storyboard.evenly(shown, count), known, thumbnails),
         picturings=_picturings(examinee, shown, count, lexicon),
     )
-    write_text(page_file, page(contents))
+    write_text(page_file, render(contents))
     print(f"report: {page_file}")
     return result
 
