@@ -8,7 +8,7 @@ from videobert_jax.config import ModelConfig
 from videobert_jax.model.embeddings import Embeddings
 from videobert_jax.model.encoder import Encoder
 from videobert_jax.model.heads import PredictionHead
-from videobert_jax.model.primitives import Dense, gather
+from videobert_jax.model.layers import Dense, gather
 from videobert_jax.tokens import TokenSpace
 
 
