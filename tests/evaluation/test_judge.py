@@ -14,7 +14,6 @@ from videobert_jax.data.prepared import Prepared
 from videobert_jax.evaluation import held_out
 from videobert_jax.evaluation.judge import judge
 from videobert_jax.model.videobert import VideoBert
-from videobert_jax.objectives import pretraining
 
 SENTENCES = [("show the carrot", 0.0, 4.0), ("cut the onion", 4.0, 9.0), ("fry the egg", 9.0, 12.0)]
 CAPTIONS = [("cut the onion", 2.0, 6.0), ("fry the egg", 6.0, 12.0)]
@@ -42,7 +41,7 @@ def prepare(folder: pathlib.Path, captions) -> None:
 @pytest.fixture(scope="module")
 def params():
     batch = validation_batches([record(sentences=SENTENCES)], TOKENS, CONFIG.data, 1)[0]
-    return jax.jit(lambda key: pretraining.init(VideoBert(CONFIG.model, TOKENS), key, batch))(jax.random.key(0))
+    return jax.jit(VideoBert(CONFIG.model, TOKENS).init)(jax.random.key(0), batch)["params"]
 
 
 def thumbnails(video_id: str) -> list[bytes]:

@@ -8,7 +8,6 @@ import sys
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 import safetensors.numpy
@@ -19,7 +18,6 @@ from videobert_jax.config import Config
 from videobert_jax.data.prepared import Prepared
 from videobert_jax.errors import ConfigError
 from videobert_jax.interop.bert import HEAD_BIAS, TOKEN_TABLE, load_bert, save_bert
-from videobert_jax.objectives import pretraining
 from videobert_jax.tokenizer import ROLES
 from videobert_jax.training import initial_params, loop
 from videobert_jax.training.checkpoints import Checkpoints
@@ -42,12 +40,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """A BERT in `bert/`, and a prepared folder in `prepared/` whose tokenizer is the BERT's."""
     folder = tmp_path_factory.mktemp("first_values")
     config = tiny_run.tiny_config(folder)
-    shapes = jax.eval_shape(
-        lambda key: pretraining.init(
-            VideoBert(config.model, TOKENS), key, {name: jnp.zeros(x.shape, x.dtype) for name, x in BATCH.items()}
-        ),
-        jax.random.key(0),
-    )
+    shapes = jax.eval_shape(VideoBert(config.model, TOKENS).init, jax.random.key(0), BATCH)["params"]
     rng = np.random.default_rng(1)
     params = jax.tree.map(lambda x: rng.standard_normal(x.shape, np.float32) * 0.1, shapes)
     save_bert(folder / "bert", params, config.model, TOKENS)

@@ -22,7 +22,7 @@ from videobert_jax.evaluation.report.terminal import table
 from videobert_jax.files import write_text
 from videobert_jax.inference.fill import Fillings, fill
 from videobert_jax.model.videobert import VideoBert
-from videobert_jax.objectives import pretraining
+from videobert_jax.objectives.pretraining import Pretraining
 from videobert_jax.progress import progress
 from videobert_jax.tokenizer import TextTokenizer
 from videobert_jax.tokens import TokenSpace
@@ -96,8 +96,8 @@ def judge(
     result = cloze(examinee, segments, known)
 
     batches = validation_batches(validation, tokens, config.data, config.evaluation.batches)
-    objective = pretraining.Pretraining(tokens.text_size)
-    metrics = jax.jit(lambda batch: objective(pretraining.forward(model, params, batch), batch))
+    objective = Pretraining(tokens.text_size)
+    metrics = jax.jit(lambda batch: objective(model.apply({"params": params}, batch), batch))
     result["held_out"] = held_out.measure(metrics, batches)
     write_text(result_file, json.dumps(result, indent=2, allow_nan=False) + "\n")
     print(table(result, result["held_out"]))

@@ -18,7 +18,6 @@ from videobert_jax.config_check import check
 from videobert_jax.data import batching
 from videobert_jax.data.prepared import TRAIN, VALIDATION, Prepared
 from videobert_jax.data.records import RecordSource
-from videobert_jax.model.flops import step_flops
 from videobert_jax.tokens import TokenSpace
 from videobert_jax.training import initial_params, sharding
 from videobert_jax.training.checkpoints import Checkpoints
@@ -102,7 +101,7 @@ def train(
         with clock.on("compile"):
             train_step, eval_step = program.compile_train_step(), program.compile_eval_step(held_out)
         compilation = f"compiled in {time.perf_counter() - start:.1f} s, {memory(train_step)}"
-        meter = Meter(_flops(config, tokens), measure_peak(mesh, config.model.dtype), clock)
+        meter = Meter(program.flops, measure_peak(mesh, config.model.dtype), clock)
 
         # 7. The steps.
         with (
@@ -149,8 +148,3 @@ def _held_out(config: Config, source: RecordSource, tokens: TokenSpace, mesh: Me
     batches = batching.validation_batches(source, tokens, config.data, config.evaluation.batches, rows)
     stacked = jax.tree.map(lambda *arrays: np.stack(arrays), *batches)
     return sharding.to_global(stacked, rows, mesh, config.data.batch_size, axis=1)
-
-
-def _flops(config: Config, tokens: TokenSpace) -> float:
-    data = config.data
-    return step_flops(config.model, tokens.padded_size, data.batch_size, data.sequence_length, data.max_predictions)
