@@ -11,7 +11,7 @@ from videobert_jax import cli
 from videobert_jax import config as config_lib
 from videobert_jax.config_check import check
 from videobert_jax.training import final
-from videobert_jax.training import workdir as run_folder
+from videobert_jax.training.workdir import Workdir
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of a run.")
 
@@ -19,9 +19,9 @@ _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of a run.")
 def main(_: list[str]) -> None:
     """Prints the table. Raises on the first thing that is wrong, and so ends non-zero."""
     logging.set_verbosity(logging.WARNING)
-    workdir = pathlib.Path(_WORKDIR.value or "")
-    prepared = run_folder.prepared_of(workdir)
-    config = config_lib.load(workdir / "config.json")
+    workdir = Workdir(pathlib.Path(_WORKDIR.value or ""))
+    prepared = workdir.prepared()
+    config = config_lib.load(workdir.config_file)
     check(config)
     final.judge(config, workdir, prepared)
 

@@ -18,8 +18,8 @@ from videobert_jax.errors import ConfigError
 from videobert_jax.inference import portable
 from videobert_jax.interop.bert import save_bert, unlike_bert
 from videobert_jax.model.videobert import VideoBert
-from videobert_jax.tokens import TokenSpace
 from videobert_jax.training import final
+from videobert_jax.training.workdir import Workdir
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of a run, whose newest checkpoint is taken.")
 _OUTPUT = flags.DEFINE_string("output", None, "Folder to write to; files of an earlier export are replaced.")
@@ -30,15 +30,15 @@ def main(_: list[str]) -> None:
     logging.set_verbosity(logging.WARNING)
     if not _WORKDIR.value or not _OUTPUT.value:
         raise ConfigError("--workdir and --output need the names of folders")
-    workdir, output = pathlib.Path(_WORKDIR.value), pathlib.Path(_OUTPUT.value)
-    for name in ("config.json", "tokens.json"):
-        if not (workdir / name).exists():
-            raise FileNotFoundError(f"{workdir} is not the folder of a run: it has no {name}")
+    workdir, output = Workdir(pathlib.Path(_WORKDIR.value)), pathlib.Path(_OUTPUT.value)
+    for file in (workdir.config_file, workdir.tokens_file):
+        if not file.exists():
+            raise FileNotFoundError(f"{workdir.folder} is not the folder of a run: it has no {file.name}")
     if output.exists() and not output.is_dir():
         raise NotADirectoryError(f"--output is {output}, which is a file; expected a folder, or a name for one")
-    config = config_lib.load(workdir / "config.json")
+    config = config_lib.load(workdir.config_file)
     check(config)
-    tokens = TokenSpace.load(workdir / "tokens.json")
+    tokens = workdir.tokens()
     params = final.load_params(config, workdir)
     portable.save(output, VideoBert(config.model, tokens), params)
     tokens.save(output / "tokens.json")
@@ -48,7 +48,7 @@ def main(_: list[str]) -> None:
         print(f"export: nothing for transformers, whose BERT is another model: {reason}")
         return
     save_bert(output / "bert", params, config.model, tokens)
-    shutil.copytree(workdir / "tokenizer", output / "bert", dirs_exist_ok=True)
+    shutil.copytree(workdir.tokenizer, output / "bert", dirs_exist_ok=True)
     print(f"export: {output / 'bert'} for transformers")
 
 

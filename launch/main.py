@@ -22,10 +22,11 @@ from ml_collections import config_flags
 
 from videobert_jax import cli
 from videobert_jax.config import Config
+from videobert_jax.data.prepared import Prepared
 from videobert_jax.errors import ConfigError
 from videobert_jax.prepare import pipeline as prepare
-from videobert_jax.training import workdir as run_folder
 from videobert_jax.training.reporting import goodput
+from videobert_jax.training.workdir import Workdir
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "What the run is: a file of configs/, with its argument.")
 _WORKDIR = flags.DEFINE_string("workdir", "runs/base", "Folder of this run: checkpoints, metrics, report.")
@@ -44,10 +45,10 @@ def main(_: list[str]) -> None:
     logging.set_verbosity(logging.WARNING)  # the libraries tell a lot
     config, profile_steps = cli.config_of(_CONFIG), _steps(_PROFILE.value)
     _check_place(_COORDINATOR.value)
-    workdir = pathlib.Path(_WORKDIR.value)
+    workdir = Workdir(pathlib.Path(_WORKDIR.value))
     # Before anything that takes minutes. A run that has begun needs what it began with no more.
-    run_folder.check(config, workdir)
-    if config.model.init_from and not (workdir / "checkpoints").exists():
+    workdir.check(config)
+    if config.model.init_from and not workdir.has_begun():
         from videobert_jax.interop import bert
 
         bert.require(pathlib.Path(config.model.init_from), config.model)
@@ -65,7 +66,7 @@ def main(_: list[str]) -> None:
     from videobert_jax.training.hosts import processes
 
     first = jax.process_index() == 0
-    with processes.ending_together(), run_folder.working_in(workdir) if first else contextlib.nullcontext():
+    with processes.ending_together(), workdir.locked() if first else contextlib.nullcontext():
         before = goodput.process_age() - preparing
         loop.train(config, workdir, prepared, _HANG.value, profile_steps, before)
         if first:
@@ -100,7 +101,7 @@ def _join() -> None:
     processes.join(_COORDINATOR.value, _COUNT.value, _INDEX.value, _JOIN.value, _HEARTBEAT.value)
 
 
-def _prepare_together(config: Config) -> pathlib.Path:
+def _prepare_together(config: Config) -> Prepared:
     from videobert_jax.training.hosts import processes
 
     with processes.ending_together():

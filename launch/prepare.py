@@ -32,7 +32,7 @@ def main(_: list[str]) -> None:
     """Prints the folder of prepared data. Raises on the first thing that is wrong, and so ends non-zero."""
     config = cli.config_of(_CONFIG)
     run = None if _BEAM.value is None else _beam(_BEAM.value, config.prepare.workers)
-    print(prepare.prepare(config, run))
+    print(prepare.prepare(config, run).folder)
 
 
 def _beam(options: str, workers: int) -> Runner:

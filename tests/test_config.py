@@ -27,7 +27,7 @@ def load_config_file(name: str) -> typing.Any:
 def test_round_trip(tmp_path: pathlib.Path) -> None:
     config = dataclasses.replace(config_lib.Config(), steps=7, model=config_lib.ModelConfig(num_layers=3))
     assert config_lib.from_config_dict(config_lib.to_config_dict(config)) == config
-    config_lib.save(config, tmp_path / "config.json")
+    (tmp_path / "config.json").write_text(config_lib.to_json(config))
     assert config_lib.load(tmp_path / "config.json") == config
 
 

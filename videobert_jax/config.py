@@ -198,13 +198,13 @@ def from_config_dict(values: ConfigDict) -> Config:
     return _build(Config, values.to_dict(), "config")
 
 
-def save(config: Config, path: pathlib.Path) -> None:
-    """Writes JSON."""
-    path.write_text(json.dumps(dataclasses.asdict(config), indent=2) + "\n")
+def to_json(config: Config) -> str:
+    """The text that `load` reads."""
+    return json.dumps(dataclasses.asdict(config), indent=2) + "\n"
 
 
 def load(path: pathlib.Path) -> Config:
-    """Reads what `save` wrote. Raises ConfigError as `from_config_dict` does, and if it is damaged."""
+    """Reads a file of what `to_json` gives. Raises ConfigError as `from_config_dict` does, and if it is damaged."""
     try:
         values = json.loads(path.read_text())
     except ValueError as error:

@@ -1,7 +1,6 @@
 """Files and folders that are there whole or not at all, whenever the process is killed."""
 
 import contextlib
-import fcntl
 import json
 import os
 import pathlib
@@ -10,6 +9,8 @@ import sys
 import zipfile
 from collections.abc import Iterator, Mapping
 from typing import Any
+
+import filelock
 
 from videobert_jax.errors import DamagedError
 
@@ -36,22 +37,32 @@ def read_json(path: pathlib.Path, unit: pathlib.Path) -> dict[str, Any]:
 
 def write_json(path: pathlib.Path, content: Mapping[str, Any]) -> None:
     """Writes a JSON object that is never seen half done."""
-    with whole(path) as part:
-        part.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_text(path: pathlib.Path, text: str, durable: bool = True) -> None:
+    """Writes a text file, in UTF-8, whole or not at all; see `whole`."""
+    with whole(path, durable) as part:
+        part.write_text(text, encoding="utf-8")
 
 
 @contextlib.contextmanager
-def whole(target: pathlib.Path) -> Iterator[pathlib.Path]:
-    """A path to write a file or a folder at; it becomes `target` if the body ends well, and is on the disk by then."""
+def whole(target: pathlib.Path, durable: bool = True) -> Iterator[pathlib.Path]:
+    """A path to write a file or a folder at; it becomes `target` if the body ends well, and is on the disk by then.
+
+    What is not `durable` is not waited for: if the power fails, `target` may be as it was before.
+    """
     part = target.with_name(f".{target.name}.part")
     if part.is_dir():  # left by a killed process
         shutil.rmtree(part)
     target.parent.mkdir(parents=True, exist_ok=True)
     yield part
-    for path in (*part.rglob("*"), part):
-        _flush(path)
+    if durable:
+        for path in (*part.rglob("*"), part):
+            _flush(path)
     part.replace(target)
-    _flush(target.parent)
+    if durable:
+        _flush(target.parent)
 
 
 def remove(target: pathlib.Path) -> None:
@@ -89,10 +100,13 @@ def link(source: pathlib.Path, target: pathlib.Path) -> None:
 def exclusive(directory: pathlib.Path) -> Iterator[None]:
     """Only one process at a time gets to work on `directory`; the others wait, until that one ends or is killed."""
     directory.parent.mkdir(parents=True, exist_ok=True)
-    with (directory.parent / f".{directory.name}.lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print(f"waiting for another process that is making {directory}", file=sys.stderr)
-            fcntl.flock(file, fcntl.LOCK_EX)
+    lock = filelock.FileLock(directory.parent / f".{directory.name}.lock")
+    try:
+        lock.acquire(blocking=False)
+    except filelock.Timeout:
+        print(f"waiting for another process that is making {directory}", file=sys.stderr)
+        lock.acquire()
+    try:
         yield
+    finally:
+        lock.release()

@@ -19,7 +19,8 @@ from videobert_jax.training import sharding
 from videobert_jax.training.checkpoints import Checkpoints
 from videobert_jax.training.hosts import interruption, watchdog
 from videobert_jax.training.program import make_program
-from videobert_jax.training.reporting import non_finite, writers
+from videobert_jax.training.reporting import writers
+from videobert_jax.training.workdir import Workdir
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "training"))
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
@@ -33,7 +34,7 @@ KILLS = int(os.environ.get("KILLS", "4"))  # 20 take a minute or two
 
 
 def losses(run: Run) -> list[dict[str, Any]]:
-    lines = writers.read(run.workdir / writers.FILE)
+    lines = writers.read(Workdir(run.workdir).metrics)
     return [{key: value for key, value in line.items() if key != "timing"} for line in lines]
 
 
@@ -150,7 +151,7 @@ def test_what_is_not_finite_ends_all_and_is_written_down_once(unbroken: Run, tmp
             r"NonFiniteError: step 1: .*loss is (nan|inf).*Nothing of this step is saved", run.output(index)
         )
     assert saved(run) == []
-    report = json.loads((run.workdir / non_finite.FILE).read_text())
+    report = json.loads(Workdir(run.workdir).non_finite.read_text())
     assert report["step"] == 1
     assert len(report["examples"]) == 8  # of all processes
     assert "gradients" in report  # norms of the parameters are known from the second step on

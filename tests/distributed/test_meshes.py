@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from videobert_jax.training.reporting import writers
+from videobert_jax.training.workdir import Workdir
 
 WORKER = pathlib.Path(__file__).with_name("worker.py")
 # Sums are taken in another order on every mesh, so float32 results differ in their last digits; the updates of Adam,
@@ -53,7 +54,7 @@ def test_two_processes_agree_with_one(prepared: pathlib.Path, on_eight_devices, 
     for worker in workers:
         worker.communicate(timeout=600)
     assert [worker.returncode for worker in workers] == [0, 0]
-    trained = [line for line in writers.read(tmp_path / writers.FILE) if "loss" in line]
+    trained = [line for line in writers.read(Workdir(tmp_path).metrics) if "loss" in line]
     assert [line["step"] for line in trained] == [1, 2, 3, 4]
     for line, expected in zip(trained, on_eight_devices["single"], strict=True):
         assert {key: line[key] for key in expected} == pytest.approx(expected, rel=TOLERANCE)

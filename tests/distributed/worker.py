@@ -16,12 +16,14 @@ from jax.sharding import Mesh
 
 from videobert_jax.config import Config
 from videobert_jax.data import batching
+from videobert_jax.data.prepared import Prepared
 from videobert_jax.data.records import RecordSource
 from videobert_jax.training import loop, sharding
 from videobert_jax.training.checkpoints import Checkpoints
 from videobert_jax.training.program import Program, make_program
 from videobert_jax.training.reporting import writers
 from videobert_jax.training.state import TrainState
+from videobert_jax.training.workdir import Workdir
 
 STEPS = 4
 
@@ -77,7 +79,7 @@ def process(prepared: pathlib.Path, workdir: pathlib.Path, port: str, index: int
     mesh = Mesh(np.reshape(in_turns, (1, -1, 1)), sharding.AXES)
     check_batches(config, prepared, mesh)
     sharding.make_mesh = lambda config: mesh
-    loop.train(config, workdir, prepared)
+    loop.train(config, Workdir(workdir), Prepared(prepared))
     check_batches(config, prepared, Mesh(np.reshape(in_turns, (-1, 1, count)), sharding.AXES))
 
 

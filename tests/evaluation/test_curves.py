@@ -4,13 +4,19 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from videobert_jax.evaluation.curves import Line, _ticks, chart, curves
+from videobert_jax.evaluation.report.curves import Line, _ticks, chart, curves
+from videobert_jax.evaluation.report.page import environment
 
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-def drawn(svg: str) -> ElementTree.Element:
-    return ElementTree.fromstring(svg.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1))
+def draw(*lines: Line, **axis) -> str:
+    return str(environment().get_template("chart.html").module.draw(chart(lines, **axis), "words & <loss>"))
+
+
+def drawn(*lines: Line, **axis) -> ElementTree.Element:
+    svg = draw(*lines, **axis).replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
+    return ElementTree.fromstring(svg)
 
 
 def points(element: ElementTree.Element) -> list[tuple[float, float]]:
@@ -27,7 +33,7 @@ def test_curves_collect_the_numbers_of_each_metric() -> None:
 
 
 def test_chart_puts_points_where_the_axes_say() -> None:
-    root = drawn(chart([Line([(0, 4.0), (100, 0.0)], "train"), Line([(50, 2.0)], "held")], "loss"))
+    root = drawn(Line([(0, 4.0), (100, 0.0)], "train"), Line([(50, 2.0)], "held"))
     (left, top), (right, bottom) = points(root.findall(f"{SVG}polyline")[0])
     circle = root.find(f"{SVG}circle").attrib
     assert 0 < left < right < 320
@@ -40,7 +46,7 @@ def test_chart_puts_points_where_the_axes_say() -> None:
 
 def test_long_curves_are_averaged_and_end_at_the_last_step() -> None:
     curve = [(step, float(step % 2)) for step in range(1, 4001)]
-    root = drawn(chart([Line(curve, "train")], "loss", top=1.0))
+    root = drawn(Line(curve, "train"), top=1.0)
     found = points(root.find(f"{SVG}polyline"))
     assert len(found) == 160
     assert len({y for _, y in found}) <= 3  # every run averages to a half
@@ -48,9 +54,13 @@ def test_long_curves_are_averaged_and_end_at_the_last_step() -> None:
 
 
 def test_shares_are_percentages_and_nothing_to_show_is_said() -> None:
-    assert "50%" in chart([Line([(1, 0.4)], "held")], "accuracy", top=1.0, percent=True)
-    assert "not measured" in chart([Line([], "train")], "loss")
-    assert "svg" in chart([Line([(5, 0.0)], "train")], "loss")
+    assert ">50%<" in draw(Line([(1, 0.4)], "held"), top=1.0, percent=True)
+    assert "not measured" in draw(Line([], "train"))
+    assert "svg" in draw(Line([(5, 0.0)], "train"))
+
+
+def test_a_chart_says_what_it_shows_to_those_who_do_not_see_it() -> None:
+    assert drawn(Line([(1, 0.4)], "held")).attrib["aria-label"] == "words & <loss>"
 
 
 @pytest.mark.parametrize("greatest", [1e-4, 0.3, 0.999, 1.0, 1.01, 7.3, 9.99, 10, 2500])

@@ -10,10 +10,10 @@ from written_records import write_records
 
 from videobert_jax.config import Config, DataConfig, EvaluationConfig, ModelConfig
 from videobert_jax.data.batching import validation_batches
+from videobert_jax.data.prepared import Prepared
 from videobert_jax.evaluation import held_out
 from videobert_jax.evaluation.judge import judge
 from videobert_jax.model.videobert import VideoBert
-from videobert_jax.objectives import pretraining
 
 SENTENCES = [("show the carrot", 0.0, 4.0), ("cut the onion", 4.0, 9.0), ("fry the egg", 9.0, 12.0)]
 CAPTIONS = [("cut the onion", 2.0, 6.0), ("fry the egg", 6.0, 12.0)]
@@ -41,7 +41,7 @@ def prepare(folder: pathlib.Path, captions) -> None:
 @pytest.fixture(scope="module")
 def params():
     batch = validation_batches([record(sentences=SENTENCES)], TOKENS, CONFIG.data, 1)[0]
-    return jax.jit(lambda key: pretraining.init(VideoBert(CONFIG.model, TOKENS), key, batch))(jax.random.key(0))
+    return jax.jit(VideoBert(CONFIG.model, TOKENS).init)(jax.random.key(0), batch)["params"]
 
 
 def thumbnails(video_id: str) -> list[bytes]:
@@ -49,9 +49,15 @@ def thumbnails(video_id: str) -> list[bytes]:
     return [f"{video_id}{clip}".encode() for clip in range(6)]
 
 
+def judged(folder: pathlib.Path, params) -> dict:
+    both = Prepared(folder)
+    files = folder / "evaluation" / "zero_shot.json", folder / "report" / "index.html"
+    return judge(CONFIG, both, both, params, HISTORY, thumbnails, *files)
+
+
 def test_a_run_is_judged_by_files_and_the_result_is_the_same_again(tmp_path, params, capsys) -> None:
     prepare(tmp_path, CAPTIONS)
-    result = judge(CONFIG, tmp_path, tmp_path, params, HISTORY, thumbnails)
+    result = judged(tmp_path, params)
     written = (tmp_path / "evaluation" / "zero_shot.json").read_text()
     assert json.loads(written) == result
     for name in ("verb_top1", "verb_top5", "object_top1", "object_top5"):
@@ -61,20 +67,20 @@ def test_a_run_is_judged_by_files_and_the_result_is_the_same_again(tmp_path, par
     assert (result["segments"], result["unseen_segments"]) == (4, 2)
     assert {"accuracy/text", "accuracy/video", "accuracy/alignment"} <= set(result["held_out"])
     document = (tmp_path / "report" / "index.html").read_text()
-    assert document.count("<article class='reading'>") == document.count("<article class='picturing'>") == 2
-    judge(CONFIG, tmp_path, tmp_path, params, HISTORY, thumbnails)
+    assert document.count('<article class="reading">') == document.count('<article class="picturing">') == 2
+    judged(tmp_path, params)
     assert (tmp_path / "evaluation" / "zero_shot.json").read_text() == written
     assert (tmp_path / "report" / "index.html").read_text() == document
 
 
 def test_without_captions_there_are_nulls_and_storyboards_of_what_is_spoken(tmp_path, params) -> None:
     prepare(tmp_path, [])
-    result = judge(CONFIG, tmp_path, tmp_path, params, HISTORY, thumbnails)
+    result = judged(tmp_path, params)
     assert result["verb_top1"]["cross_modal"] is None
     assert "no captions" in result["reason"]
     document = (tmp_path / "report" / "index.html").read_text()
     assert "“fry the egg”" in document
-    assert document.count("<article class='reading'>") == 2
+    assert document.count('<article class="reading">') == 2
 
 
 def test_held_out_metrics_are_means_over_all_batches_together() -> None:

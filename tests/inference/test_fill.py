@@ -6,7 +6,6 @@ from videobert_jax.config import ModelConfig
 from videobert_jax.data.packing import encode_joint, encode_text, pad_rows, rows_of_sequences
 from videobert_jax.inference.fill import fill, vocabulary
 from videobert_jax.model.videobert import VideoBert
-from videobert_jax.objectives import pretraining
 from videobert_jax.tokens import TokenSpace
 
 TOKENS = TokenSpace(text_size=20, visual_size=10, pad=0, unknown=1, cls=2, sep=3, mask=4, joiner=5, unused=(6,))
@@ -18,7 +17,7 @@ WORDS = np.array([7, TOKENS.mask, 8, TOKENS.mask], np.int32)
 SEQUENCES = [encode_joint(WORDS, np.array([3, 4, 5], np.int32), TOKENS), encode_text(WORDS, TOKENS)]
 BATCH = pad_rows(rows_of_sequences(SEQUENCES, 16, 3, TOKENS), 4, TOKENS)
 # Scaled up, so that no two ids are about as likely.
-PARAMS = jax.tree.map(lambda x: 10 * x, jax.jit(pretraining.init, static_argnums=0)(MODEL, jax.random.key(0), BATCH))
+PARAMS = jax.tree.map(lambda x: 10 * x, jax.jit(MODEL.init)(jax.random.key(0), BATCH)["params"])
 
 TEXT, VIDEO = set(range(7, 20)), set(range(20, 30))
 
@@ -36,9 +35,7 @@ def test_gives_the_likeliest_of_what_is_allowed(modality: str) -> None:
     allowed = vocabulary(TOKENS, modality)
     ids = allowed.nonzero()[0]
     fillings = fill(MODEL, PARAMS, BATCH, allowed, top=4)
-    logits = np.asarray(jax.jit(pretraining.forward, static_argnums=0)(MODEL, PARAMS, BATCH).predictions, np.float64)[
-        ..., ids
-    ]
+    logits = np.asarray(jax.jit(MODEL.apply)({"params": PARAMS}, BATCH).predictions, np.float64)[..., ids]
     assert fillings.ids.shape == fillings.probabilities.shape == (4, 3, 4)
     for place in [(0, 0), (0, 1), (1, 0), (1, 1)]:
         order = np.argsort(-logits[place])[:4]

@@ -1,6 +1,7 @@
 """BERT in and out. A real one is in a package; what `transformers` makes of it was recorded by `record_bert.py`."""
 
 import dataclasses
+import functools
 import json
 import pathlib
 import re
@@ -22,7 +23,6 @@ from videobert_jax.config import ModelConfig
 from videobert_jax.errors import ConfigError
 from videobert_jax.interop.bert import INDEX, REST, WEIGHTS, load_bert, require_vocabulary, save_bert
 from videobert_jax.model.videobert import VideoBert
-from videobert_jax.objectives import pretraining
 from videobert_jax.tokens import TokenSpace
 
 MINILM = ModelConfig(num_layers=6, hidden_size=384, num_heads=12, mlp_size=1536, dtype="float32", dropout=0.0)
@@ -41,8 +41,7 @@ def params_of(config: ModelConfig, space: TokenSpace) -> dict[str, Any]:
     """Parameters of a model, all random."""
     row = {name: np.zeros((1, 16), np.int32) for name in ("token_ids", "positions", "segment_types", "sequence_ids")}
     row |= {"prediction_positions": np.zeros((1, 2), np.int32), "cls_positions": np.zeros((1, 1), np.int32)}
-    model = VideoBert(config, space)
-    shapes = jax.eval_shape(lambda key: pretraining.init(model, key, row), jax.random.key(0))
+    shapes = jax.eval_shape(VideoBert(config, space).init, jax.random.key(0), row)["params"]
     rng = np.random.default_rng(0)
     return jax.tree.map(lambda x: rng.standard_normal(x.shape, np.float32), shapes)
 
@@ -71,8 +70,10 @@ def test_hidden_states_are_those_of_transformers(minilm: dict[str, Any]) -> None
     places = np.broadcast_to(np.arange(length, dtype=np.int32), (rows, length))
     inside = places < expected["lengths"][:, None]
     model = VideoBert(MINILM, tokens(30522))
-    segments, sequences = np.zeros_like(places), inside.astype(np.int32)
-    hidden = np.asarray(jax.jit(model.apply)({"params": minilm}, expected["ids"], places, segments, sequences))
+    batch = {"token_ids": expected["ids"], "positions": places, "segment_types": np.zeros_like(places)}
+    batch["sequence_ids"] = inside.astype(np.int32)
+    read = jax.jit(functools.partial(model.apply, method="hidden"))
+    hidden = np.asarray(read({"params": minilm}, batch))
     np.testing.assert_allclose(hidden[..., ::16][inside], expected["hidden"][inside], atol=TOLERANCE)
     pooled = np.tanh(hidden[:, 0] @ minilm["pooler"]["kernel"] + minilm["pooler"]["bias"])
     np.testing.assert_allclose(pooled[..., ::16], expected["pooled"], atol=TOLERANCE)

@@ -11,11 +11,11 @@ import pytest
 import webvtt
 
 from videobert_jax.config import KitchenConfig
+from videobert_jax.kitchen import commentary
 from videobert_jax.kitchen.actions import VERBS
 from videobert_jax.kitchen.commentary import Sentence, gerund, narrate, to_vtt
 from videobert_jax.kitchen.objects import OBJECTS
 from videobert_jax.kitchen.recipes import Step, Stream, Video, plan_videos
-from videobert_jax.prepare import narrations
 from videobert_jax.speech.read import read_transcript
 
 VIDEOS = plan_videos(KitchenConfig())
@@ -83,8 +83,8 @@ def test_nothing_is_named_that_is_not_shown() -> None:
 
 
 def test_chatter_names_nothing() -> None:
-    for line in narrations.CHATTER:
-        words = set(re.findall(r"[a-z]+", " ".join((line, *narrations.PEOPLE, *narrations.THINGS)).lower()))
+    for line in commentary.CHATTER:
+        words = set(re.findall(r"[a-z]+", " ".join((line, *commentary.PEOPLE, *commentary.THINGS)).lower()))
         assert not words & {*VERBS, *OBJECTS, *map(gerund, VERBS)}
 
 

@@ -70,8 +70,8 @@ def test_a_stopped_run_goes_on_and_keeps_what_is_done(corpus: Path, tmp_path: Pa
         (tmp_path / path.name).write_bytes(path.read_bytes())
     kept = tmp_path / "kitchen_00000.mp4"
     before = kept.stat().st_mtime_ns
-    (tmp_path / "kitchen_00003.mp4").rename(tmp_path / "kitchen_00003.part")
-    (tmp_path / "kitchen_00003.part").write_bytes(b"half a video")
+    (tmp_path / "kitchen_00003.mp4").rename(tmp_path / ".kitchen_00003.mp4.part")
+    (tmp_path / ".kitchen_00003.mp4.part").write_bytes(b"half a video")
     (tmp_path / "annotations.json").unlink()
     make_corpus(tmp_path, CONFIG, workers=1)
     assert contents(tmp_path) == contents(corpus)

@@ -12,8 +12,9 @@ from jax.experimental.pallas import tpu as pltpu
 
 from videobert_jax.config import MeshConfig, ModelConfig
 from videobert_jax.errors import ConfigError
-from videobert_jax.model import attention, row_attention
-from videobert_jax.model.attention import attend
+from videobert_jax.model import attention
+from videobert_jax.model.attention import Mask, attend
+from videobert_jax.model.kernels import row_attention
 from videobert_jax.training import sharding
 
 # Sums over some hundred positions in another order, in float32, of values of order 1.
@@ -34,7 +35,7 @@ def arrays(length: int, heads: int = 2, channels: int = 64, rows: int = 2) -> tu
 def both_ways(implementation: str, values: list[np.ndarray], ids: np.ndarray) -> list[np.ndarray]:
     """The result, and the gradients of query, key and value."""
     *inputs, gradient = values
-    result, backward = jax.vjp(lambda *x: attend(*x, ids, implementation), *inputs)
+    result, backward = jax.vjp(lambda *x: attend(*x, Mask(ids, ids), implementation), *inputs)
     return [np.asarray(x) for x in (result, *backward(gradient))]
 
 
@@ -80,7 +81,7 @@ def test_a_sequence_sees_itself_alone(implementation: str) -> None:
     values, ids = arrays(128)
     changed = [np.where((ids == 3)[..., None, None], x, x + 1) for x in values]
     with pltpu.force_tpu_interpret_mode():
-        one, other = (np.asarray(attend(*x[:3], ids, implementation)) for x in (values, changed))
+        one, other = (np.asarray(attend(*x[:3], Mask(ids, ids), implementation)) for x in (values, changed))
     np.testing.assert_array_equal(one[ids == 3], other[ids == 3])
     assert not np.allclose(one[ids != 3], other[ids != 3])
 
@@ -111,7 +112,7 @@ def test_cudnn_is_asked_for_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None
     )
     values, ids = arrays(128)
     for implementation in ("cudnn", "xla"):
-        attend(*values[:3], ids, implementation)
+        attend(*values[:3], Mask(ids, ids), implementation)
     assert asked == ["cudnn", "xla"]
 
 

@@ -11,8 +11,8 @@ from jax.sharding import AbstractMesh, AxisType
 from tiny_model import CONFIG, LENGTH, MAX_SEQUENCES, PREDICTIONS, TOKENS, batch_of, joint, make, read, text, video
 
 from videobert_jax.config import ObjectiveConfig
-from videobert_jax.objectives import pretraining
 from videobert_jax.objectives.objective import total
+from videobert_jax.objectives.pretraining import Pretraining
 
 PARAMS = tiny_model.random_params()
 SEQUENCES = ([joint(1), text(2)], [video(3), joint(4)])
@@ -31,20 +31,20 @@ def gradients(remat: str = "none", unroll: int = 1) -> tuple[jax.Array, Any]:
     model = make(dropout=0.3, remat=remat, unroll=unroll)
 
     def loss(params: Any) -> jax.Array:
-        outputs = pretraining.forward(model, params, ROWS, jax.random.key(3))
-        return total(pretraining.Pretraining(TOKENS.text_size)(outputs, ROWS), ObjectiveConfig())
+        outputs = read(model, params, ROWS, jax.random.key(3))
+        return total(Pretraining(TOKENS.text_size)(outputs, ROWS), ObjectiveConfig())
 
     return jax.jit(jax.value_and_grad(loss))(PARAMS)
 
 
 @pytest.mark.parametrize("model", [FLOAT32, BFLOAT16], ids=["float32", "bfloat16"])
 def test_shapes_and_dtypes(model: Any) -> None:
-    hidden, outputs = jax.eval_shape(lambda: read(model, PARAMS, ROWS))
-    assert (hidden.shape, hidden.dtype) == ((2, LENGTH, CONFIG.hidden_size), model.config.dtype)
+    outputs = jax.eval_shape(lambda: read(model, PARAMS, ROWS))
+    assert (outputs.hidden.shape, outputs.hidden.dtype) == ((2, LENGTH, CONFIG.hidden_size), model.config.dtype)
     assert outputs.predictions.shape == (2, PREDICTIONS, TOKENS.padded_size)
     assert outputs.alignment.shape == (2, MAX_SEQUENCES)
     assert outputs.predictions.dtype == outputs.alignment.dtype == jnp.float32
-    params = jax.eval_shape(lambda: pretraining.init(model, jax.random.key(0), ROWS))
+    params = jax.eval_shape(lambda: model.init(jax.random.key(0), ROWS))
     assert {leaf.dtype for leaf in jax.tree.leaves(params)} == {jnp.dtype("float32")}
 
 
@@ -82,7 +82,7 @@ def test_parameters_have_the_names_that_sharding_and_checkpoints_know() -> None:
 
 
 def test_first_weights_are_normal_with_deviation_002() -> None:
-    params = jax.jit(lambda key: pretraining.init(FLOAT32, key, ROWS))(jax.random.key(0))
+    params = jax.jit(FLOAT32.init)(jax.random.key(0), ROWS)["params"]
     for path, leaf in jax.tree_util.tree_leaves_with_path(params):
         kind = path[-1].key
         if kind in ("kernel", "embedding"):
@@ -98,7 +98,7 @@ def test_equals_bert_in_numpy(changes: dict[str, Any]) -> None:
     """Hidden states, predictions and alignment of packed sequences, by another implementation, in float64."""
     model = make(**changes)
     random = tiny_model.random_params(**changes)
-    hidden, outputs = jax.tree.map(np.asarray, read(model, random, ROWS))
+    outputs = jax.tree.map(np.asarray, read(model, random, ROWS))
     params = jax.tree.map(lambda x: x.astype(np.float64), random)
     predicted = 0
     for row, sequences in enumerate(SEQUENCES):
@@ -106,7 +106,7 @@ def test_equals_bert_in_numpy(changes: dict[str, Any]) -> None:
         for index, sequence in enumerate(sequences):
             stop = start + len(sequence.ids)
             expected = numpy_bert.encode(params, sequence, model.config)
-            np.testing.assert_allclose(hidden[row, start:stop], expected, **SAME)
+            np.testing.assert_allclose(outputs.hidden[row, start:stop], expected, **SAME)
             assert outputs.alignment[row, index] == pytest.approx(numpy_bert.align(params, expected), abs=1e-5)
             places = ROWS["prediction_positions"][row]
             mine = (places >= start) & (places < stop)
@@ -123,8 +123,8 @@ def test_packing_changes_nothing() -> None:
     size = len(mine.ids)
     for sequences, index in (([text(9), mine, video(10)], 1), ([mine, joint(11)], 0), ([text(9, words=1), mine], 1)):
         start = sum(len(sequence.ids) for sequence in sequences[:index])
-        hidden, outputs = read(FLOAT32, PARAMS, batch_of([mine], sequences))
-        np.testing.assert_allclose(hidden[1, start : start + size], hidden[0, :size], **SAME)
+        outputs = read(FLOAT32, PARAMS, batch_of([mine], sequences))
+        np.testing.assert_allclose(outputs.hidden[1, start : start + size], outputs.hidden[0, :size], **SAME)
         np.testing.assert_allclose(outputs.alignment[1, index], outputs.alignment[0, 0], **SAME)
 
 
@@ -134,14 +134,14 @@ def test_padding_is_seen_by_nobody() -> None:
     assert padding.any()
     for name, value in (("token_ids", 17), ("segment_types", 1), ("positions", 9)):
         noisy[name][padding] = value
-    clean, other = (np.asarray(read(FLOAT32, PARAMS, batch)[0]) for batch in (ROWS, noisy))
+    clean, other = (np.asarray(read(FLOAT32, PARAMS, batch).hidden) for batch in (ROWS, noisy))
     np.testing.assert_array_equal(clean[~padding], other[~padding])
     assert np.isfinite(other).all()
     assert not np.array_equal(clean[padding], other[padding])
 
 
 def test_ids_that_only_pad_the_table_are_impossible() -> None:
-    logits = read(FLOAT32, PARAMS, ROWS)[1].predictions
+    logits = read(FLOAT32, PARAMS, ROWS).predictions
     probabilities = np.asarray(jax.nn.softmax(logits))
     assert (probabilities[..., TOKENS.size :] == 0).all()
     assert (probabilities[..., : TOKENS.size] > 0).all()
@@ -162,11 +162,10 @@ def test_every_parameter_gets_a_gradient() -> None:
 
 
 def test_gathering_first_equals_projecting_everything() -> None:
-    hidden, outputs = read(FLOAT32, PARAMS, ROWS)
     everywhere = np.broadcast_to(np.arange(LENGTH, dtype=np.int32), (2, LENGTH))
-    everything = jax.jit(functools.partial(FLOAT32.apply, method="predict"))({"params": PARAMS}, hidden, everywhere)
+    everything = read(FLOAT32, PARAMS, {**ROWS, "prediction_positions": everywhere}).predictions
     gathered = np.take_along_axis(np.asarray(everything), ROWS["prediction_positions"][..., None], axis=1)
-    np.testing.assert_allclose(outputs.predictions, gathered, **SAME)
+    np.testing.assert_allclose(read(FLOAT32, PARAMS, ROWS).predictions, gathered, **SAME)
 
 
 @pytest.mark.parametrize("changes", [{"remat": "dots"}, {"remat": "full"}, {"unroll": 2}], ids=str)
@@ -180,7 +179,7 @@ def test_switches_are_obeyed() -> None:
     """Else the test above would compare a thing with itself."""
 
     def traced(**changes: Any) -> str:
-        return str(jax.make_jaxpr(lambda params: pretraining.forward(make(**changes), params, ROWS))(PARAMS))
+        return str(jax.make_jaxpr(lambda params: make(**changes).apply({"params": params}, ROWS))(PARAMS))
 
     assert "policy=None" in traced(remat="full")
     assert "policy=SaveOnlyTheseNames" in traced(remat="dots")
@@ -190,7 +189,7 @@ def test_switches_are_obeyed() -> None:
 
 def test_bfloat16_is_close_to_float32() -> None:
     """Each rounding to bfloat16's 8 significant bits loses up to 0.4 %; there are some tens of them in a row here."""
-    exact, rough = (read(model, PARAMS, ROWS)[1] for model in (FLOAT32, BFLOAT16))
+    exact, rough = (read(model, PARAMS, ROWS) for model in (FLOAT32, BFLOAT16))
     logits, rough_logits = (outputs.predictions[..., : TOKENS.size] for outputs in (exact, rough))
     assert 0 < np.linalg.norm(rough_logits - logits) < 0.05 * np.linalg.norm(logits)
     np.testing.assert_allclose(rough.alignment, exact.alignment, atol=0.1)
@@ -199,17 +198,17 @@ def test_bfloat16_is_close_to_float32() -> None:
 def test_logits_are_summed_in_float32() -> None:
     """Rounded to bfloat16 they would have only 8 significant bits."""
     unbiased = {**PARAMS["prediction_head"], "bias": np.zeros(TOKENS.padded_size, np.float32)}
-    logits = read(BFLOAT16, {**PARAMS, "prediction_head": unbiased}, ROWS)[1].predictions[..., : TOKENS.size]
+    logits = read(BFLOAT16, {**PARAMS, "prediction_head": unbiased}, ROWS).predictions[..., : TOKENS.size]
     assert np.mean(np.asarray(logits.astype(jnp.bfloat16).astype(jnp.float32) != logits)) > 0.9
 
 
 def test_dropout_follows_its_key_and_is_off_without() -> None:
     model = make(dropout=0.1)
     still, *dropped = (
-        np.asarray(read(model, PARAMS, ROWS, None if seed is None else jax.random.key(seed))[1].predictions)
+        np.asarray(read(model, PARAMS, ROWS, None if seed is None else jax.random.key(seed)).predictions)
         for seed in (None, 1, 1, 2)
     )
-    np.testing.assert_allclose(still, read(FLOAT32, PARAMS, ROWS)[1].predictions, **SAME)
+    np.testing.assert_allclose(still, read(FLOAT32, PARAMS, ROWS).predictions, **SAME)
     np.testing.assert_array_equal(dropped[0], dropped[1])
     assert not np.allclose(dropped[0], still, atol=0.1)
     assert not np.allclose(dropped[0], dropped[2], atol=0.1)
@@ -217,7 +216,7 @@ def test_dropout_follows_its_key_and_is_off_without() -> None:
 
 def test_dropout_acts_on_embeddings_and_on_both_outputs_of_a_layer() -> None:
     """Where everything is dropped, nothing but normalisations of zeros is left."""
-    outputs = read(make(dropout=1.0), PARAMS, ROWS, jax.random.key(0))[1]
+    outputs = read(make(dropout=1.0), PARAMS, ROWS, jax.random.key(0))
     layers = PARAMS["encoder"]["layers"]
     x = np.zeros(CONFIG.hidden_size)
     for index in range(CONFIG.num_layers):
@@ -238,7 +237,7 @@ def test_each_layer_has_its_own_dropout() -> None:
 
 def scan_of(model: Any, key: jax.Array | None = None) -> Any:
     """The one scan in the trace of a forward pass: that over the layers."""
-    traced = jax.make_jaxpr(lambda params: pretraining.forward(model, params, ROWS, key))(PARAMS)
+    traced = jax.make_jaxpr(lambda params: read.__wrapped__(model, params, ROWS, key))(PARAMS)
     (scan,) = (eqn for eqn in traced.eqns if eqn.primitive.name == "scan")
     return scan
 
@@ -247,7 +246,7 @@ def scan_of(model: Any, key: jax.Array | None = None) -> Any:
 def test_what_is_saved_for_the_backward_pass(remat: str) -> None:
     """Of each layer its input, and of "dots" besides what its products gave: nothing [S, S], no GELU, no mask."""
     model = make(dropout=0.3, remat=remat)
-    _, backward = jax.vjp(lambda params: pretraining.forward(model, params, ROWS, jax.random.key(3)), PARAMS)
+    _, backward = jax.vjp(lambda params: read.__wrapped__(model, params, ROWS, jax.random.key(3)), PARAMS)
     each = (CONFIG.num_layers, len(SEQUENCES))
     saved = sorted(leaf.shape for leaf in jax.tree.leaves(backward) if leaf.shape[:2] == each)
     size, heads = CONFIG.hidden_size, CONFIG.num_heads
@@ -266,8 +265,8 @@ def test_a_head_is_a_block_of_columns() -> None:
         "out": {**out, "kernel": exchange(out["kernel"], -2, order)},
     }
     layers = {**PARAMS["encoder"]["layers"], "attention": exchanged}
-    hidden, other = (read(FLOAT32, params, ROWS)[0] for params in (PARAMS, {**PARAMS, "encoder": {"layers": layers}}))
-    np.testing.assert_allclose(other, hidden, **SAME)
+    one, other = (read(FLOAT32, params, ROWS).hidden for params in (PARAMS, {**PARAMS, "encoder": {"layers": layers}}))
+    np.testing.assert_allclose(other, one, **SAME)
 
 
 def exchange(x: np.ndarray, axis: int, order: np.ndarray) -> np.ndarray:
@@ -293,7 +292,7 @@ def test_what_is_outside_a_table_shows_as_nan(name: str, value: int) -> None:
     """Rather than as the nearest row, which would train on quietly."""
     batch = {**ROWS, name: ROWS[name].copy()}
     batch[name][0, 0] = value
-    assert np.isnan(read(FLOAT32, PARAMS, batch)[0][0, 0]).all()
+    assert np.isnan(read(FLOAT32, PARAMS, batch).hidden[0, 0]).all()
 
 
 def test_a_model_is_known_by_its_configuration() -> None:

@@ -10,9 +10,7 @@ import numpy as np
 
 from videobert_jax.config import ModelConfig
 from videobert_jax.data.packing import Batch, TokenSequence, encode_joint, encode_text, encode_video, pack
-from videobert_jax.model.videobert import VideoBert
-from videobert_jax.objectives import pretraining
-from videobert_jax.objectives.pretraining import Outputs
+from videobert_jax.model.videobert import Outputs, VideoBert
 from videobert_jax.tokens import TokenSpace
 
 TOKENS = TokenSpace(text_size=40, visual_size=20, pad=0, unknown=1, cls=2, sep=3, mask=4, joiner=5)
@@ -32,7 +30,7 @@ def make(**changes: Any) -> VideoBert:
 
 def random_params(seed: int = 0, **changes: Any) -> Params:
     """Of `CONFIG` with `changes`: every bias away from 0, every scale away from 1."""
-    shapes = jax.eval_shape(lambda key: pretraining.init(make(**changes), key, batch_of([joint(0)])), jax.random.key(0))
+    shapes = jax.eval_shape(make(**changes).init, jax.random.key(0), batch_of([joint(0)]))["params"]
     random = np.random.default_rng(seed)
 
     def draw(path: tuple[Any, ...], leaf: jax.ShapeDtypeStruct) -> np.ndarray:
@@ -72,8 +70,6 @@ def batch_of(*rows: Sequence[TokenSequence], seed: int = 0) -> Batch:
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def read(model: VideoBert, params: Params, batch: Batch, key: jax.Array | None = None) -> tuple[jax.Array, Outputs]:
-    """Hidden states [B, S, D] without dropout, and outputs with it if there is a key."""
-    names = ("token_ids", "positions", "segment_types", "sequence_ids")
-    hidden = model.apply({"params": params}, *(batch[name] for name in names))
-    return hidden, pretraining.forward(model, params, batch, key)
+def read(model: VideoBert, params: Params, batch: Batch, key: jax.Array | None = None) -> Outputs:
+    """What a model says about a batch; with dropout if there is a key."""
+    return model.apply({"params": params}, batch, key is None, rngs=None if key is None else {"dropout": key})

@@ -8,10 +8,10 @@ import optax
 import pytest
 
 from videobert_jax.config import ModelConfig, ObjectiveConfig
-from videobert_jax.model.videobert import VideoBert
-from videobert_jax.objectives import masked_prediction, pretraining
+from videobert_jax.model.videobert import Outputs, VideoBert
+from videobert_jax.objectives import masked_prediction
 from videobert_jax.objectives.objective import Metrics, total
-from videobert_jax.objectives.pretraining import Outputs, Pretraining
+from videobert_jax.objectives.pretraining import Pretraining
 from videobert_jax.tokens import Mode, TokenSpace
 
 TOKENS = TokenSpace(text_size=12, visual_size=8, pad=0, unknown=1, cls=2, sep=3, mask=4, joiner=5)
@@ -56,7 +56,8 @@ def outputs() -> Outputs:
     random = np.random.default_rng(0)
     predictions = random.normal(size=(2, 4, TOKENS.padded_size)).astype(np.float32)
     predictions[0, 0, 7] = predictions[1, 1, 12] = 9.0  # two that are right, a word and a visual word
-    return Outputs(predictions, np.array([[-3.0, 2.0, 5.0], [4.0, 0.5, 1.0]], np.float32))
+    alignment = np.array([[-3.0, 2.0, 5.0], [4.0, 0.5, 1.0]], np.float32)
+    return Outputs(np.zeros((2, 8, 1), np.float32), predictions, alignment)  # hidden states are not read
 
 
 def numbers(metrics: Metrics) -> dict[str, tuple[float, float]]:
@@ -144,7 +145,7 @@ def test_a_tiny_model_learns_a_batch_by_heart() -> None:
     optimizer = optax.adam(1e-2)
 
     def loss(params: Any) -> tuple[jax.Array, Metrics]:
-        metrics = OBJECTIVE(pretraining.forward(model, params, BATCH), BATCH)
+        metrics = OBJECTIVE(model.apply({"params": params}, BATCH), BATCH)
         return total(metrics, ObjectiveConfig()), metrics
 
     def step(carry: Any, _: None) -> Any:
@@ -155,7 +156,7 @@ def test_a_tiny_model_learns_a_batch_by_heart() -> None:
 
     @jax.jit
     def train(key: jax.Array) -> tuple[jax.Array, Metrics]:
-        params = pretraining.init(model, key, BATCH)
+        params = model.init(key, BATCH)["params"]
         return jax.lax.scan(step, (params, optimizer.init(params)), length=60)[1]
 
     losses, metrics = train(jax.random.key(1))

@@ -74,7 +74,9 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 @pytest.fixture(scope="module")
 def contents(corpus: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, bytes]:
     """What processes of this machine prepare."""
-    return tiny_corpus.contents(prepare(tiny_corpus.config(corpus, tmp_path_factory.mktemp("c"), videos_per_shard=1)))
+    return tiny_corpus.contents(
+        prepare(tiny_corpus.config(corpus, tmp_path_factory.mktemp("c"), videos_per_shard=1)).folder
+    )
 
 
 def test_beam_prepares_the_same_bytes(
@@ -84,7 +86,7 @@ def test_beam_prepares_the_same_bytes(
     with pytest.MonkeyPatch.context() as patch, pytest.raises(PrepareError, match=r"the disk of the cache .* is full"):
         patch.setattr("videobert_jax.prepare.stages.fit_videos", lambda *_, **__: fill_the_disk(0))
         prepare(config, functools.partial(run_with_beam, options=[], workers=2))
-    prepared = prepare(config, functools.partial(run_with_beam, options=[], workers=2))
+    prepared = prepare(config, functools.partial(run_with_beam, options=[], workers=2)).folder
     assert tiny_corpus.contents(prepared) == contents
 
 
@@ -100,7 +102,7 @@ def test_a_portable_runner_prepares_the_same_bytes(
             port = (tmp_path / "port").read_text()
             options = ["--runner=PortableRunner", f"--job_endpoint=localhost:{port}", "--environment_type=LOOPBACK"]
             config = tiny_corpus.config(corpus, tmp_path / "cache", videos_per_shard=1)
-            prepared = prepare(config, functools.partial(run_with_beam, options=options, workers=2))
+            prepared = prepare(config, functools.partial(run_with_beam, options=options, workers=2)).folder
         finally:
             process.terminate()
     assert tiny_corpus.contents(prepared) == contents

@@ -164,7 +164,7 @@ def fill(folder: pathlib.Path, originals: pathlib.Path) -> None:
 
 def prepared(config: Config, folder: pathlib.Path, inputs: int) -> pathlib.Path:
     """The folder that `prepare` makes, by two workers in processes that end if they hang."""
-    config_lib.save(config, folder / "config.json")
+    (folder / "config.json").write_text(config_lib.to_json(config))
     program = (
         "import pathlib, sys\n"
         "from videobert_jax import config\n"
@@ -217,7 +217,7 @@ def test_a_mutated_file_for_all_videos_is_read_or_refused(tmp_path: pathlib.Path
         config = tiny_corpus.config(folder, tmp_path / "cache")
         data_config = dataclasses.replace(config.data, **{option: str(tmp_path / name)})
         try:
-            found = prepare(dataclasses.replace(config, data=data_config))
+            found = prepare(dataclasses.replace(config, data=data_config)).folder
         except PrepareError as error:
             assert number > 0
             assert name in str(error)

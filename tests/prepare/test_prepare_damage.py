@@ -77,7 +77,7 @@ def test_what_is_damaged_is_made_again(
     before = tiny_corpus.contents(prepared)
     (target,) = prepared.glob(path)
     damage(target)
-    assert prepare(settings, tiny_corpus.here) == prepared
+    assert prepare(settings, tiny_corpus.here).folder == prepared
     assert tiny_corpus.contents(prepared) == before
     assert ("making the records again, since" in capsys.readouterr().out) == path.startswith("records/")
 
@@ -105,7 +105,7 @@ def test_damage_is_named_and_its_remedy_is_true(
         prepare(settings, tiny_corpus.here)
     remove = pathlib.Path.unlink if (prepared / removed).is_file() else shutil.rmtree
     remove(prepared / removed)
-    assert tiny_corpus.contents(prepare(settings, tiny_corpus.here)) == before
+    assert tiny_corpus.contents(prepare(settings, tiny_corpus.here).folder) == before
 
 
 @pytest.mark.slow

@@ -75,7 +75,7 @@ def _imagine() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def prepared(folder: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     named = {"transcripts": str(folder / "raw_caption.json"), "annotations": str(folder / "truth")}
-    return prepare(configured(folder, tmp_path_factory.mktemp("cache"), **named), tiny_corpus.here)
+    return prepare(configured(folder, tmp_path_factory.mktemp("cache"), **named), tiny_corpus.here).folder
 
 
 def captions_of(directory: pathlib.Path, split: str) -> Mapping[str, set[str]]:

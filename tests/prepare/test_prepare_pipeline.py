@@ -95,7 +95,7 @@ def good_corpus(corpus: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) 
 
 @pytest.fixture(scope="module")
 def good_prepared(good_corpus: pathlib.Path, cache: pathlib.Path, prepared: pathlib.Path) -> pathlib.Path:
-    return prepare(tiny_corpus.config(good_corpus, cache), tiny_corpus.here)
+    return prepare(tiny_corpus.config(good_corpus, cache), tiny_corpus.here).folder
 
 
 @pytest.fixture
@@ -166,7 +166,7 @@ def test_training_data_alone_shape_the_vocabularies(prepared: pathlib.Path) -> N
 def test_two_workers_make_the_same_bytes(
     corpus: pathlib.Path, prepared: pathlib.Path, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    other = prepare(tiny_corpus.config(corpus, tmp_path, workers=2))
+    other = prepare(tiny_corpus.config(corpus, tmp_path, workers=2)).folder
     assert other.name == prepared.name
     assert tiny_corpus.contents(other) == tiny_corpus.contents(prepared)
     summary = capsys.readouterr().out
@@ -192,7 +192,7 @@ def test_stopped_at_one_step_after_the_other(
     while True:
         monkeypatch.setattr(pathlib.Path, "replace", deadly_replace(deaths + 1, before))
         try:
-            prepared = prepare(tiny_corpus.config(good_corpus, cache_of_features), tiny_corpus.here)
+            prepared = prepare(tiny_corpus.config(good_corpus, cache_of_features), tiny_corpus.here).folder
         except Killed:
             deaths += 1
         else:
@@ -220,7 +220,7 @@ def deadly_replace(last: int, before: bool) -> Callable[[pathlib.Path, pathlib.P
 
 def start(config: Config, tmp_path: pathlib.Path) -> subprocess.Popen[bytes]:
     """Prepares in a process of its own."""
-    config_lib.save(config, tmp_path / "config.json")
+    (tmp_path / "config.json").write_text(config_lib.to_json(config))
     program = (
         "import pathlib, sys\n"
         "from videobert_jax import config\n"
@@ -249,19 +249,19 @@ def test_killed_for_real(
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    assert tiny_corpus.contents(prepare(config)) == tiny_corpus.contents(good_prepared)
+    assert tiny_corpus.contents(prepare(config).folder) == tiny_corpus.contents(good_prepared)
 
 
 def test_a_finished_preparation_is_found_without_work(
     good_corpus: pathlib.Path, good_prepared: pathlib.Path, cache: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
     """No library that takes long to import, no file written."""
-    config_lib.save(tiny_corpus.config(good_corpus, cache), tmp_path / "config.json")
+    (tmp_path / "config.json").write_text(config_lib.to_json(tiny_corpus.config(good_corpus, cache)))
     program = (
         "import pathlib, sys\n"
         "from videobert_jax import config\n"
         "from videobert_jax.prepare.pipeline import prepare\n"
-        "print(prepare(config.load(pathlib.Path(sys.argv[1]))).name)\n"
+        "print(prepare(config.load(pathlib.Path(sys.argv[1]))).folder.name)\n"
         "assert not {'jax', 'av', 'scipy', 'tokenizers'} & set(sys.modules)\n"
     )
     command = [sys.executable, "-c", program, tmp_path / "config.json"]
@@ -272,7 +272,7 @@ def test_features_of_unchanged_videos_are_taken_over(
     good_corpus: pathlib.Path, good_prepared: pathlib.Path, cache: pathlib.Path
 ) -> None:
     """Another sentence length gives another folder, and no video is decoded again."""
-    other = prepare(tiny_corpus.config(good_corpus, cache, max_sentence_words=3), tiny_corpus.here)
+    other = prepare(tiny_corpus.config(good_corpus, cache, max_sentence_words=3), tiny_corpus.here).folder
     assert other != good_prepared
     for file in (good_prepared / "features").iterdir():
         assert file.samefile(other / "features" / file.name)
@@ -294,7 +294,7 @@ def test_sentences_after_the_end_are_counted(
     tiny_corpus.write_vtt(folder / "video0.vtt", cues)
     for index in (1, 2):
         tiny_corpus.write_vtt(folder / f"video{index}.vtt", cues[1:])
-    prepared = prepare(tiny_corpus.config(folder, cache_of_features), tiny_corpus.here)
+    prepared = prepare(tiny_corpus.config(folder, cache_of_features), tiny_corpus.here).folder
     found = json.loads((prepared / "report.json").read_text())["quarantined"]
     reasons = [f"{late} sentences begin after the last clip" for late in ("2 of 3", "2 of 2", "2 of 2")]
     assert [problem["reason"] for problem in found] == reasons
@@ -330,7 +330,7 @@ def test_annotations_give_the_split_and_the_captions(
         "video2": {"subset": "testing", "annotations": []},
     }
     (folder / "annotations.json").write_text(json.dumps({"database": database}))
-    prepared = prepare(tiny_corpus.config(folder, cache_of_features), tiny_corpus.here)
+    prepared = prepare(tiny_corpus.config(folder, cache_of_features), tiny_corpus.here).folder
     held_out = records_of(prepared, "validation")
     assert {record.video_id for record in held_out} == {"video1"}
     assert [text for record in held_out for text in record.captions] == ["cut the apple"]
@@ -350,7 +350,7 @@ def test_a_single_video_is_on_both_sides(
     folder = tmp_path / "one"
     folder.mkdir()
     shutil.copy2(corpus / "video1.mp4", folder)
-    prepared = prepare(tiny_corpus.config(folder, cache_of_features, branching=9), tiny_corpus.here)
+    prepared = prepare(tiny_corpus.config(folder, cache_of_features, branching=9), tiny_corpus.here).folder
     assert len(records_of(prepared, "train")) == len(records_of(prepared, "validation")) > 0
     warnings = capsys.readouterr().out
     assert "the only video is both trained on and held out" in warnings
@@ -380,7 +380,7 @@ def test_without_videos_the_kitchen_corpus_is_made(
     monkeypatch.setattr(kitchen_corpus, "make_corpus", make_corpus)
     config = tiny_corpus.config(corpus, cache_of_features)
     config = dataclasses.replace(config, data=dataclasses.replace(config.data, videos=""))
-    prepared = prepare(config, tiny_corpus.here)
+    prepared = prepare(config, tiny_corpus.here).folder
     assert json.loads((prepared / "manifest.json").read_text())["counts"]["videos"] == 2
     prepare(dataclasses.replace(config, kitchen=KitchenConfig(seed=7)), tiny_corpus.here)
     assert len(list(cache_of_features.glob("kitchen-*/"))) == 2
@@ -420,7 +420,7 @@ def test_a_full_disk_loses_nothing_finished(
     monkeypatch.undo()
     for stage in ("extract", "write_narrations", "fit_videos"):
         monkeypatch.setattr(stages, stage, again)
-    assert tiny_corpus.contents(prepare(config, tiny_corpus.here)) == tiny_corpus.contents(good_prepared)
+    assert tiny_corpus.contents(prepare(config, tiny_corpus.here).folder) == tiny_corpus.contents(good_prepared)
 
 
 def test_a_cache_that_cannot_be_written_is_an_error(corpus: pathlib.Path, tmp_path: pathlib.Path) -> None:
@@ -434,7 +434,7 @@ def test_shards_that_are_whole_are_kept(
 ) -> None:
     """A run that is killed among the records makes only those that are missing."""
     config = tiny_corpus.config(good_corpus, cache_of_features, videos_per_shard=1)
-    prepared = prepare(config, tiny_corpus.here)
+    prepared = prepare(config, tiny_corpus.here).folder
     before = tiny_corpus.contents(prepared)
     for name in ("manifest.json", "records/dataset_info.json", "records/train-00001-of-00002.json"):
         (prepared / name).unlink()
@@ -443,7 +443,7 @@ def test_shards_that_are_whole_are_kept(
     monkeypatch.setattr(
         stages, "write_shard", lambda path, *rest: written.append(path.name) or write_shard(path, *rest)
     )
-    assert tiny_corpus.contents(prepare(config, tiny_corpus.here)) == before
+    assert tiny_corpus.contents(prepare(config, tiny_corpus.here).folder) == before
     assert written == [".videobert-train.array_record-00001-of-00002.part"]
 
 
@@ -458,7 +458,7 @@ def test_where_nobody_speaks_the_captions_give_the_words(
         for name, subset in entries.items()
     }
     (folder / "annotations.json").write_text(json.dumps({"database": database}))
-    prepared = prepare(tiny_corpus.config(folder, cache_of_features), tiny_corpus.here)
+    prepared = prepare(tiny_corpus.config(folder, cache_of_features), tiny_corpus.here).folder
     assert load(prepared / "tokenizer").id_of("tomato") is not None
     quarantined = json.loads((prepared / "report.json").read_text())["quarantined"]
     assert {problem["item"] for problem in quarantined} == {"all 3 videos", "1 videos"}  # silent; named by nobody
@@ -475,5 +475,5 @@ def test_the_end_of_a_round_may_come_twice(
             current.finish(results)
             current.finish(results)
 
-    prepared = prepare(tiny_corpus.config(good_corpus, cache_of_features), unsure)
+    prepared = prepare(tiny_corpus.config(good_corpus, cache_of_features), unsure).folder
     assert tiny_corpus.contents(prepared) == tiny_corpus.contents(good_prepared)

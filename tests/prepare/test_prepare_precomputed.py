@@ -45,7 +45,7 @@ def folder(tmp_path: pathlib.Path) -> pathlib.Path:
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
-    return prepare(settings(write_folder(tmp_path_factory.mktemp("corpus") / "features")))
+    return prepare(settings(write_folder(tmp_path_factory.mktemp("corpus") / "features"))).folder
 
 
 def settings(folder: pathlib.Path, **changes: object) -> Config:
@@ -74,7 +74,7 @@ def test_one_vector_per_second_becomes_a_visual_word_per_second(prepared: pathli
 
 
 def test_rows_are_pooled_to_clips(folder: pathlib.Path) -> None:
-    prepared = prepare(settings(folder, clip_frames=4, fps=2.0))
+    prepared = prepare(settings(folder, clip_frames=4, fps=2.0)).folder
     source = RecordSource(prepared / "records", "train")
     assert source[0].clip_seconds == 2.0
     stored = ClipFeatures.load(prepared / "features" / "video1.npz")
@@ -111,7 +111,7 @@ def test_broken_files_are_named_and_cost_no_other(folder: pathlib.Path, prepared
     (folder / "i nothing.npy").touch()
     np.save(folder / "j large.npy", rows(9) * 1e6)
     np.save(folder / "k short.npy", rows(9)[:0])
-    with_broken = prepare(settings(folder))
+    with_broken = prepare(settings(folder)).folder
     entries = json.loads((with_broken / "report.json").read_text())["quarantined"]
     reasons = {(x["item"], x["stage"]): x["reason"] for x in entries if "without a transcript" not in x["reason"]}
     expected = {
@@ -172,5 +172,5 @@ def test_other_weights_in_the_same_folder_are_prepared_anew(folder: pathlib.Path
 
 def test_videos_beside_the_features_are_not_looked_at(folder: pathlib.Path) -> None:
     (folder / "video0.mp4").write_bytes(b"no video")
-    report = json.loads((prepare(settings(folder)) / "report.json").read_text())
+    report = json.loads((prepare(settings(folder)).folder / "report.json").read_text())
     assert (report["counts"]["usable videos"], report["quarantined"]) == (4, [])

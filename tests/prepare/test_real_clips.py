@@ -35,7 +35,7 @@ def clips(tmp_path: pathlib.Path) -> pathlib.Path:
 @pytest.mark.slow
 def test_real_clips_are_prepared(clips: pathlib.Path, tmp_path: pathlib.Path) -> None:
     config = tiny_corpus.config(clips, tmp_path / "cache", fps=20.0, clip_frames=30, image_size=64, chunk_tokens=256)
-    prepared = prepare(config)
+    prepared = prepare(config).folder
     assert json.loads((prepared / "report.json").read_text())["quarantined"] == []
 
     sources = [RecordSource(prepared / "records", split) for split in ("train", "validation")]

@@ -8,7 +8,6 @@ import sys
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 import safetensors.numpy
@@ -16,9 +15,9 @@ import tiny_run
 from flax import traverse_util
 
 from videobert_jax.config import Config
+from videobert_jax.data.prepared import Prepared
 from videobert_jax.errors import ConfigError
 from videobert_jax.interop.bert import HEAD_BIAS, TOKEN_TABLE, load_bert, save_bert
-from videobert_jax.objectives import pretraining
 from videobert_jax.tokenizer import ROLES
 from videobert_jax.training import initial_params, loop
 from videobert_jax.training.checkpoints import Checkpoints
@@ -26,6 +25,7 @@ from videobert_jax.training.initial_params import Rows
 from videobert_jax.training.program import VideoBert, make_program
 from videobert_jax.training.sharding import make_mesh
 from videobert_jax.training.state import TrainState
+from videobert_jax.training.workdir import Workdir
 from videobert_jax.visual_words import vocabulary
 
 TOKENS = tiny_run.TOKENS
@@ -40,12 +40,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """A BERT in `bert/`, and a prepared folder in `prepared/` whose tokenizer is the BERT's."""
     folder = tmp_path_factory.mktemp("first_values")
     config = tiny_run.tiny_config(folder)
-    shapes = jax.eval_shape(
-        lambda key: pretraining.init(
-            VideoBert(config.model, TOKENS), key, {name: jnp.zeros(x.shape, x.dtype) for name, x in BATCH.items()}
-        ),
-        jax.random.key(0),
-    )
+    shapes = jax.eval_shape(VideoBert(config.model, TOKENS).init, jax.random.key(0), BATCH)["params"]
     rng = np.random.default_rng(1)
     params = jax.tree.map(lambda x: rng.standard_normal(x.shape, np.float32) * 0.1, shapes)
     save_bert(folder / "bert", params, config.model, TOKENS)
@@ -68,7 +63,7 @@ def config_of(folders: pathlib.Path, **model: Any) -> Config:
 def first_state(config: Config, folders: pathlib.Path) -> tuple[TrainState, TrainState]:
     """Of a run with this config, and of one that starts at random."""
     program = make_program(config, TOKENS, make_mesh(config.mesh, jax.devices()[:1]), BATCH)
-    return program.init(initial_params.load(config, TOKENS, folders / "prepared")), program.init()
+    return program.init(initial_params.load(config, TOKENS, Prepared(folders / "prepared"))), program.init()
 
 
 def flat(params: Any) -> dict[str, np.ndarray]:
@@ -103,7 +98,7 @@ def test_frozen_rows_are_bitwise_as_they_were(
     """After updates with weight decay, in a run; what is not frozen moves, the tied head's bias too."""
     config = config_of(folders, text_rows=text, visual_rows=visual)
     before = flat(first_state(config, folders)[0].params)
-    loop.train(config, tmp_path, folders / "prepared")
+    loop.train(config, Workdir(tmp_path), Prepared(folders / "prepared"))
     program = make_program(config, TOKENS, make_mesh(config.mesh, jax.devices()[:1]), BATCH)
     with Checkpoints(tmp_path / "checkpoints") as checkpoints:
         state = checkpoints.restore(program.state)
@@ -127,7 +122,7 @@ def test_what_a_checkpoint_lacks_is_told(folders: pathlib.Path, caplog: pytest.L
     tensors = safetensors.numpy.load_file(headless / "model.safetensors")
     kept = {name: x for name, x in tensors.items() if not name.startswith("cls.")}
     safetensors.numpy.save_file(kept, headless / "model.safetensors")
-    initial_params.load(config_of(folders, init_from=str(headless)), TOKENS, folders / "prepared")
+    initial_params.load(config_of(folders, init_from=str(headless)), TOKENS, Prepared(folders / "prepared"))
     assert [record.getMessage() for record in caplog.records] == [
         f"{headless} has no prediction_head: it starts random"
     ]
@@ -150,7 +145,7 @@ for mesh in (MeshConfig(1, 1, 1), MeshConfig(2, 2, 2), MeshConfig(1, 8, 1)):
     config = dataclasses.replace(config_of(folders), mesh=mesh)
     count = mesh.data * mesh.fsdp * mesh.tensor
     program = make_program(config, TOKENS, make_mesh(mesh, jax.devices()[:count]), BATCH)
-    given = initial_params.load(config, TOKENS, folders / "prepared")
+    given = initial_params.load(config, TOKENS, Prepared(folders / "prepared"))
     state = program.init(given)
     assert jax.tree.map(lambda x: x.sharding, state) == jax.tree.map(lambda x: x.sharding, program.state)
     states.append(flat(state.params))

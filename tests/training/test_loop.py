@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 import tiny_run
 
+from videobert_jax.data.prepared import Prepared
 from videobert_jax.data.records import RecordSource
 from videobert_jax.errors import ConfigError, RecordError
 from videobert_jax.training import loop
 from videobert_jax.training.program import Program
-from videobert_jax.training.reporting import goodput, non_finite, profiling, writers
+from videobert_jax.training.reporting import goodput, non_finite, writers
 from videobert_jax.training.state import TrainState
+from videobert_jax.training.workdir import Workdir
 
 QKV = "encoder/layers/attention/qkv"
 
@@ -23,17 +25,17 @@ def test_a_run_learns_and_a_complete_one_is_left_alone(
     prepared: pathlib.Path, cache: pathlib.Path, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = tiny_run.tiny_config(cache)
-    summary = loop.train(config, tmp_path, prepared)
-    lines = writers.read(tmp_path / writers.FILE)
+    summary = loop.train(config, Workdir(tmp_path), Prepared(prepared))
+    lines = writers.read(Workdir(tmp_path).metrics)
     trained, held_out = ([line for line in lines if name in line] for name in ("loss", "held_out/loss"))
     assert [line["step"] for line in trained] == list(range(1, 13))
     assert [line["step"] for line in held_out] == [2, 4, 6, 8, 10, 12]
     assert held_out[-1]["held_out/loss"] < held_out[0]["held_out/loss"] - 0.1
     assert trained[-1]["timing"].keys() == {"seconds", "tokens_per_second", "mfu", "input_wait", "goodput"}
     assert all(0 <= line["timing"]["input_wait"] < 1 for line in trained)
-    (life,) = goodput.read(tmp_path)
-    assert (life.first, life.last) == (0, 12)
-    assert all(spent > 0 for spent in life.seconds.values()), life.seconds
+    (attempt,) = goodput.read(Workdir(tmp_path).goodput)
+    assert (attempt.first, attempt.last) == (0, 12)
+    assert all(spent > 0 for spent in attempt.seconds.values()), attempt.seconds
     assert trained[0]["fill"] > 0.8
     assert summary["step"] == 12
     assert summary["held_out/loss"] == held_out[-1]["held_out/loss"]
@@ -41,15 +43,15 @@ def test_a_run_learns_and_a_complete_one_is_left_alone(
     assert "train: step 12/12, loss" in shown
     assert re.search(r"train: goodput \d+\.\d% of \d+ s in 1 start; ", shown)
 
-    before = (tmp_path / writers.FILE).read_bytes()
-    assert loop.train(config, tmp_path, prepared) == summary
-    assert (tmp_path / writers.FILE).read_bytes() == before
+    before = Workdir(tmp_path).metrics.read_bytes()
+    assert loop.train(config, Workdir(tmp_path), Prepared(prepared)) == summary
+    assert Workdir(tmp_path).metrics.read_bytes() == before
 
 
 def test_steps_are_traced_on_request(prepared: pathlib.Path, cache: pathlib.Path, tmp_path: pathlib.Path) -> None:
     config = tiny_run.tiny_config(cache, steps=4)
-    loop.train(config, tmp_path, prepared, profile_steps=range(2, 4))
-    (trace,) = (tmp_path / profiling.FOLDER).rglob("*.xplane.pb")
+    loop.train(config, Workdir(tmp_path), Prepared(prepared), profile_steps=range(2, 4))
+    (trace,) = Workdir(tmp_path).profile.rglob("*.xplane.pb")
     planes = jax.profiler.ProfileData.from_file(str(trace)).planes
     names = [event.name for plane in planes for line in plane.lines for event in line.events]
     steps = [name for name in names if name.startswith("train")]
@@ -65,13 +67,13 @@ def test_what_is_not_finite_is_never_saved_or_logged(prepared, cache, tmp_path, 
 
     monkeypatch.setattr(Program, "init", overflowing)
     with pytest.raises(FloatingPointError, match=r"step 1: .*loss is (nan|inf).*Nothing of this step is saved"):
-        loop.train(tiny_run.tiny_config(cache, checkpoint={"every": 1}), tmp_path, prepared)
+        loop.train(tiny_run.tiny_config(cache, checkpoint={"every": 1}), Workdir(tmp_path), Prepared(prepared))
     assert not list((tmp_path / "checkpoints").iterdir())
-    (life,) = goodput.read(tmp_path)
-    assert (life.first, life.last) == (0, 0)
-    assert life.seconds["compile"] > 0
-    assert (tmp_path / writers.FILE).read_text() == ""
-    report = json.loads((tmp_path / non_finite.FILE).read_text())
+    (attempt,) = goodput.read(Workdir(tmp_path).goodput)
+    assert (attempt.first, attempt.last) == (0, 0)
+    assert attempt.seconds["compile"] > 0
+    assert Workdir(tmp_path).metrics.read_text() == ""
+    report = json.loads(Workdir(tmp_path).non_finite.read_text())
     assert report["step"] == 1
     assert report["metrics"]["loss"] in ("nan", "inf")
     assert len(report["examples"]) == 8
@@ -91,10 +93,10 @@ def test_the_report_tells_the_parameters_before_the_update(prepared, cache, tmp_
     shapes = {"pooler": {"kernel": jax.ShapeDtypeStruct((2, 2), "float32")}}
     with (
         pytest.raises(non_finite.NonFiniteError, match="step 3: loss is inf"),
-        non_finite.written_down(tmp_path, tiny_run.tiny_config(cache), source, shapes),
+        non_finite.written_down(Workdir(tmp_path).non_finite, tiny_run.tiny_config(cache), source, shapes),
     ):
         non_finite.finite_means(3, metrics_of(np.inf, np.inf, np.nan), metrics_of(1.0, 2.0, 3.0))
-    report = json.loads((tmp_path / non_finite.FILE).read_text())
+    report = json.loads(Workdir(tmp_path).non_finite.read_text())
     assert report["gradients"] == {"pooler": "inf"}
     assert report["parameters"] == {"pooler": 3.0}
 
@@ -106,10 +108,12 @@ def test_a_loader_that_dies_ends_the_run(prepared, cache, tmp_path) -> None:
         data[100:-100:50] = b"\0" * len(data[100:-100:50])
         shard.write_bytes(data)
     with pytest.raises(RecordError, match="videobert-train"):
-        loop.train(tiny_run.tiny_config(cache), tmp_path / "run", damaged)
+        loop.train(tiny_run.tiny_config(cache), Workdir(tmp_path / "run"), Prepared(damaged))
 
 
 def test_a_config_that_cannot_be_is_refused_before_any_work(prepared, cache, tmp_path) -> None:
     with pytest.raises(ConfigError, match=r"config\.evaluation\.batches is 0, expected .*; set --config\."):
-        loop.train(tiny_run.tiny_config(cache, evaluation={"batches": 0}), tmp_path / "run", prepared)
+        loop.train(
+            tiny_run.tiny_config(cache, evaluation={"batches": 0}), Workdir(tmp_path / "run"), Prepared(prepared)
+        )
     assert not (tmp_path / "run").exists()

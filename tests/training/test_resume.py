@@ -12,6 +12,7 @@ import pytest
 import tiny_run
 
 from videobert_jax.training.reporting import writers
+from videobert_jax.training.workdir import Workdir
 
 
 def run(prepared: pathlib.Path, workdir: pathlib.Path, *death: str) -> int:
@@ -20,7 +21,7 @@ def run(prepared: pathlib.Path, workdir: pathlib.Path, *death: str) -> int:
 
 
 def deterministic(workdir: pathlib.Path) -> list[dict]:
-    lines = writers.read(workdir / writers.FILE)
+    lines = writers.read(Workdir(workdir).metrics)
     return [{key: value for key, value in line.items() if key != "timing"} for line in lines]
 
 

@@ -1,5 +1,6 @@
 """The step, on a model small enough to see through: a linear map of each row."""
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -26,10 +27,15 @@ class Objective:
         return {name: jnp.sum(batch["weights"][:, i]) for i, name in enumerate(NAMES)}
 
 
-def forward(params, batch: Batch, key: jax.Array | None) -> jax.Array:
-    if key is not None:
-        jax.debug.callback(lambda data: KEYS.add(tuple(data.tolist())), jax.random.key_data(key))
-    return batch["inputs"] @ params["kernel"]
+class Linear(nn.Module):
+    """Records its keys of dropout, and drops nothing."""
+
+    @nn.compact
+    def __call__(self, batch: Batch, deterministic: bool = True) -> jax.Array:
+        if not deterministic:
+            data = jax.random.key_data(self.make_rng("dropout"))
+            jax.debug.callback(lambda data: KEYS.add(tuple(data.tolist())), data)
+        return batch["inputs"] @ self.param("kernel", nn.initializers.normal(), (5, 3))
 
 
 def make_batch() -> Batch:
@@ -48,7 +54,7 @@ def make_batch() -> Batch:
 def run(steps: int = 1, **optimizer) -> tuple[TrainState, list[dict[str, float]]]:
     config = Config(steps=10, optimizer=OptimizerConfig(learning_rate=0.1, warmup_steps=4, **optimizer))
     init = initializer(lambda key: {"kernel": jax.random.normal(key, (5, 3))}, make_optimizer(config.optimizer, 10), 0)
-    step = jax.jit(make_train_step(forward, Objective(), config))
+    step = jax.jit(make_train_step(Linear(), Objective(), config))
     state, metrics = init(), []
     for _ in range(steps):
         state, pairs = step(state, make_batch())
@@ -90,8 +96,8 @@ def test_evaluation_sums_over_batches() -> None:
     batch = make_batch()
     halves = jax.tree.map(lambda x: x.reshape(2, ROWS // 2, *x.shape[1:]), batch)
     params = {"kernel": jnp.ones((5, 3))}
-    evaluate = make_eval_step(forward, Objective(), Config())
-    together, expected = evaluate(params, halves), Objective()(forward(params, batch, None), batch)
+    evaluate = make_eval_step(Linear(), Objective(), Config())
+    together, expected = evaluate(params, halves), Objective()(Linear().apply({"params": params}, batch), batch)
     for name, pair in expected.items():
         np.testing.assert_allclose(together[name], pair, rtol=1e-6)
     means = sum(loss / count for loss, count in expected.values())

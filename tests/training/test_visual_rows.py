@@ -51,10 +51,10 @@ def test_rows_stand_out_from_other_embeddings(tmp_path) -> None:
     features = np.random.default_rng(0).normal(size=(50, 6)).astype(np.float32)
     vocabulary.fit(features, branching=2, depth=3, seed=0).save(tmp_path / "tree.npz")
     config = ModelConfig(hidden_size=16, visual_scale=3.0)
-    rows = load_visual_rows(config, tmp_path, seed=0, deviation=0.05)
+    rows = load_visual_rows(config, tmp_path / "tree.npz", seed=0, deviation=0.05)
     assert rows.shape == (8, 16)
     assert rows.std() == pytest.approx(3 * 0.05, rel=1e-5)
-    assert load_visual_rows(dataclasses.replace(config, visual_rows="random"), tmp_path, 0, 0.05) is None
+    assert load_visual_rows(dataclasses.replace(config, visual_rows="random"), tmp_path / "tree.npz", 0, 0.05) is None
 
 
 def test_frozen_rows_do_not_move() -> None:

@@ -6,7 +6,8 @@ import pytest
 
 from videobert_jax import config as config_lib
 from videobert_jax.config import Config, MeshConfig, ModelConfig
-from videobert_jax.training.workdir import MEANING, check, open_workdir, prepared_of, working_in
+from videobert_jax.data.prepared import Prepared
+from videobert_jax.training.workdir import Workdir
 
 
 @pytest.fixture
@@ -23,14 +24,14 @@ def prepared(tmp_path: pathlib.Path) -> pathlib.Path:
 
 def begun(config: Config, workdir: pathlib.Path, prepared: pathlib.Path) -> pathlib.Path:
     """The folder of a run with a checkpoint."""
-    open_workdir(config, workdir, prepared)
+    Workdir(workdir).open(config, Prepared(prepared))
     (workdir / "checkpoints" / "10").mkdir(parents=True)
     return workdir
 
 
 def test_a_workdir_describes_itself(tmp_path: pathlib.Path, prepared: pathlib.Path) -> None:
     workdir = tmp_path / "new" / "run"
-    open_workdir(Config(steps=7), workdir, prepared)
+    Workdir(workdir).open(Config(steps=7), Prepared(prepared))
     assert config_lib.load(workdir / "config.json").steps == 7
     assert (workdir / "tokens.json").exists()
     assert (workdir / "tokenizer" / "tokenizer.json").exists()
@@ -41,7 +42,7 @@ def test_another_config_is_refused_with_the_keys_named(tmp_path: pathlib.Path, p
     begun(Config(), tmp_path / "run", prepared)
     other = Config(seed=1, model=ModelConfig(num_layers=2))
     with pytest.raises(ValueError, match=r"model.num_layers was 24, is 2; seed was 0, is 1\. Choose another --workdir"):
-        open_workdir(other, tmp_path / "run", prepared)
+        Workdir(tmp_path / "run").open(other, Prepared(prepared))
 
 
 def test_what_only_concerns_execution_may_change(tmp_path: pathlib.Path, prepared: pathlib.Path) -> None:
@@ -52,25 +53,25 @@ def test_what_only_concerns_execution_may_change(tmp_path: pathlib.Path, prepare
         model=ModelConfig(attention="xla"),
         data=dataclasses.replace(Config().data, prefetch=1),
     )
-    open_workdir(longer, tmp_path / "run", prepared)
+    Workdir(tmp_path / "run").open(longer, Prepared(prepared))
     assert config_lib.load(tmp_path / "run" / "config.json") == longer
 
 
-@pytest.mark.parametrize("name", MEANING)
+@pytest.mark.parametrize("name", ["tokens.json", "tokenizer/tokenizer.json", "vocabulary/tree.npz"])
 def test_other_tokens_are_refused(tmp_path: pathlib.Path, prepared: pathlib.Path, name: str) -> None:
     """Even of the same number: ids would mean other words."""
     begun(Config(), tmp_path / "run", prepared)
     (prepared / name).write_text((prepared / name).read_text()[::-1])
-    with pytest.raises(ValueError, match=f"trained with another {name}"):
-        open_workdir(Config(), tmp_path / "run", prepared)
+    with pytest.raises(ValueError, match=f"trained with another {pathlib.Path(name).name}"):
+        Workdir(tmp_path / "run").open(Config(), Prepared(prepared))
 
 
 def test_a_run_without_a_checkpoint_binds_nobody(tmp_path: pathlib.Path, prepared: pathlib.Path) -> None:
     """What stopped it, such as a batch that no mesh can split, is mended in the same folder."""
-    open_workdir(Config(), tmp_path / "run", prepared)
+    Workdir(tmp_path / "run").open(Config(), Prepared(prepared))
     (prepared / "tokens.json").write_text("[]")
     (prepared / "vocabulary" / "frames" / "00000.jpg").rename(prepared / "vocabulary" / "frames" / "00001.jpg")
-    open_workdir(Config(seed=1), tmp_path / "run", prepared)
+    Workdir(tmp_path / "run").open(Config(seed=1), Prepared(prepared))
     assert config_lib.load(tmp_path / "run" / "config.json").seed == 1
     assert (tmp_path / "run" / "tokens.json").read_text() == "[]"
     assert [path.name for path in (tmp_path / "run" / "vocabulary" / "frames").iterdir()] == ["00001.jpg"]
@@ -78,9 +79,9 @@ def test_a_run_without_a_checkpoint_binds_nobody(tmp_path: pathlib.Path, prepare
 
 def test_two_programs_do_not_work_in_one_folder(tmp_path: pathlib.Path) -> None:
     busy = pytest.raises(BlockingIOError, match="another program is at work in the workdir")
-    with working_in(tmp_path), busy, working_in(tmp_path):
+    with Workdir(tmp_path).locked(), busy, Workdir(tmp_path).locked():
         pytest.fail("both are in")
-    with working_in(tmp_path):
+    with Workdir(tmp_path).locked():
         pass
 
 
@@ -89,9 +90,12 @@ FULL = "No space left on device"
 
 @pytest.mark.parametrize("error", [OSError(errno.ENOSPC, FULL), ValueError(f"... {FULL} ...")])
 def test_a_full_disk_is_explained(tmp_path: pathlib.Path, error: Exception) -> None:
-    with pytest.raises(OSError, match="the disk of the workdir is full; what was saved is kept"), working_in(tmp_path):
+    with (
+        pytest.raises(OSError, match="the disk of the workdir is full; what was saved is kept"),
+        Workdir(tmp_path).locked(),
+    ):
         raise error
-    with pytest.raises(ValueError, match="other"), working_in(tmp_path):
+    with pytest.raises(ValueError, match="other"), Workdir(tmp_path).locked():
         raise ValueError("other")
 
 
@@ -100,24 +104,24 @@ def test_a_damaged_config_is_named(tmp_path: pathlib.Path, prepared: pathlib.Pat
     for text in ("", "[]", '{"steps": '):
         (tmp_path / "run" / "config.json").write_text(text)
         with pytest.raises(ValueError, match=r"config.json is damaged .*; remove it"):
-            check(Config(), tmp_path / "run")
+            Workdir(tmp_path / "run").check(Config())
 
 
 def test_a_workdir_knows_its_data(tmp_path: pathlib.Path, prepared: pathlib.Path, monkeypatch) -> None:
     """Wherever one asks from, and whatever became of the videos."""
     (prepared / "records").mkdir()
     monkeypatch.chdir(tmp_path)
-    open_workdir(Config(), tmp_path / "run", prepared.relative_to(tmp_path))
+    Workdir(tmp_path / "run").open(Config(), Prepared(prepared.relative_to(tmp_path)))
     monkeypatch.chdir("/")
-    assert prepared_of(tmp_path / "run") == prepared
+    assert Workdir(tmp_path / "run").prepared() == Prepared(prepared)
     (prepared / "records").rmdir()
     with pytest.raises(FileNotFoundError, match=r"the data of .* prepares them again"):
-        prepared_of(tmp_path / "run")
+        Workdir(tmp_path / "run").prepared()
     with pytest.raises(FileNotFoundError, match="not the folder of a run"):
-        prepared_of(tmp_path)
+        Workdir(tmp_path).prepared()
 
 
 def test_a_file_in_the_way_is_a_clear_error(tmp_path: pathlib.Path, prepared: pathlib.Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match=r"cannot write to the workdir .* name another with --workdir=DIR"):
-        open_workdir(Config(), tmp_path / "file" / "run", prepared)
+        Workdir(tmp_path / "file" / "run").open(Config(), Prepared(prepared))

@@ -27,8 +27,10 @@ from videobert_jax.config import (
     ModelConfig,
     OptimizerConfig,
 )
+from videobert_jax.data.prepared import Prepared
 from videobert_jax.data.records import Record
 from videobert_jax.tokens import TokenSpace
+from videobert_jax.training.workdir import Workdir
 
 TOKENS = TokenSpace(text_size=200, visual_size=48, pad=0, unknown=1, cls=2, sep=3, mask=4, joiner=5)
 CLIPS, SENTENCES, SENTENCE_CLIPS = 24, 4, 6
@@ -114,7 +116,7 @@ def main(prepared: str, workdir: str, changes: str, *death: str) -> None:
     if death:
         _kill_at(death[0], int(death[1]))
     config = tiny_config(pathlib.Path(prepared).parent / "cache", **json.loads(changes))
-    loop.train(config, pathlib.Path(workdir), pathlib.Path(prepared))
+    loop.train(config, Workdir(pathlib.Path(workdir)), Prepared(pathlib.Path(prepared)))
 
 
 if __name__ == "__main__":

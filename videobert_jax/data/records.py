@@ -196,9 +196,18 @@ def write_metadata(directory: pathlib.Path, splits: Mapping[str, Sequence[int]])
     )
 
 
+def is_data_set(directory: pathlib.Path) -> bool:
+    """Whether `write_metadata` has made a whole data set of the shards in `directory`."""
+    return _metadata(directory).exists()
+
+
+def _metadata(directory: pathlib.Path) -> pathlib.Path:
+    return directory / "dataset_info.json"
+
+
 def _read_metadata(directory: pathlib.Path) -> tuple[str, dict[str, list[int]]]:
     """The record format, and the number of records in each shard of each split."""
-    path = directory / "dataset_info.json"
+    path = _metadata(directory)
     try:
         info = json.loads(path.read_text())
         splits = {split["name"]: [int(length) for length in split["shardLengths"]] for split in info["splits"]}

@@ -16,10 +16,8 @@ from typing import Any
 
 import tensorflow_datasets as tfds
 
-from videobert_jax.data.records import SCHEMA_VERSION, RecordSource
-
-RECORDS = "records"
-BESIDE = ("tokenizer", "vocabulary/tree.npz", "tokens.json", "manifest.json")  # of the prepared folder
+from videobert_jax.data.prepared import Prepared
+from videobert_jax.data.records import SCHEMA_VERSION
 
 
 class PreparedVideos(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: ignore[call-arg]  # untyped
@@ -53,17 +51,21 @@ class PreparedVideos(tfds.core.GeneratorBasedBuilder, skip_registration=True):  
         """
         if not re.fullmatch("[a-z][a-z0-9_]*", name):
             raise ValueError(f"name is {name!r}, expected small letters, digits and underscores, as in 'my_videos'")
-        self._prepared = pathlib.Path(prepared)
-        for part in (RECORDS, *BESIDE):
-            if not (self._prepared / part).exists():
-                raise FileNotFoundError(
-                    f"there is no {self._prepared / part}; name a folder that launch/prepare.py made"
-                )
+        self._prepared = Prepared(pathlib.Path(prepared))
+        for path in (self._prepared.records, *self._beside):
+            if not path.exists():
+                raise FileNotFoundError(f"there is no {path}; name a folder that launch/prepare.py made")
         self.name = name
         self.VERSION = tfds.core.Version(version)
         self._about = {"description": description, "homepage": homepage, "citation": citation}
-        self._records = tfds.builder_from_directory(self._prepared / RECORDS).info
+        self._records = tfds.builder_from_directory(self._prepared.records).info
         super().__init__(data_dir=data_dir, file_format="array_record")
+
+    @property
+    def _beside(self) -> tuple[pathlib.Path, ...]:
+        """What of the prepared folder lies beside the published records."""
+        prepared = self._prepared
+        return prepared.tokenizer, prepared.tree, prepared.tokens_file, prepared.manifest
 
     def _info(self) -> tfds.core.DatasetInfo:
         return tfds.core.DatasetInfo(
@@ -72,13 +74,13 @@ class PreparedVideos(tfds.core.GeneratorBasedBuilder, skip_registration=True):  
 
     def _split_generators(self, dl_manager: Any) -> dict[str, Iterator[tuple[int, dict[str, Any]]]]:
         del dl_manager  # nothing is downloaded
-        for part in BESIDE:
-            source, target = self._prepared / part, self.data_path / part
+        for source in self._beside:
+            target = self.data_path / source.relative_to(self._prepared.folder)
             target.parent.mkdir(exist_ok=True)
             (shutil.copytree if source.is_dir() else shutil.copyfile)(source, target)
         return {split: self._generate_examples(split) for split in self._records.splits}
 
     def _generate_examples(self, split: str) -> Iterator[tuple[int, dict[str, Any]]]:
-        source = RecordSource(self._prepared / RECORDS, split)
+        source = self._prepared.source(split)
         for index in range(len(source)):
             yield index, {"schema_version": SCHEMA_VERSION, **vars(source[index])}

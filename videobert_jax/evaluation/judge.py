@@ -12,14 +12,17 @@ import jax
 from videobert_jax import tokenizer
 from videobert_jax.config import Config
 from videobert_jax.data.batching import validation_batches
+from videobert_jax.data.prepared import TRAIN, VALIDATION, Lexicon, Prepared
 from videobert_jax.data.records import RecordSource
 from videobert_jax.evaluation import held_out, storyboard, zero_shot
 from videobert_jax.evaluation.caption_words import Segment, find_segments
-from videobert_jax.evaluation.curves import curves
-from videobert_jax.evaluation.report import Contents, page, table
+from videobert_jax.evaluation.report.curves import curves
+from videobert_jax.evaluation.report.page import Contents, render
+from videobert_jax.evaluation.report.terminal import table
+from videobert_jax.files import write_text
 from videobert_jax.inference.fill import Fillings, fill
 from videobert_jax.model.videobert import VideoBert
-from videobert_jax.objectives import pretraining
+from videobert_jax.objectives.pretraining import Pretraining
 from videobert_jax.progress import progress
 from videobert_jax.tokenizer import TextTokenizer
 from videobert_jax.tokens import TokenSpace
@@ -52,18 +55,21 @@ class Examinee:
 
 def judge(
     config: Config,
-    workdir: pathlib.Path,
-    prepared: pathlib.Path,
+    lexicon: Lexicon,
+    prepared: Prepared,
     params: Any,
     history: Sequence[Mapping[str, Any]],
     thumbnails: Thumbnails,
+    result_file: pathlib.Path,
+    page_file: pathlib.Path,
 ) -> dict[str, Any]:
     """Judges trained parameters by the held-out videos, prints a table, and writes the result and the report.
 
     Args:
       config: of the run.
-      workdir: of the run, with its tokens, tokenizer and visual vocabulary.
+      lexicon: what the ids of the model mean.
       prepared: folder of prepared data, with its records.
+      result_file, page_file: where the result and the report go.
       params: of the model, wholly on this process's devices.
       history: the lines of the run's ``metrics.jsonl``, for its curves.
       thumbnails: shows the held-out videos.
@@ -73,14 +79,14 @@ def judge(
       `zero_shot.score` explains, nulls where the held-out videos have no captions; under ``held_out`` the means over
       held-out batches; and what was asked.
     """
-    tokens = TokenSpace.load(workdir / "tokens.json")
-    training, validation = (RecordSource(prepared / "records", split) for split in ("train", "validation"))
+    tokens = lexicon.tokens()
+    training, validation = (prepared.source(split) for split in (TRAIN, VALIDATION))
     records = [validation[index] for index in range(len(validation))]
     model = VideoBert(config.model, tokens)
     examinee = Examinee(
         fill=functools.partial(fill, model, params),
         tokens=tokens,
-        words=tokenizer.load(workdir / "tokenizer"),
+        words=tokenizer.load(lexicon.tokenizer),
         template=config.evaluation.template,
         positions=config.data.sequence_length,
     )
@@ -90,23 +96,24 @@ def judge(
     result = cloze(examinee, segments, known)
 
     batches = validation_batches(validation, tokens, config.data, config.evaluation.batches)
-    objective = pretraining.Pretraining(tokens.text_size)
-    metrics = jax.jit(lambda batch: objective(pretraining.forward(model, params, batch), batch))
+    objective = Pretraining(tokens.text_size)
+    metrics = jax.jit(lambda batch: objective(model.apply({"params": params}, batch), batch))
     result["held_out"] = held_out.measure(metrics, batches)
-    _write(workdir / "evaluation" / "zero_shot.json", json.dumps(result, indent=2, allow_nan=False) + "\n")
-    print(table(result))
+    write_text(result_file, json.dumps(result, indent=2, allow_nan=False) + "\n")
+    print(table(result, result["held_out"]))
 
     shown = segments or storyboard.sentence_segments(records)
     count = config.evaluation.storyboards
     contents = Contents(
         result=result,
+        held_out=result["held_out"],
         facts=_facts(config, tokens, params, videos),
         curves=curves(history),
         readings=_readings(examinee, storyboard.evenly(shown, count), known, thumbnails),
-        picturings=_picturings(examinee, shown, count, workdir / "vocabulary"),
+        picturings=_picturings(examinee, shown, count, lexicon),
     )
-    _write(workdir / "report" / "index.html", page(contents))
-    print(f"report: {workdir / 'report' / 'index.html'}")
+    write_text(page_file, render(contents))
+    print(f"report: {page_file}")
     return result
 
 
@@ -130,17 +137,14 @@ def _readings(
 
 
 def _picturings(
-    examinee: Examinee, segments: Sequence[Segment], count: int, vocabulary: pathlib.Path
+    examinee: Examinee, segments: Sequence[Segment], count: int, lexicon: Lexicon
 ) -> list[storyboard.Picturing]:
     """Of sentences made from captions; where there are none, of what is spoken."""
     sentences = storyboard.sentences_to_picture(examinee.template, segments)
     sentences = sentences or [examinee.words.decode(segment.spoken) for segment in segments]
 
-    def picture_of(word: int) -> bytes:
-        return (vocabulary / "frames" / f"{word:05d}.jpg").read_bytes()
-
     chosen = storyboard.evenly(sentences, count)
-    return storyboard.picture(examinee.fill, chosen, examinee.words.encode, picture_of, examinee.tokens)
+    return storyboard.picture(examinee.fill, chosen, examinee.words.encode, lexicon.picture, examinee.tokens)
 
 
 def _videos_and_captions(records: RecordSource) -> tuple[int, set[str]]:
@@ -165,8 +169,3 @@ def _facts(config: Config, tokens: TokenSpace, params: Any, videos: int) -> dict
         "steps": f"{config.steps:,} of {config.data.batch_size} rows",
         "seed": f"{config.seed}",
     }
-
-
-def _write(path: pathlib.Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")

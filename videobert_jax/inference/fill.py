@@ -40,14 +40,11 @@ def fill(
     Args:
       model: any; a static argument, compared by its configuration.
       params: of the model.
-      batch: `token_ids`, `positions`, `segment_types` and `sequence_ids` [B, S], and the places as
-        `prediction_positions` [B, K].
+      batch: what the model reads; the places are its `prediction_positions` [B, K].
       allowed: bool [padded_size], see `vocabulary`. If it allows fewer than `top` ids, the rest have probability 0.
       top: how many to return.
     """
-    bound = model.bind({"params": params})
-    hidden = bound(batch["token_ids"], batch["positions"], batch["segment_types"], batch["sequence_ids"])
-    logits = bound.predict(hidden, batch["prediction_positions"])
-    probabilities = jax.nn.softmax(jnp.where(allowed[None, None], logits, -jnp.inf))
+    outputs: Any = model.apply({"params": params}, batch)
+    probabilities = jax.nn.softmax(jnp.where(allowed[None, None], outputs.predictions, -jnp.inf))
     best, ids = jax.lax.top_k(probabilities, top)
     return Fillings(ids, best)

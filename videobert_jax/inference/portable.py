@@ -30,15 +30,14 @@ def answer(model: VideoBert, params: Any, batch: Mapping[str, jax.Array]) -> dic
     Args:
       model: any.
       params: of the model.
-      batch: int32 arrays, those of `SHAPES`; `VideoBert` tells what they hold.
+      batch: int32 arrays, those of `SHAPES`; `Trunk.hidden` and `VideoBert` say what they hold.
 
     Returns:
       `hidden`, float32 [rows, length, D], and `logits`, float32 [rows, places, padded_size].
     """
-    bound = model.bind({"params": params})
-    hidden = bound(batch["token_ids"], batch["positions"], batch["segment_types"], batch["sequence_ids"])
-    logits = bound.predict(hidden, batch["prediction_positions"])
-    return {"hidden": hidden.astype(jnp.float32), "logits": logits}
+    unused = jnp.zeros((batch["token_ids"].shape[0], 0), jnp.int32)  # alignment is not asked for
+    outputs: Any = model.apply({"params": params}, {**batch, "cls_positions": unused})
+    return {"hidden": outputs.hidden.astype(jnp.float32), "logits": outputs.predictions}
 
 
 def export(model: VideoBert, params: Any) -> jax.export.Exported:

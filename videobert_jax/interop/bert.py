@@ -19,7 +19,7 @@ from safetensors.numpy import load_file, save
 from videobert_jax import tokenizer
 from videobert_jax.config import ModelConfig
 from videobert_jax.errors import ConfigError
-from videobert_jax.model.primitives import NORM_EPSILON
+from videobert_jax.model.layers import NORM_EPSILON
 from videobert_jax.tokenizer import JOINER, TextTokenizer
 from videobert_jax.tokens import TokenSpace
 
@@ -230,7 +230,7 @@ def _require_numbers(
 
 
 def _joined(arrays: Sequence[np.ndarray], tensor: Tensor) -> np.ndarray:
-    """One array of ours from theirs; the parts of a fused one are stacked, as in `model.primitives.SplitDense`."""
+    """One array of ours from theirs; the parts of a fused one are stacked, as in `model.layers.SplitDense`."""
     arrays = [array.T if tensor.transposed else array for array in arrays]
     return np.stack(arrays) if len(arrays) > 1 else arrays[0]
 

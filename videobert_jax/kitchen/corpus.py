@@ -9,6 +9,7 @@ from pathlib import Path
 import av
 
 from videobert_jax.config import KitchenConfig
+from videobert_jax.files import whole, write_text
 from videobert_jax.kitchen.commentary import narrate, to_vtt
 from videobert_jax.kitchen.recipes import Stream, Video, plan_videos
 from videobert_jax.kitchen.scene import render
@@ -23,7 +24,7 @@ README = """\
 The kitchen corpus: short instructional videos, rendered.
 
 Every picture and every sentence in this folder was drawn and worded by the code of videobert_jax
-(videobert_jax/prepare/kitchen); nothing is taken from anywhere else. Licence: Apache-2.0, like the code.
+(videobert_jax/kitchen); nothing is taken from anywhere else. Licence: Apache-2.0, like the code.
 
 kitchen_*.mp4     H.264 video without sound
 kitchen_*.vtt     what is said
@@ -58,24 +59,22 @@ def make_corpus(directory: Path, config: KitchenConfig, workers: int) -> None:
         if isinstance(result, WorkerDiedError):
             raise RuntimeError(f"{videos[index].name} was not made: {result}; run again to go on") from result
     database = {video.name: annotation(video) for video in videos}
-    _write(directory / "annotations.json", json.dumps({"database": database}, indent=1) + "\n")
+    write_text(directory / "annotations.json", json.dumps({"database": database}, indent=1) + "\n")
 
 
 def make_video(directory: Path, config: KitchenConfig, index: int) -> None:
     """Writes the narration of one video, then its frames."""
     video = plan_videos(config)[index]
-    _write(directory / f"{video.name}.vtt", to_vtt(narrate(video), video.random(Stream.CAPTIONS)))
+    write_text(directory / f"{video.name}.vtt", to_vtt(narrate(video), video.random(Stream.CAPTIONS)))
     target = directory / f"{video.name}.mp4"
-    part = target.with_suffix(".part")
     rate = fractions.Fraction(config.fps).limit_denominator(1000)
-    with av.open(str(part), "w", format="mp4") as container:
+    with whole(target) as part, av.open(str(part), "w", format="mp4") as container:
         stream = container.add_stream("libx264", rate=rate, options=ENCODER_OPTIONS)
         stream.width, stream.height, stream.pix_fmt = config.width, config.height, "yuv420p"
         stream.gop_size = round(config.fps * 5)
         for picture in render(video, config):
             container.mux(stream.encode(av.VideoFrame.from_image(picture)))
         container.mux(stream.encode())
-    part.replace(target)
 
 
 def annotation(video: Video) -> dict[str, object]:
@@ -100,12 +99,5 @@ def _claim(directory: Path, config: KitchenConfig) -> None:
         if found != settings:
             raise ValueError(f"{directory} holds a corpus made with {found}, not {settings}; choose or empty a folder")
         return
-    _write(directory / "README.txt", README)
-    _write(path, json.dumps(settings, indent=1) + "\n")
-
-
-def _write(path: Path, text: str) -> None:
-    """Writes a file so that it is there whole or not at all."""
-    part = path.with_name(path.name + ".part")
-    part.write_text(text)
-    part.replace(path)
+    write_text(directory / "README.txt", README)
+    write_text(path, json.dumps(settings, indent=1) + "\n")

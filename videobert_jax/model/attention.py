@@ -1,4 +1,4 @@
-"""Multi-head self-attention among the tokens of one packed sequence, by the kernel that the hardware has."""
+"""Multi-head attention among the tokens of packed sequences, by the kernel that the hardware has."""
 
 import dataclasses
 import functools
@@ -6,23 +6,62 @@ from collections.abc import Callable
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 from jax.experimental.pallas.ops.tpu.splash_attention import splash_attention_kernel as splash
 from jax.experimental.pallas.ops.tpu.splash_attention import splash_attention_mask as splash_mask
 from jax.sharding import PartitionSpec as P
 
 from videobert_jax.config import ModelConfig
 from videobert_jax.errors import ConfigError
-from videobert_jax.model.partition import ROW_WISE, ROWS, joined_by_positions, split_by_positions
-from videobert_jax.model.primitives import SAVED, Dense, SplitDense, rotated, saved
-from videobert_jax.model.row_attention import LANES, LONGEST, row_attention
+from videobert_jax.model.kernels.partition import ROWS, joined_by_positions
+from videobert_jax.model.kernels.row_attention import LANES, LONGEST, row_attention
+from videobert_jax.model.layers import SplitDense, rotated, row_parallel
+from videobert_jax.model.remat import SAVED, saved
 
 GPUS = ("gpu", "cuda")  # names of the platform
 HEADS = "tensor"  # mesh axis over which a training run splits heads
 LARGEST_BLOCK = 512  # positions; scores of a block, float32 [block, block], lie in the chip's own memory
 
 
+@jax.tree_util.register_pytree_node_class
+@dataclasses.dataclass(frozen=True)
+class Mask:
+    """Which keys a query sees: those of the same sequence and, if `causal`, at no later index than its own.
+
+    `Mask(ids, ids)` is self-attention, and stays one array as a tree; two arrays, however equal, are cross-attention.
+
+    Attributes:
+      query_ids: int32 [B, Q], the sequence of each query.
+      key_ids: int32 [B, K], the sequence of each key.
+      causal: static.
+    """
+
+    query_ids: jax.Array
+    key_ids: jax.Array
+    causal: bool = False
+
+    @property
+    def crosses(self) -> bool:
+        """Whether keys are of other positions than queries; otherwise each position sees itself."""
+        return self.key_ids is not self.query_ids
+
+    def visible(self) -> jax.Array:
+        """Bool [B, Q, K]."""
+        same = self.query_ids[:, :, None] == self.key_ids[:, None, :]
+        return same & jnp.tri(same.shape[1], same.shape[2], dtype=bool)[None] if self.causal else same
+
+    def tree_flatten(self) -> tuple[tuple[jax.Array, ...], bool]:
+        """As JAX asks for."""
+        return (self.query_ids, self.key_ids) if self.crosses else (self.query_ids,), self.causal
+
+    @classmethod
+    def tree_unflatten(cls, causal: bool, ids: tuple[jax.Array, ...]) -> "Mask":
+        """As JAX asks for."""
+        return cls(ids[0], ids[-1], causal)
+
+
 class SelfAttention(nn.Module):
-    """Bidirectional self-attention.
+    """Self-attention.
 
     There is no dropout on the attention probabilities: fused kernels do not offer it, and the output has its own.
     """
@@ -30,45 +69,55 @@ class SelfAttention(nn.Module):
     config: ModelConfig
 
     @nn.compact
-    def __call__(self, x: jax.Array, positions: jax.Array, sequence_ids: jax.Array) -> jax.Array:
-        """Maps x [B, S, D] to [B, S, D]; each position attends to those of its own sequence, int32 [B, S]."""
+    def __call__(self, x: jax.Array, positions: jax.Array, mask: Mask) -> jax.Array:
+        """Maps x [B, S, D] at `positions` int32 [B, S] to [B, S, D]."""
         config, x = self.config, joined_by_positions(x)
         channels = x.shape[2] // config.num_heads
         products = SplitDense(config, x.shape[2], (channels**-0.5, 1.0, 1.0), name="qkv")(x)
         query, key, value = (product.reshape(*x.shape[:2], config.num_heads, channels) for product in products)
         if config.positions == "rotary":
             query, key = rotated(query, positions), rotated(key, positions)
-        mixed = attend(query, key, value, sequence_ids, config.attention)
-        mixed = saved(mixed.reshape(x.shape))
-        return saved(split_by_positions(Dense(config, x.shape[2], ROW_WISE, name="out")(mixed)))
+        mixed = attend(query, key, value, mask, config.attention)
+        return row_parallel(config, saved(mixed.reshape(x.shape)), "out")
 
 
-def attend(
-    query: jax.Array, key: jax.Array, value: jax.Array, sequence_ids: jax.Array, implementation: str
-) -> jax.Array:
-    """Attention of [B, S, H, C] to positions of the same sequence, softmax in float32; [B, S, H, C].
+def attend(query: jax.Array, key: jax.Array, value: jax.Array, mask: Mask, implementation: str) -> jax.Array:
+    """Attention of queries [B, Q, H, C] to the keys that `mask` shows them, softmax in float32; [B, Q, H, C].
 
-    Padding, id 0, is one more sequence: it attends to itself, so no row of the softmax is ever empty.
+    Padding, id 0, is one more sequence: in self-attention it attends to itself. A query that sees no key gives 0.
 
     Args:
-      query, key, value: of H heads with C channels each.
-      sequence_ids: int32 [B, S].
+      query: of H heads with C channels each; scores are plain products.
+      key, value: [B, K, H, C].
+      mask: all but "xla" take only `Mask(ids, ids)`.
       implementation: "xla", on all hardware; "rows", `row_attention`, as its Pallas kernel "pallas"; "splash", another
-        for longer rows on TPUs; "cudnn", for GPUs, in bfloat16; or "auto", `best` for the hardware of this process.
+        for longer rows on TPUs; "cudnn", for GPUs, in bfloat16; or "auto", for the hardware of this process `best`, or
+        "xla" where the mask needs it.
+
+    Raises ConfigError if the implementation does not take such a mask.
     """
+    plain = not (mask.causal or mask.crosses)
     if implementation == "auto":
-        implementation = best(jax.default_backend(), query.shape[1], str(query.dtype))
+        implementation = best(jax.default_backend(), query.shape[1], str(query.dtype)) if plain else "xla"
+    if not plain and implementation != "xla":
+        kind = " and ".join(["causal"] * mask.causal + ["cross"] * mask.crosses)
+        raise ConfigError(
+            f"model.attention is {implementation!r}, which takes only masks of self-attention in both directions; "
+            f"this one is {kind}, which xla takes: choose xla or auto"
+        )
     if implementation in KERNELS:
-        return _by_kernel(implementation, query, key, value, sequence_ids)
-    mask = (sequence_ids[:, :, None] == sequence_ids[:, None, :])[:, None]
-    return jax.nn.dot_product_attention(
+        return _by_kernel(implementation, query, key, value, mask.query_ids)
+    visible = mask.visible()[:, None]
+    mixed = jax.nn.dot_product_attention(
         saved(query),
         saved(key),
         saved(value),
-        mask=mask,
+        mask=visible,
         scale=1.0,
         implementation="cudnn" if implementation == "cudnn" else "xla",
     )
+    # Where nothing is visible JAX gives the mean of all values, those of other sequences.
+    return jnp.where(jnp.any(visible, axis=3)[:, 0, :, None, None], mixed, 0) if mask.crosses else mixed
 
 
 def best(platform: str, length: int, dtype: str) -> str:

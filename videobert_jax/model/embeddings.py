@@ -4,8 +4,9 @@ import flax.linen as nn
 import jax
 
 from videobert_jax.config import ModelConfig
-from videobert_jax.model.partition import split_by_positions
-from videobert_jax.model.primitives import Dropout, embed, lookup, norm
+from videobert_jax.model.kernels.lookup import lookup
+from videobert_jax.model.kernels.partition import split_by_positions
+from videobert_jax.model.layers import Dropout, embed, norm
 from videobert_jax.tokens import TokenSpace
 
 SEGMENT_TYPES = 2  # text, video

@@ -4,16 +4,10 @@ import flax.linen as nn
 import jax
 
 from videobert_jax.config import ModelConfig
-from videobert_jax.model.attention import SelfAttention
-from videobert_jax.model.partition import (
-    COLUMN_WISE,
-    ROW_WISE,
-    by_positions,
-    held,
-    joined_by_positions,
-    split_by_positions,
-)
-from videobert_jax.model.primitives import SAVED, Dense, Dropout, SplitDense, gelu, norm, saved
+from videobert_jax.model.attention import Mask, SelfAttention
+from videobert_jax.model.kernels.partition import COLUMN_WISE, by_positions, held, joined_by_positions
+from videobert_jax.model.layers import Dense, Dropout, SplitDense, gelu, norm, row_parallel
+from videobert_jax.model.remat import rematerialised, saved
 
 
 class FeedForward(nn.Module):
@@ -30,7 +24,7 @@ class FeedForward(nn.Module):
             x = gelu(config, saved(gate)) * saved(x)
         else:
             x = gelu(config, saved(Dense(config, config.mlp_size, COLUMN_WISE, name="wi")(x)))
-        return saved(split_by_positions(Dense(config, config.hidden_size, ROW_WISE, name="wo")(x)))
+        return row_parallel(config, x, "wo")
 
 
 class Layer(nn.Module):
@@ -40,16 +34,16 @@ class Layer(nn.Module):
     deterministic: bool
 
     @nn.compact
-    def __call__(self, x: jax.Array, positions: jax.Array, sequence_ids: jax.Array) -> tuple[jax.Array, None]:
-        """One step of the scan: the carry x [B, S, D] in and out; int32 [B, S] the same for every layer."""
+    def __call__(self, x: jax.Array, positions: jax.Array, mask: Mask) -> tuple[jax.Array, None]:
+        """One step of the scan: the carry x [B, S, D] in and out; positions int32 [B, S] and mask as for all layers."""
         x = held(x, by_positions(x))
         dropout = Dropout(self.config.dropout)
         attention, mlp = SelfAttention(self.config, name="attention"), FeedForward(self.config, name="mlp")
         attention_norm, mlp_norm = norm(self.config, "attention_norm"), norm(self.config, "mlp_norm")
         if self.config.norm == "pre":
-            x = x + dropout(attention(attention_norm(x), positions, sequence_ids), self.deterministic)
+            x = x + dropout(attention(attention_norm(x), positions, mask), self.deterministic)
             return x + dropout(mlp(mlp_norm(x)), self.deterministic), None
-        x = attention_norm(x + dropout(attention(x, positions, sequence_ids), self.deterministic))
+        x = attention_norm(x + dropout(attention(x, positions, mask), self.deterministic))
         return mlp_norm(x + dropout(mlp(x), self.deterministic)), None
 
 
@@ -61,22 +55,14 @@ class Encoder(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array, positions: jax.Array, sequence_ids: jax.Array, deterministic: bool) -> jax.Array:
         """Maps x [B, S, D] to [B, S, D]; positions in their sequence, and sequences, are int32 [B, S]."""
+        mask = Mask(sequence_ids, sequence_ids)
         layers = nn.scan(
-            _rematerialised(self.config.remat),
+            rematerialised(Layer, self.config.remat),
             variable_axes={"params": 0},
             split_rngs={"params": True, "dropout": True},
             in_axes=nn.broadcast,
             length=self.config.num_layers,
             unroll=self.config.unroll,
         )
-        x, _ = layers(self.config, deterministic, name="layers")(x, positions, sequence_ids)
+        x, _ = layers(self.config, deterministic, name="layers")(x, positions, mask)
         return joined_by_positions(norm(self.config, "norm")(x) if self.config.norm == "pre" else x)
-
-
-def _rematerialised(remat: str) -> type[Layer]:
-    """`Layer`, which saves for the backward pass all it computed, its matrix products ("dots"), or nothing ("full")."""
-    if remat == "none":
-        return Layer
-    policy = jax.checkpoint_policies.save_only_these_names(SAVED) if remat == "dots" else None
-    # Inside a scan nothing can merge the recomputation with the first computation, so CSE need not be prevented.
-    return nn.remat(Layer, prevent_cse=False, policy=policy)

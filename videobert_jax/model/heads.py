@@ -5,8 +5,9 @@ import jax
 import jax.numpy as jnp
 
 from videobert_jax.config import ModelConfig
-from videobert_jax.model.partition import ROW_WISE
-from videobert_jax.model.primitives import Dense, affine, gelu, norm
+from videobert_jax.model.kernels.affine import affine
+from videobert_jax.model.kernels.partition import ROW_WISE
+from videobert_jax.model.layers import Dense, gelu, norm
 from videobert_jax.tokens import TokenSpace
 
 MASKED_LOGIT = -1e9  # of an id that cannot occur: its probability is exactly 0, yet no arithmetic on it gives NaN

@@ -1,64 +1,57 @@
 """VideoBERT: one bidirectional transformer over words and visual words (Sun et al. 2019)."""
 
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from videobert_jax.config import ModelConfig
-from videobert_jax.model.embeddings import Embeddings
-from videobert_jax.model.encoder import Encoder
+from videobert_jax.model import flops
 from videobert_jax.model.heads import PredictionHead
-from videobert_jax.model.primitives import Dense, gather
-from videobert_jax.tokens import TokenSpace
+from videobert_jax.model.layers import gather
+from videobert_jax.model.trunk import Trunk
 
 
-class VideoBert(nn.Module):
-    """BERT with a joint vocabulary, a masked-prediction head and a text-video alignment head.
+class Outputs(NamedTuple):
+    """What VideoBERT says about a batch.
 
-    B rows, S positions, D = config.hidden_size. Rows may pack several sequences; each sees only itself. Parameters
-    are float32, activations `config.dtype`, logits float32.
+    Attributes:
+      hidden: [B, S, D] in the model's dtype.
+      predictions: logits float32 [B, K, padded_size] of the token at each prediction position.
+      alignment: logits float32 [B, N] that words and clips of each sequence belong together.
     """
 
-    config: ModelConfig
-    tokens: TokenSpace
+    hidden: jax.Array
+    predictions: jax.Array
+    alignment: jax.Array
+
+
+class VideoBert(Trunk):
+    """BERT with a joint vocabulary, a masked-prediction head and a text-video alignment head; logits are float32."""
 
     def setup(self) -> None:
-        """Names the parts, which are the top of the parameter tree."""
-        self.embeddings = Embeddings(self.config, self.tokens)
-        self.encoder = Encoder(self.config)
+        """Adds the two heads to the parts of the trunk."""
+        super().setup()
         self.prediction_head = PredictionHead(self.config, self.tokens)
-        self.pooler = Dense(self.config, self.config.hidden_size)
         self.alignment_head = nn.Dense(1, kernel_init=nn.initializers.normal(self.config.init_std))
 
-    def __call__(
-        self,
-        token_ids: jax.Array,
-        positions: jax.Array,
-        segment_types: jax.Array,
-        sequence_ids: jax.Array,
-        *,
-        deterministic: bool = True,
-    ) -> jax.Array:
-        """Hidden states [B, S, D] of a batch of packed sequences.
+    def __call__(self, batch: Mapping[str, jax.Array], deterministic: bool = True) -> Outputs:
+        """Reads a batch.
 
         Args:
-          token_ids: int32 [B, S] in the joint id space.
-          positions: int32 [B, S], from 0 in each sequence, below `config.max_positions`.
-          segment_types: int32 [B, S], 0 text and 1 video.
-          sequence_ids: int32 [B, S], 1 and up; 0 is padding, whose hidden states mean nothing.
+          batch: the arrays that `Trunk.hidden` reads, and int32 `prediction_positions` [B, K] and `cls_positions`
+            [B, N]. Others are ignored.
           deterministic: no dropout; otherwise the random stream "dropout" is needed.
         """
-        x = self.embeddings(token_ids, positions, segment_types, deterministic)
-        return self.encoder(x, positions, sequence_ids, deterministic)
+        hidden = self.hidden(batch, deterministic)
+        # Positions are gathered before the vocabulary product: only about one in seven is masked.
+        predictions = self.prediction_head(gather(hidden, batch["prediction_positions"]), self.embeddings.table)
+        pooled = self.pooled(hidden, batch["cls_positions"])
+        return Outputs(hidden, predictions, self.alignment_head(pooled.astype(jnp.float32))[..., 0])
 
-    def predict(self, hidden: jax.Array, prediction_positions: jax.Array) -> jax.Array:
-        """Logits float32 [B, K, padded_size] of the token at each of `prediction_positions` int32 [B, K].
-
-        Positions are gathered before the vocabulary product: only about one in seven is masked.
-        """
-        return self.prediction_head(gather(hidden, prediction_positions), self.embeddings.table)
-
-    def align(self, hidden: jax.Array, cls_positions: jax.Array) -> jax.Array:
-        """Logits float32 [B, N] that words and clips of the sequences with [CLS] at int32 [B, N] belong together."""
-        pooled = jnp.tanh(self.pooler(gather(hidden, cls_positions)))
-        return self.alignment_head(pooled.astype(jnp.float32))[..., 0]
+    @nn.nowrap
+    def flops(self, batch: Mapping[str, Any]) -> float:
+        """Model FLOPs of one forward and backward pass for a batch of such shapes; see `model/flops.py`."""
+        rows, predictions = batch["prediction_positions"].shape
+        return super().flops(batch) + flops.vocabulary_flops(self.config, self.tokens.padded_size, rows * predictions)

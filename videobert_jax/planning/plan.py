@@ -20,12 +20,11 @@ from videobert_jax.config_check import RULES, Choice
 from videobert_jax.data.masking import Masking
 from videobert_jax.data.packing import encode_text, pack
 from videobert_jax.errors import ConfigError
-from videobert_jax.model.flops import step_flops
 from videobert_jax.planning import chips, hlo
 from videobert_jax.planning.estimate import Estimate, Total, estimate
 from videobert_jax.tokens import TokenSpace
 from videobert_jax.training import sharding
-from videobert_jax.training.program import make_program
+from videobert_jax.training.program import Program, make_program
 
 BERT_VOCABULARY = 30_522  # ids of the tokenizer that a config names; which it is, only preparing finds out
 FIRST_ROWS = 8  # rows of a device that a sweep begins with
@@ -91,9 +90,10 @@ def make_plan(config: Config, topology: str) -> Plan:
     device, mesh = slice_of(topology, config)
     data, tokens, per_chip = config.data, token_space(config), device.per_chip
     sharding.rows_of_device(mesh, data.batch_size, config.optimizer.accumulation)  # raises unless they divide
-    flops = step_flops(config.model, tokens.padded_size, data.batch_size, data.sequence_length, data.max_predictions)
     start = time.perf_counter()
-    compiled = _compile(config, tokens, mesh)
+    with jax.sharding.use_abstract_mesh(mesh.abstract_mesh):
+        program = make_program(config, tokens, mesh, batch_shapes(config, tokens))
+        compiled = _compile(program)
     needed = compiled if isinstance(compiled, int) else _memory(compiled)
     plan = Plan(
         topology=topology,
@@ -105,7 +105,7 @@ def make_plan(config: Config, topology: str) -> Plan:
         hbm_bytes_per_chip=per_chip * needed,
         hbm_limit_bytes=per_chip * device.memory,
         fits=not isinstance(compiled, int),
-        model_flops_per_step=flops,
+        model_flops_per_step=program.flops,
         compile_seconds=time.perf_counter() - start,
     )
     if isinstance(compiled, int):
@@ -210,17 +210,15 @@ def _remat_policies() -> Choice:
     return rule
 
 
-def _compile(config: Config, tokens: TokenSpace, mesh: Mesh) -> jax.stages.Compiled | int:
+def _compile(program: Program) -> jax.stages.Compiled | int:
     """The compiled step, or the bytes that a device would need if they are more than it has."""
-    with jax.sharding.use_abstract_mesh(mesh.abstract_mesh):
-        program = make_program(config, tokens, mesh, batch_shapes(config, tokens))
-        try:
-            return program.compile_train_step()
-        except jax.errors.JaxRuntimeError as error:
-            needed = refused(str(error))
-            if needed is None:
-                raise
-            return needed
+    try:
+        return program.compile_train_step()
+    except jax.errors.JaxRuntimeError as error:
+        needed = refused(str(error))
+        if needed is None:
+            raise
+        return needed
 
 
 def refused(message: str) -> int | None:

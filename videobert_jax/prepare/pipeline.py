@@ -21,7 +21,8 @@ from typing import Any
 
 from videobert_jax.config import Config, PrepareConfig
 from videobert_jax.config_check import check
-from videobert_jax.data.records import SCHEMA_VERSION, RecordSource
+from videobert_jax.data.prepared import TRAIN, VALIDATION, Prepared
+from videobert_jax.data.records import SCHEMA_VERSION, RecordSource, is_data_set
 from videobert_jax.errors import DamagedError, FormatError, PrepareError, RecordError, RoundsError
 from videobert_jax.files import exclusive, read_json, remove, whole, write_json
 from videobert_jax.prepare.annotations import Annotation
@@ -32,18 +33,15 @@ from videobert_jax.prepare.problems import Problem, summary
 from videobert_jax.prepare.rounds import Runner, run_in_processes
 from videobert_jax.prepare.scan import CACHE_TAG, Corpus, digest, fingerprint, scan
 from videobert_jax.prepare.shard_summary import ShardSummary
-from videobert_jax.prepare.splits import TRAIN, VALIDATION
-from videobert_jax.tokens import TokenSpace
 from videobert_jax.video import feature_files
 
 VERSION = 2  # of the result; raised when a stage comes to compute something else
 FEATURES_VERSION = 2  # the same, of the features alone
-MANIFEST, REPORT, RECORDS = "manifest.json", "report.json", "records"
 # The fields of PrepareConfig that features depend on.
 FEATURE_SETTINGS = ("fps", "clip_frames", "backbone", "backbone_weights", "image_size")
 
 
-def prepare(config: Config, run: Runner | None = None) -> pathlib.Path:
+def prepare(config: Config, run: Runner | None = None) -> Prepared:
     """Returns the folder of prepared data, `<cache>/prepared-<hash>`, having made it if it was not there.
 
     Args:
@@ -59,13 +57,13 @@ def prepare(config: Config, run: Runner | None = None) -> pathlib.Path:
     with _explained(cache):
         _mark(cache)
         corpus = _named_corpus(config) if config.data.videos else scan(_kitchen(config, cache))
-        directory = cache / f"prepared-{_key(config.prepare, corpus)}"
-        if not _is_finished(directory):
-            with exclusive(directory):
-                if not _is_finished(directory):
-                    _remove_damaged_records(directory)
-                    _prepare(config.prepare, corpus, cache, directory, run)
-    return directory
+        prepared = Prepared(cache / f"prepared-{_key(config.prepare, corpus)}")
+        if not _is_finished(prepared):
+            with exclusive(prepared.folder):
+                if not _is_finished(prepared):
+                    _remove_damaged_records(prepared.records)
+                    _prepare(config.prepare, corpus, cache, prepared, run)
+    return prepared
 
 
 def _mark(cache: pathlib.Path) -> None:
@@ -98,22 +96,21 @@ def _kitchen(config: Config, cache: pathlib.Path) -> pathlib.Path:
     return directory
 
 
-def _is_finished(directory: pathlib.Path) -> bool:
+def _is_finished(prepared: Prepared) -> bool:
     """Whether all is there; takes milliseconds."""
     try:
-        read_json(directory / MANIFEST, directory)
+        read_json(prepared.manifest, prepared.folder)
     except DamagedError:
         return False
-    made = ("vocabulary/tree.npz", "tokenizer/tokenizer.json", "tokens.json", REPORT)
-    return all((directory / name).exists() for name in made) and _damage(directory / RECORDS) is None
+    made = (*prepared.defining, prepared.report)
+    return all(path.exists() for path in made) and _damage(prepared.records) is None
 
 
-def _remove_damaged_records(directory: pathlib.Path) -> None:
+def _remove_damaged_records(records: pathlib.Path) -> None:
     """Those of a whole data set; of one that is still being made, the shards that are there are kept."""
-    written = (directory / RECORDS / "dataset_info.json").exists()
-    if written and (damage := _damage(directory / RECORDS)):
+    if is_data_set(records) and (damage := _damage(records)):
         print(f"making the records again, since {damage}")
-        shutil.rmtree(directory / RECORDS)
+        shutil.rmtree(records)
 
 
 def _damage(records: pathlib.Path) -> RecordError | None:
@@ -158,55 +155,53 @@ def _settings(config: PrepareConfig) -> dict[str, Any]:
 
 
 def _prepare(
-    config: PrepareConfig, corpus: Corpus, cache: pathlib.Path, directory: pathlib.Path, run: Runner | None
+    config: PrepareConfig, corpus: Corpus, cache: pathlib.Path, prepared: Prepared, run: Runner | None
 ) -> None:
     from videobert_jax.prepare import stages  # brings JAX, which a finished preparation does without
 
     stages.check(config)
     videos, problems = _planned(corpus)
     store = cache / f"features-{_features_key(config)}"
-    work = stages.Preparation(config, corpus.transcripts, store, directory)
+    preparation = stages.Preparation(config, corpus.transcripts, store, prepared)
     with exclusive(store):
-        remove(directory / "blocks")  # they hold paths, which may have changed
-        write_plan(directory / "plan.jsonl", videos)
-        (run or functools.partial(run_in_processes, workers=config.workers))(work.rounds())
-    unreadable = work.unreadable()
+        remove(prepared.blocks)  # they hold paths, which may have changed
+        write_plan(prepared.plan, videos)
+        (run or functools.partial(run_in_processes, workers=config.workers))(preparation.rounds())
+    unreadable = preparation.unreadable()
     problems += unreadable
-    accounts = work.accounts()
-    if not accounts:
-        write_json(directory / REPORT, {"quarantined": _as_dicts(problems)})
-        raise PrepareError(
-            f"none of {len(videos)} videos can be used; see {directory / REPORT}\n{summary({}, problems)}"
-        )
+    summaries = preparation.summaries()
+    if not summaries:
+        write_json(prepared.report, {"quarantined": _as_dicts(problems)})
+        raise PrepareError(f"none of {len(videos)} videos can be used; see {prepared.report}\n{summary({}, problems)}")
     usable = len(videos) - len(unreadable)
-    _conclude(config, directory, {"videos": len(corpus.sources), "usable videos": usable}, accounts, problems)
+    _conclude(config, prepared, {"videos": len(corpus.sources), "usable videos": usable}, summaries, problems)
 
 
 def _conclude(
     config: PrepareConfig,
-    directory: pathlib.Path,
+    prepared: Prepared,
     counts: dict[str, int],
-    accounts: Sequence[tuple[Block, ShardSummary]],
+    summaries: Sequence[tuple[Block, ShardSummary]],
     problems: Sequence[Problem],
 ) -> None:
     """Writes the report and, when what was only needed on the way is gone, the manifest."""
-    quality = read_json(directory / "vocabulary" / "quality.json", directory / "vocabulary")
-    tokens = TokenSpace.load(directory / "tokens.json")
+    quality = read_json(prepared.quality, prepared.vocabulary)
+    tokens = prepared.tokens()
     counts |= {"text vocabulary": tokens.text_size, "visual vocabulary": tokens.visual_size}
     counts |= {"visual words in use": int(quality["used"])}
     repairs: collections.Counter[str] = collections.Counter()
     held = collections.Counter({f"{split} sentences": 0 for split in (TRAIN, VALIDATION)})
-    for block, account in accounts:
-        repairs += account.repairs
-        held.update({f"{block.split} {name}": count for name, count in account.counts.items()})
+    for block, shard in summaries:
+        repairs += shard.repairs
+        held.update({f"{block.split} {name}": count for name, count in shard.counts.items()})
     counts |= held
-    problems = list(dict.fromkeys([*problems, *(problem for _, account in accounts for problem in account.problems)]))
+    problems = list(dict.fromkeys([*problems, *(problem for _, shard in summaries for problem in shard.problems)]))
     report = {"counts": counts, "repairs": repairs, "vocabulary": quality, "quarantined": _as_dicts(problems)}
-    write_json(directory / REPORT, report)
-    remove(directory / "blocks")
-    (directory / "plan.jsonl").unlink()
-    write_json(directory / MANIFEST, {"version": VERSION, "config": _settings(config), "counts": counts})
-    print("\n".join([f"prepared {directory}", summary(counts, problems), *_warnings(config, counts)]))
+    write_json(prepared.report, report)
+    remove(prepared.blocks)
+    prepared.plan.unlink()
+    write_json(prepared.manifest, {"version": VERSION, "config": _settings(config), "counts": counts})
+    print("\n".join([f"prepared {prepared.folder}", summary(counts, problems), *_warnings(config, counts)]))
 
 
 def _warnings(config: PrepareConfig, counts: Mapping[str, int]) -> Iterator[str]:

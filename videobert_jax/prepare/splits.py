@@ -3,9 +3,8 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 
+from videobert_jax.data.prepared import TRAIN, VALIDATION
 from videobert_jax.prepare.annotations import Annotation
-
-TRAIN, VALIDATION = "train", "validation"
 
 
 def split_videos(

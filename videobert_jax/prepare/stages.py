@@ -2,9 +2,8 @@
 
     videos ─► features │ splits, blocks │ blocks ─► sentences │ tokenizer, visual vocabulary │ blocks ─► records
 
-A prepared folder is filled in this order: features/, unreadable.json, sentences/, tokenizer/, vocabulary/, tokens.json,
-records/. `plan.jsonl`, blocks/ and transcripts/ are there only while it is being made. Each stage skips what is there
-and leaves whole files, so it can be called again.
+A prepared folder (`data.prepared`) is filled in this order: features, unreadable, sentences, tokenizer, vocabulary,
+tokens, records. Each stage skips what is there and leaves whole files, so it can be called again.
 """
 
 import collections
@@ -17,6 +16,7 @@ from videobert_jax import tokenizer
 from videobert_jax.backbones import get_backbone
 from videobert_jax.config import PrepareConfig
 from videobert_jax.data.features import ClipFeatures
+from videobert_jax.data.prepared import TRAIN, Prepared
 from videobert_jax.data.records import Record, shard_name, write_metadata, write_shard
 from videobert_jax.errors import RoundsError
 from videobert_jax.files import link, read_json, reading, remove, whole, write_json
@@ -35,7 +35,7 @@ from videobert_jax.prepare.problems import Problem
 from videobert_jax.prepare.rounds import Round
 from videobert_jax.prepare.scan import fingerprint
 from videobert_jax.prepare.shard_summary import ShardSummary
-from videobert_jax.prepare.splits import TRAIN, split_videos
+from videobert_jax.prepare.splits import split_videos
 from videobert_jax.speech import sentences
 from videobert_jax.video.features import extract
 from videobert_jax.visual_words.contact_sheet import nearest_clips, write_pictures
@@ -66,13 +66,13 @@ class Preparation:
       config: how to prepare.
       shared: one file with transcripts of many videos, if there is one.
       store: folder of the features, which other prepared folders share.
-      directory: the prepared folder; `plan.jsonl` in it says of what.
+      prepared: the folder to fill; its `plan` lists the videos.
     """
 
     config: PrepareConfig
     shared: pathlib.Path | None
     store: pathlib.Path
-    directory: pathlib.Path
+    prepared: Prepared
 
     def rounds(self) -> list[Round]:
         """All there is to do."""
@@ -86,9 +86,9 @@ class Preparation:
 
     def _unread(self) -> list[tuple[str, str]]:
         self.store.mkdir(parents=True, exist_ok=True)
-        if (self.directory / "unreadable.json").exists():
+        if (self.prepared.unreadable).exists():
             return []
-        return [(_stored_name(video), video.video) for video in read_plan(self.directory / "plan.jsonl")]
+        return [(_stored_name(video), video.video) for video in read_plan(self.prepared.plan)]
 
     def _read(self, video: tuple[str, str]) -> str | None:
         return extract(self.config, self.store, video)
@@ -98,14 +98,14 @@ class Preparation:
 
         `unreadable.json` ends the round; another prepared folder tries again what it names.
         """
-        videos = {video.video_id: video for video in read_plan(self.directory / "plan.jsonl")}
-        done = self.directory / "unreadable.json"
+        videos = {video.video_id: video for video in read_plan(self.prepared.plan)}
+        done = self.prepared.unreadable
         if not done.exists():
             failures = {name: str(reason) for (name, _), reason in results.items() if reason}
             stored = {video_id: _stored_name(video) for video_id, video in videos.items()}
             reasons = {video_id: failures[name] for video_id, name in stored.items() if name in failures}
             for video_id in stored.keys() - reasons.keys():
-                link(self.store / f"{stored[video_id]}.npz", self.directory / "features" / f"{video_id}.npz")
+                link(self.store / f"{stored[video_id]}.npz", self.prepared.features(video_id))
             write_json(done, reasons)
         unreadable = read_json(done, done)
         readable = [video_id for video_id in videos if video_id not in unreadable]
@@ -113,10 +113,10 @@ class Preparation:
             return
         annotations = {video_id: video.annotation for video_id, video in videos.items() if video.annotation}
         splits = split_videos(readable, annotations, self.config.validation_fraction)
-        remove(self.directory / "blocks")
-        write_blocks(self.directory / "blocks", videos, splits, self.config.videos_per_shard)
-        if self.shared and self._silent() and not self._transcripts.exists():
-            deal_out(self.shared, {block: self._videos(block) for block in self._blocks()}, self._transcripts)
+        remove(self.prepared.blocks)
+        write_blocks(self.prepared.blocks, videos, splits, self.config.videos_per_shard)
+        if self.shared and self._silent() and not self.prepared.transcripts.exists():
+            deal_out(self.shared, {block: self._videos(block) for block in self._blocks()}, self.prepared.transcripts)
 
     # Round 2: transcripts to sentences.
 
@@ -125,7 +125,7 @@ class Preparation:
 
     def _narrate(self, block: Block) -> None:
         videos, shared = self._videos(block), self.shared.name if self.shared else ""
-        dealt = read_dealt(self._transcripts / f"{block}.jsonl") if self.shared else {}
+        dealt = read_dealt(self.prepared.transcripts / f"{block}.jsonl") if self.shared else {}
         splitter, longest = sentences.find_splitter(self.config), self.config.max_sentence_words
         split = functools.partial(sentences.split, max_words=longest, splitter=splitter)
         write_narrations(self._sentences(block), videos, narrations(videos, dealt, shared, split))
@@ -136,21 +136,21 @@ class Preparation:
         training = [block for block in self._blocks() if block.split == TRAIN]
         if not training:
             return
-        remove(self._transcripts)
-        if not (self.directory / "tokenizer").exists():
-            with whole(self.directory / "tokenizer") as part:
+        remove(self.prepared.transcripts)
+        if not (self.prepared.tokenizer).exists():
+            with whole(self.prepared.tokenizer) as part:
                 self._tokenizer(training).save(part)
-        if not (self.directory / "vocabulary").exists():
+        if not (self.prepared.vocabulary).exists():
             video_ids = [video.video_id for block in training for video in self._videos(block)]
-            with whole(self.directory / "vocabulary") as part:
+            with whole(self.prepared.vocabulary) as part:
                 part.mkdir()
                 _fit_vocabulary(
                     self.config, Videos(video_ids, lambda name: self._clips(name).features), self._clips, part
                 )
-        vocabulary = Vocabulary.load(self.directory / "vocabulary" / "tree.npz")
-        with reading(self.directory / "tokenizer", self.directory / "tokenizer"):
-            words = tokenizer.load(self.directory / "tokenizer")
-        words.token_space(vocabulary.size).save(self.directory / "tokens.json")
+        vocabulary = Vocabulary.load(self.prepared.tree)
+        with reading(self.prepared.tokenizer, self.prepared.tokenizer):
+            words = tokenizer.load(self.prepared.tokenizer)
+        words.token_space(vocabulary.size).save(self.prepared.tokens_file)
 
     def _tokenizer(self, blocks: Sequence[Block]) -> tokenizer.TextTokenizer:
         if self.config.tokenizer:
@@ -171,20 +171,20 @@ class Preparation:
     # Round 3: all of it to records.
 
     def _unwritten(self) -> list[Block]:
-        written = (block for block in self._blocks() if self._account(block).exists())
+        written = (block for block in self._blocks() if self._summary(block).exists())
         return sorted(set(self._blocks()) - {block for block in written if self._shard(block).exists()})
 
     def _write(self, block: Block) -> None:
-        """Writes a shard and, when that is whole, the account of it."""
-        account = ShardSummary()
+        """Writes a shard and, when that is whole, its summary."""
+        summary = ShardSummary()
         with whole(self._shard(block)) as part:
-            account.counts["records"] = write_shard(part, self._records(block, account), self.config.record_format)
-        write_json(self._account(block), account.as_dict())
+            summary.counts["records"] = write_shard(part, self._records(block, summary), self.config.record_format)
+        write_json(self._summary(block), summary.as_dict())
 
-    def _records(self, block: Block, account: ShardSummary) -> Iterator[Record]:
+    def _records(self, block: Block, summary: ShardSummary) -> Iterator[Record]:
         words, vocabulary = (
-            _words(self.directory / "tokenizer"),
-            _vocabulary(self.directory / "vocabulary" / "tree.npz"),
+            _words(self.prepared.tokenizer),
+            _vocabulary(self.prepared.tree),
         )
         seconds = self.config.clip_frames / self.config.fps
         for planned, narration in self._spoken(block):
@@ -193,7 +193,7 @@ class Preparation:
             video = chunks.whole_video(
                 planned.video_id, visual_ids, seconds, narration.sentences, captions, words.encode
             )
-            account.add(video, narration, captions)
+            summary.add(video, narration, captions)
             yield from chunks.cut(video, self.config.chunk_tokens)
 
     def _spoken(self, block: Block) -> list[tuple[Planned, Narration]]:
@@ -207,47 +207,43 @@ class Preparation:
         _require_all(results)
         lengths = collections.defaultdict(list)
         for block in self._blocks():
-            lengths[block.split].append(self._read_account(block).counts["records"])
+            lengths[block.split].append(self._read_summary(block).counts["records"])
         if lengths:
-            write_metadata(self.directory / "records", lengths)
+            write_metadata(self.prepared.records, lengths)
 
     # What is where.
 
     def unreadable(self) -> list[Problem]:
         """The videos that gave no features. Raises DamagedError."""
-        reasons = read_json(self.directory / "unreadable.json", self.directory / "unreadable.json")
-        videos = (video for video in read_plan(self.directory / "plan.jsonl") if video.video_id in reasons)
+        reasons = read_json(self.prepared.unreadable, self.prepared.unreadable)
+        videos = (video for video in read_plan(self.prepared.plan) if video.video_id in reasons)
         return [Problem(pathlib.Path(v.video).name, "features", reasons[v.video_id]) for v in videos]
 
-    def accounts(self) -> list[tuple[Block, ShardSummary]]:
+    def summaries(self) -> list[tuple[Block, ShardSummary]]:
         """Of all blocks. Raises DamagedError."""
-        return [(block, self._read_account(block)) for block in self._blocks()]
+        return [(block, self._read_summary(block)) for block in self._blocks()]
 
     def _blocks(self) -> list[Block]:
-        return list_blocks(self.directory / "blocks")
+        return list_blocks(self.prepared.blocks)
 
     def _videos(self, block: Block) -> list[Planned]:
-        return list(read_plan(self.directory / "blocks" / f"{block}.jsonl"))
-
-    @property
-    def _transcripts(self) -> pathlib.Path:
-        return self.directory / "transcripts"
+        return list(read_plan(self.prepared.blocks / f"{block}.jsonl"))
 
     def _sentences(self, block: Block) -> pathlib.Path:
-        return self.directory / "sentences" / f"{block}.jsonl"
+        return self.prepared.sentences / f"{block}.jsonl"
 
     def _clips(self, video_id: str) -> ClipFeatures:
-        return ClipFeatures.load(self.directory / "features" / f"{video_id}.npz")
+        return ClipFeatures.load(self.prepared.features(video_id))
 
     def _shard(self, block: Block) -> pathlib.Path:
         name = shard_name(block.split, self.config.record_format, block.index, block.count)
-        return self.directory / "records" / name
+        return self.prepared.records / name
 
-    def _account(self, block: Block) -> pathlib.Path:
-        return self.directory / "records" / f"{block}.json"
+    def _summary(self, block: Block) -> pathlib.Path:
+        return self.prepared.records / f"{block}.json"
 
-    def _read_account(self, block: Block) -> ShardSummary:
-        return ShardSummary.from_dict(read_json(self._account(block), self.directory / "records"))
+    def _read_summary(self, block: Block) -> ShardSummary:
+        return ShardSummary.from_dict(read_json(self._summary(block), self.prepared.records))
 
 
 def _stored_name(video: Planned) -> str:

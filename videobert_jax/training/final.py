@@ -1,43 +1,47 @@
 """The end of a run: what it has learnt is taken from the newest checkpoint and judged."""
 
-import pathlib
-from collections.abc import Sequence
 from typing import Any
 
 import jax
 import numpy as np
 
 from videobert_jax.config import Config, MeshConfig
-from videobert_jax.data.features import ClipFeatures
 from videobert_jax.data.packing import encode_text, rows_of_sequences
+from videobert_jax.data.prepared import Prepared
 from videobert_jax.evaluation import judge as evaluation
-from videobert_jax.tokens import TokenSpace
 from videobert_jax.training import sharding
 from videobert_jax.training.checkpoints import Checkpoints
 from videobert_jax.training.program import make_program
 from videobert_jax.training.reporting import writers
+from videobert_jax.training.workdir import Workdir
 
 
-def judge(config: Config, workdir: pathlib.Path, prepared: pathlib.Path) -> dict[str, Any]:
+def judge(config: Config, workdir: Workdir, prepared: Prepared) -> dict[str, Any]:
     """Judges the newest checkpoint of `workdir`; see `evaluation.judge`. Only the first process has to call it."""
 
-    def thumbnails(video_id: str) -> Sequence[bytes]:
-        return ClipFeatures.load(prepared / "features" / f"{video_id}.npz").thumbnails
+    history = writers.read(workdir.metrics)
+    return evaluation.judge(
+        config,
+        workdir,
+        prepared,
+        load_params(config, workdir),
+        history,
+        prepared.thumbnails,
+        workdir.evaluation("zero_shot"),
+        workdir.page,
+    )
 
-    history = writers.read(workdir / writers.FILE)
-    return evaluation.judge(config, workdir, prepared, load_params(config, workdir), history, thumbnails)
 
-
-def load_params(config: Config, workdir: pathlib.Path) -> Any:
+def load_params(config: Config, workdir: Workdir) -> Any:
     """The parameters of the newest checkpoint of `workdir`, all of them on this process's first device.
 
     Raises FileNotFoundError if there is none yet.
     """
-    tokens = TokenSpace.load(workdir / "tokens.json")
+    tokens = workdir.tokens()
     mesh = sharding.make_mesh(MeshConfig(data=1, fsdp=1, tensor=1), jax.local_devices()[:1])
     shortest = rows_of_sequences([encode_text(np.zeros(0, np.int32), tokens)], 2, 1, tokens)
-    with Checkpoints(workdir / "checkpoints", read_only=True) as checkpoints:
+    with Checkpoints(workdir.checkpoints, read_only=True) as checkpoints:
         state = checkpoints.restore(make_program(config, tokens, mesh, shortest).state)
     if state is None:
-        raise FileNotFoundError(f"{workdir / 'checkpoints'} holds no checkpoint; train first, with launch/main.py")
+        raise FileNotFoundError(f"{workdir.checkpoints} holds no checkpoint; train first, with launch/main.py")
     return state.params

@@ -16,6 +16,7 @@ from flax import traverse_util
 
 from videobert_jax import tokenizer
 from videobert_jax.config import Config, ModelConfig
+from videobert_jax.data.prepared import Lexicon
 from videobert_jax.interop.bert import OPTIONAL, TOKEN_TABLE, load_bert, require_vocabulary
 from videobert_jax.tokens import TokenSpace
 from videobert_jax.training.state import TrainState
@@ -30,7 +31,7 @@ class Rows(NamedTuple):
     values: np.ndarray
 
 
-def load(config: Config, tokens: TokenSpace, workdir: pathlib.Path) -> list[Rows]:
+def load(config: Config, tokens: TokenSpace, lexicon: Lexicon) -> list[Rows]:
     """What `model.init_from` and `model.visual_rows` ask for; the latter are drawn to the scale of the former.
 
     Raises ConfigError if the checkpoint is of another model, or was trained with other words than the run's.
@@ -38,14 +39,14 @@ def load(config: Config, tokens: TokenSpace, workdir: pathlib.Path) -> list[Rows
     rows, deviation = [], config.model.init_std
     if config.model.init_from:
         folder = pathlib.Path(config.model.init_from)
-        require_vocabulary(folder, tokenizer.load(workdir / "tokenizer"))
+        require_vocabulary(folder, tokenizer.load(lexicon.tokenizer))
         params = load_bert(folder, config.model, tokens)
         for part in OPTIONAL:
             if not any(path.startswith(part) for path in params):
                 logging.warning("%s has no %s: it starts random", folder, part)
         rows += [Rows(path, 0, values) for path, values in params.items()]
         deviation = float(params[TOKEN_TABLE].std())
-    visual = load_visual_rows(config.model, workdir / "vocabulary", config.seed, deviation)
+    visual = load_visual_rows(config.model, lexicon.tree, config.seed, deviation)
     return rows if visual is None else [*rows, Rows(TOKEN_TABLE, tokens.text_size, visual)]
 
 
@@ -72,14 +73,14 @@ def _merged(before: jax.Array, given: jax.Array, first: int, last: int) -> jax.A
     return jnp.where((row >= first) & (row < last), given, before)
 
 
-def load_visual_rows(config: ModelConfig, vocabulary: pathlib.Path, seed: int, deviation: float) -> np.ndarray | None:
-    """Float32 [V, D] for the vocabulary in a folder; None if the config wants random ones.
+def load_visual_rows(config: ModelConfig, tree: pathlib.Path, seed: int, deviation: float) -> np.ndarray | None:
+    """Float32 [V, D] for the vocabulary in a file; None if the config wants random ones.
 
     `deviation` is the standard deviation of the words' rows, which `visual_scale` is relative to.
     """
     if config.visual_rows == "random":
         return None
-    centroids = Vocabulary.load(vocabulary / "tree.npz").centroids
+    centroids = Vocabulary.load(tree).centroids
     return project(centroids, config.hidden_size, config.visual_scale * deviation, seed)
 
 

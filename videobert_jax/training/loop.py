@@ -16,8 +16,8 @@ from jax.sharding import Mesh
 from videobert_jax.config import Config
 from videobert_jax.config_check import check
 from videobert_jax.data import batching
+from videobert_jax.data.prepared import TRAIN, VALIDATION, Prepared
 from videobert_jax.data.records import RecordSource
-from videobert_jax.model.flops import step_flops
 from videobert_jax.tokens import TokenSpace
 from videobert_jax.training import initial_params, sharding
 from videobert_jax.training.checkpoints import Checkpoints
@@ -31,13 +31,13 @@ from videobert_jax.training.reporting.journal import Journal
 from videobert_jax.training.reporting.profiling import Profiler
 from videobert_jax.training.reporting.throughput import Meter, measure_peak
 from videobert_jax.training.step import Batch
-from videobert_jax.training.workdir import open_workdir
+from videobert_jax.training.workdir import Workdir
 
 
 def train(
     config: Config,
-    workdir: pathlib.Path,
-    prepared: pathlib.Path,
+    workdir: Workdir,
+    prepared: Prepared,
     hang_seconds: float = HANG_SECONDS,
     profile_steps: range = range(0),
     before: float = 0.0,
@@ -46,8 +46,8 @@ def train(
 
     Args:
       config: what the run is.
-      workdir: folder of the run; `workdir.py` says which config it takes.
-      prepared: folder of prepared data, with `tokens.json` and `records/`.
+      workdir: folder of the run; `Workdir.check` says which config it takes.
+      prepared: folder of prepared data.
       hang_seconds: a process without progress for so long ends; see `watchdog.py`.
       profile_steps: of these a trace is written; see `profiling.py`.
       before: seconds that this process took to come here, for the account in `goodput.py`.
@@ -64,7 +64,7 @@ def train(
 
     # 1. The folder of the run, before anything takes time.
     check(config)
-    open_workdir(config, workdir, prepared, writing=jax.process_index() == 0)
+    workdir.open(config, prepared, writing=jax.process_index() == 0)
     enable_cache(pathlib.Path(config.data.cache) / "xla")
 
     # 2. The devices, and which rows of each batch this process loads.
@@ -73,18 +73,18 @@ def train(
     rows = sharding.rows_of_process(mesh, batch_size, config.optimizer.accumulation)
 
     # 3. The data: a batch for every step, and held-out ones, the same each time.
-    tokens = TokenSpace.load(prepared / "tokens.json")
-    source = RecordSource(prepared / "records", "train")
+    tokens = prepared.tokens()
+    source = prepared.source(TRAIN)
     data = batching.dataset(source, tokens, config.data, config.seed, rows)
-    held_out = _held_out(config, RecordSource(prepared / "records", "validation"), tokens, mesh, rows)
+    held_out = _held_out(config, prepared.source(VALIDATION), tokens, mesh, rows)
 
     # 4. The functions, and the shape and the place of everything they take.
     program = make_program(config, tokens, mesh, {name: x[0] for name, x in held_out.items()})
 
     with (
         jax.set_mesh(mesh),
-        Checkpoints(workdir / "checkpoints", config.checkpoint.keep) as checkpoints,
-        Watchdog(workdir, hang_seconds) as watchdog,
+        Checkpoints(workdir.checkpoints, config.checkpoint.keep) as checkpoints,
+        Watchdog(workdir.processes, hang_seconds) as watchdog,
         Interruption(mesh) as interruption,
     ):
         # 5. The state: the newest that was saved, or the first.
@@ -94,21 +94,23 @@ def train(
         done = int(state.step)
         if done >= config.steps:
             print(f"train: step {done} of {config.steps} is there already")
-            return writers.summary(workdir / writers.FILE)
+            return writers.summary(workdir.metrics)
 
         # 6. Compiled ahead, so that what does not fit is known now; and the peak that the speed is compared with.
         start = time.perf_counter()
         with clock.on("compile"):
             train_step, eval_step = program.compile_train_step(), program.compile_eval_step(held_out)
         compilation = f"compiled in {time.perf_counter() - start:.1f} s, {memory(train_step)}"
-        meter = Meter(_flops(config, tokens), measure_peak(mesh, config.model.dtype), clock)
+        meter = Meter(program.flops, measure_peak(mesh, config.model.dtype), clock)
 
         # 7. The steps.
         with (
-            Journal(workdir, done, config.steps, config.log_every, meter, Goodput(workdir, done, clock)) as journal,
+            Journal(
+                workdir, done, config.steps, config.log_every, meter, Goodput(workdir.goodput, done, clock)
+            ) as journal,
             contextlib.closing(batching.batches(data, done, config.data)) as batches,
-            Profiler(workdir, profile_steps, journal.catch_up) as profiler,
-            non_finite.written_down(workdir, config, source, program.state.params),
+            Profiler(workdir.profile, profile_steps, journal.catch_up) as profiler,
+            non_finite.written_down(workdir.non_finite, config, source, program.state.params),
             clock.on("step"),
         ):
             devices = f"{mesh.size} x {mesh.devices.flat[0].device_kind}"
@@ -138,7 +140,7 @@ def train(
                 if stopping:
                     journal.say(f"train: asked to stop, saved step {step}; the same command goes on")
                     raise Interrupted
-    return writers.summary(workdir / writers.FILE)
+    return writers.summary(workdir.metrics)
 
 
 def _held_out(config: Config, source: RecordSource, tokens: TokenSpace, mesh: Mesh, rows: Sequence[int]) -> Batch:
@@ -146,8 +148,3 @@ def _held_out(config: Config, source: RecordSource, tokens: TokenSpace, mesh: Me
     batches = batching.validation_batches(source, tokens, config.data, config.evaluation.batches, rows)
     stacked = jax.tree.map(lambda *arrays: np.stack(arrays), *batches)
     return sharding.to_global(stacked, rows, mesh, config.data.batch_size, axis=1)
-
-
-def _flops(config: Config, tokens: TokenSpace) -> float:
-    data = config.data
-    return step_flops(config.model, tokens.padded_size, data.batch_size, data.sequence_length, data.max_predictions)

@@ -1,7 +1,6 @@
 """What a run computes: its functions, and the shape and the place of all they take. Making it allocates nothing."""
 
 import dataclasses
-import functools
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -14,8 +13,8 @@ from videobert_jax.config import Config, ModelConfig
 from videobert_jax.errors import ConfigError
 from videobert_jax.model import attention
 from videobert_jax.model.videobert import VideoBert
-from videobert_jax.objectives import pretraining
 from videobert_jax.objectives.objective import Metrics
+from videobert_jax.objectives.pretraining import Pretraining
 from videobert_jax.tokens import TokenSpace
 from videobert_jax.training import initial_params, sharding
 from videobert_jax.training.initial_params import Rows
@@ -31,11 +30,13 @@ class Program:
     Attributes:
       state: the train state as a tree of `jax.ShapeDtypeStruct` with shardings; also what a checkpoint is restored as.
       batch: one global batch, likewise.
+      flops: model FLOPs of a training step; see `model/flops.py`.
     """
 
     mesh: Mesh
     state: TrainState
     batch: dict[str, jax.ShapeDtypeStruct]
+    flops: float
     _init: Callable[[], TrainState]
     _train_step: Callable[[TrainState, Batch], tuple[TrainState, Metrics]]
     _eval_step: Callable[[Params, Batch], Metrics]
@@ -73,14 +74,13 @@ def make_program(config: Config, tokens: TokenSpace, mesh: Mesh, batch: dict[str
             f"model.num_heads is {config.model.num_heads}, expected a multiple of mesh.tensor={mesh.shape['tensor']}"
         )
     platform = mesh.devices.flat[0].platform
-    model = VideoBert(attention.resolved(config.model, platform, config.data.sequence_length), tokens)
-    forward = functools.partial(pretraining.forward, model)
-    objective = pretraining.Pretraining(tokens.text_size)
+    network = VideoBert(attention.resolved(config.model, platform, config.data.sequence_length), tokens)
+    objective = Pretraining(tokens.text_size)
     frozen_rows = _frozen_rows(config.model, tokens)
 
     def init_params(key: jax.Array) -> Params:
         row = {name: jnp.zeros((1, *x.shape[1:]), x.dtype) for name, x in batch.items()}
-        return pretraining.init(VideoBert(dataclasses.replace(config.model, attention="xla"), tokens), key, row)
+        return VideoBert(dataclasses.replace(config.model, attention="xla"), tokens).init(key, row)["params"]
 
     init = initializer(init_params, make_optimizer(config.optimizer, config.steps, frozen_rows), config.seed)
     rows = sharding.batch_sharding(mesh)
@@ -88,9 +88,10 @@ def make_program(config: Config, tokens: TokenSpace, mesh: Mesh, batch: dict[str
         mesh=mesh,
         state=sharding.placed(jax.eval_shape(init), mesh),
         batch={name: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=rows) for name, x in batch.items()},
+        flops=network.flops(batch),
         _init=init,
-        _train_step=make_train_step(forward, objective, config, frozen_rows),
-        _eval_step=make_eval_step(forward, objective, config),
+        _train_step=make_train_step(network, objective, config, frozen_rows),
+        _eval_step=make_eval_step(network, objective, config),
     )
 
 

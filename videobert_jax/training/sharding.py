@@ -16,7 +16,7 @@ from jax.sharding import PartitionSpec as P
 
 from videobert_jax.config import MeshConfig
 from videobert_jax.errors import ConfigError
-from videobert_jax.model.partition import COLUMN_WISE, ROW_WISE, ROWS, UNSPLIT
+from videobert_jax.model.kernels.partition import COLUMN_WISE, ROW_WISE, ROWS, UNSPLIT
 
 AXES = ("data", "fsdp", "tensor")
 BATCH = ROWS

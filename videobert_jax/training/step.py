@@ -6,6 +6,7 @@ Every metric is a (sum, count) pair over the global batch; a mean is taken by wh
 from collections.abc import Callable
 from typing import Any
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import optax
@@ -19,11 +20,10 @@ from videobert_jax.training.state import TrainState
 
 Params = Any
 Batch = dict[str, jax.Array]  # see data/packing.py
-Forward = Callable[[Params, Batch, jax.Array | None], Any]  # the last: key of dropout, or None for none
 
 
 def make_train_step(
-    forward: Forward, objective: Objective, config: Config, frozen_rows: range = range(0)
+    network: nn.Module, objective: Objective, config: Config, frozen_rows: range = range(0)
 ) -> Callable[[TrainState, Batch], tuple[TrainState, Metrics]]:
     """One update, which leaves `frozen_rows` of the token embedding as they are.
 
@@ -39,7 +39,8 @@ def make_train_step(
         counts = objective.counts(batch)
 
         def loss(params: Params, rows: Batch, key: jax.Array) -> tuple[jax.Array, Metrics]:
-            metrics = objective(forward(params, rows, key), rows)
+            outputs = network.apply({"params": params}, rows, deterministic=False, rngs={"dropout": key})
+            metrics = objective(outputs, rows)
             return total(metrics, config.objective, counts), metrics
 
         rng = jax.random.fold_in(state.rng, state.step)
@@ -63,11 +64,11 @@ def make_train_step(
     return train_step
 
 
-def make_eval_step(forward: Forward, objective: Objective, config: Config) -> Callable[[Params, Batch], Metrics]:
+def make_eval_step(network: nn.Module, objective: Objective, config: Config) -> Callable[[Params, Batch], Metrics]:
     """The objective's metrics and `loss`, without dropout, over several batches together: arrays [batches, B, ...]."""
 
     def eval_step(params: Params, batches: Batch) -> Metrics:
-        each = jax.lax.map(lambda batch: objective(forward(params, batch, None), batch), batches)
+        each = jax.lax.map(lambda batch: objective(network.apply({"params": params}, batch), batch), batches)
         metrics = jax.tree.map(lambda x: jnp.sum(x, axis=0), each)
         return {"loss": (total(metrics, config.objective), jnp.ones(())), **metrics}
 

@@ -34,7 +34,7 @@ def test_a_run_without_progress_ends_and_shows_where(tmp_path: pathlib.Path) -> 
     assert done.returncode == watchdog.EXIT_CODE == 70
     assert "process 0 of 1: no progress for 0.4 s (--hang_seconds). All processes are at step 3" in done.stderr
     assert 'File "<string>", line 8 in <module>' in done.stderr
-    status = json.loads((tmp_path / watchdog.FOLDER / "0.json").read_text())
+    status = json.loads((tmp_path / "0.json").read_text())
     assert status["step"] == 3
     assert status.keys() == {"step", "host", "pid"}
 

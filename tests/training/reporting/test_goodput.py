@@ -76,12 +76,12 @@ def test_a_start_that_goes_further_back_than_the_one_before_it_loses_all_of_that
 def test_a_run_tells_of_all_its_attempts(tmp_path: pathlib.Path, clock_time: Time) -> None:
     for first, last in ((0, 4), (4, 10)):
         clock = Clock(before=2.0)
-        run = Goodput(tmp_path, first, clock)
+        run = Goodput(tmp_path / "goodput.json", first, clock)
         with clock.on("step"):
             clock_time.now += 9.0 * (last - first)
             share = run.at(last)
     assert share == 90 / 94
-    assert goodput.read(tmp_path) == [
+    assert goodput.read(tmp_path / "goodput.json") == [
         Attempt(0, 4, seconds(step=36, restart=2)),
         Attempt(4, 10, seconds(step=54, restart=2)),
     ]
@@ -104,26 +104,29 @@ DAMAGED = [
 
 @pytest.mark.parametrize("text", DAMAGED, ids=range(len(DAMAGED)))
 def test_an_account_that_cannot_be_read_begins_anew(tmp_path: pathlib.Path, caplog, text: str) -> None:
-    (tmp_path / goodput.FILE).write_text(text)
-    run = Goodput(tmp_path, 4, Clock())
+    (tmp_path / "goodput.json").write_text(text)
+    run = Goodput(tmp_path / "goodput.json", 4, Clock())
     run.at(5)
     run.at(6)
     assert "in 1 start;" in str(run)
     assert (tmp_path / "goodput.json.damaged").read_text() == text
-    assert [(attempt.first, attempt.last) for attempt in goodput.read(tmp_path)] == [(4, 6)]
+    assert [(attempt.first, attempt.last) for attempt in goodput.read(tmp_path / "goodput.json")] == [(4, 6)]
     (warning,) = caplog.messages
-    assert f"{tmp_path / goodput.FILE} is damaged" in warning
+    assert f"{tmp_path / 'goodput.json'} is damaged" in warning
     assert "it becomes goodput.json.damaged" in warning
 
 
 def test_an_account_that_is_not_there_is_none(tmp_path: pathlib.Path, caplog) -> None:
-    assert goodput.read(tmp_path) == []
+    assert goodput.read(tmp_path / "goodput.json") == []
     assert not caplog.messages
 
 
 @pytest.mark.skipif(not pathlib.Path("/proc/self/stat").exists(), reason="only Linux tells when a process began")
 def test_the_age_of_a_process_is_from_its_start() -> None:
     began = time.monotonic()
-    script = "import time; time.sleep(0.3); from videobert_jax.training.reporting import goodput; print(goodput.process_age())"
+    script = (
+        "import time; time.sleep(0.3); "
+        "from videobert_jax.training.reporting import goodput; print(goodput.process_age())"
+    )
     age = float(subprocess.run([sys.executable, "-c", script], capture_output=True, check=True).stdout)
     assert 0.3 <= age <= time.monotonic() - began + 0.01  # in ticks of a hundredth

@@ -4,6 +4,7 @@ from typing import Any
 from videobert_jax.training.reporting.goodput import Clock, Goodput
 from videobert_jax.training.reporting.journal import Journal
 from videobert_jax.training.reporting.throughput import Meter
+from videobert_jax.training.workdir import Workdir
 
 
 class Loss:
@@ -16,9 +17,9 @@ class Loss:
 
 
 def test_a_step_is_under_way_from_its_dispatch_until_it_is_done(tmp_path: pathlib.Path) -> None:
-    clock, loss = Clock(), Loss()
+    workdir, clock, loss = Workdir(tmp_path), Clock(), Loss()
     metrics: Any = {"loss": (loss, 1)}
-    with Journal(tmp_path, 0, 4, 1, Meter(1.0, 1.0, clock), Goodput(tmp_path, 0, clock)) as journal:
+    with Journal(workdir, 0, 4, 1, Meter(1.0, 1.0, clock), Goodput(workdir.goodput, 0, clock)) as journal:
         assert not journal.under_way()
         journal.dispatched(1, metrics)
         assert journal.under_way()

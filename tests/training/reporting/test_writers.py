@@ -7,6 +7,7 @@ from tensorboardX.proto import event_pb2
 
 from videobert_jax.data import tfrecord
 from videobert_jax.training.reporting import writers
+from videobert_jax.training.workdir import Workdir
 
 
 def write(path: pathlib.Path, *steps: int, tail: str = "") -> None:
@@ -25,9 +26,9 @@ def test_a_mean_of_nothing_is_left_out() -> None:
 
 
 def test_resuming_forgets_later_lines_and_a_torn_one(tmp_path: pathlib.Path) -> None:
-    path = tmp_path / writers.FILE
+    path = Workdir(tmp_path).metrics
     write(path, 1, 2, 3, tail='{"step": 4, "lo')
-    writer = writers.MetricsWriter(tmp_path, step=2)
+    writer = writers.MetricsWriter(tmp_path / "metrics.jsonl", tmp_path / "tensorboard", step=2)
     assert steps_of(path) == [1, 2]
     writer.write(3, {"loss": 0.5}, {"seconds": 0.1})
     writer.close()
@@ -36,7 +37,7 @@ def test_resuming_forgets_later_lines_and_a_torn_one(tmp_path: pathlib.Path) -> 
 
 
 def test_damage_before_the_end_is_an_error(tmp_path: pathlib.Path) -> None:
-    path = tmp_path / writers.FILE
+    path = Workdir(tmp_path).metrics
     path.write_text('{"step": 1}\nnonsense\n{"step": 3}\n')
     with pytest.raises(OSError, match=r"metrics.jsonl, line 2, is no JSON"):
         writers.read(path)
@@ -44,22 +45,22 @@ def test_damage_before_the_end_is_an_error(tmp_path: pathlib.Path) -> None:
 
 def test_float32_survives_the_file(tmp_path: pathlib.Path) -> None:
     value = float(np.float32(1) / np.float32(3))
-    writer = writers.MetricsWriter(tmp_path, step=0)
+    writer = writers.MetricsWriter(tmp_path / "metrics.jsonl", tmp_path / "tensorboard", step=0)
     writer.write(1, {"loss": value}, {})
     writer.close()
-    assert writers.read(tmp_path / writers.FILE)[0]["loss"] == value
+    assert writers.read(Workdir(tmp_path).metrics)[0]["loss"] == value
 
 
 def test_json_has_no_nan(tmp_path: pathlib.Path) -> None:
-    writer = writers.MetricsWriter(tmp_path, step=0)
+    writer = writers.MetricsWriter(tmp_path / "metrics.jsonl", tmp_path / "tensorboard", step=0)
     with pytest.raises(ValueError):
         writer.write(1, {"loss": float("nan")}, {})
     writer.close()
-    assert (tmp_path / writers.FILE).read_text() == ""
+    assert Workdir(tmp_path).metrics.read_text() == ""
 
 
 def test_tensorboard_is_told_to_forget_what_is_repeated(tmp_path: pathlib.Path) -> None:
-    writer = writers.MetricsWriter(tmp_path, step=2)
+    writer = writers.MetricsWriter(tmp_path / "metrics.jsonl", tmp_path / "tensorboard", step=2)
     writer.write(3, {"loss/text": 0.5}, {"seconds": 0.1})
     writer.close()
     (file,) = (tmp_path / "tensorboard").iterdir()

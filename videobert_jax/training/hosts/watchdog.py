@@ -1,6 +1,6 @@
 """Finding the process that hangs: all others wait for it in silence, for ever.
 
-Every process writes how far it is to `WORKDIR/processes/<index>.json`. One that makes no progress for too long says
+Every process writes how far it is to `<index>.json` in one folder. One that makes no progress for too long says
 which is furthest behind, shows where its own threads are, and ends; so do the others, which have waited as long.
 """
 
@@ -17,9 +17,9 @@ from typing import Any
 
 import jax
 
+from videobert_jax.files import write_text
 from videobert_jax.training.hosts import processes
 
-FOLDER = "processes"
 HANG_SECONDS = 900.0  # longer than any compilation, evaluation or checkpoint should take
 EXIT_CODE = os.EX_SOFTWARE  # 70
 TICK = 1.0  # seconds
@@ -29,9 +29,9 @@ TELLING = 3  # ticks
 class Watchdog:
     """Watches the progress of this process, within its context, from a thread of its own."""
 
-    def __init__(self, workdir: pathlib.Path, hang_seconds: float = HANG_SECONDS) -> None:
+    def __init__(self, folder: pathlib.Path, hang_seconds: float = HANG_SECONDS) -> None:
         """`hang_seconds`: how long a step, or all before the first, may take; 0 for ever."""
-        self._folder, self._step, self._hang_seconds = workdir / FOLDER, 0, hang_seconds
+        self._folder, self._step, self._hang_seconds = folder, 0, hang_seconds
         self._tick = min(TICK, hang_seconds / 4) or TICK
         self._index, self._count = jax.process_index(), jax.process_count()
         self._over = threading.Event()
@@ -78,8 +78,7 @@ class Watchdog:
         status = {"step": self._step, "host": socket.gethostname(), "pid": os.getpid()}
         path = self._folder / f"{self._index}.json"
         with contextlib.suppress(OSError):  # then it is unknown, and the run does not depend on it
-            path.with_suffix(".new").write_text(json.dumps(status))
-            path.with_suffix(".new").replace(path)
+            write_text(path, json.dumps(status), durable=False)
 
     def _account(self) -> str:
         """How far every process is, in words."""

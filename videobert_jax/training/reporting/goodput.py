@@ -21,7 +21,8 @@ from typing import Any
 
 from absl import logging
 
-FILE = "goodput.json"
+from videobert_jax.files import write_text
+
 MOST = 1e15  # no run has so many steps or seconds
 PHASES = ("step", "input", "compile", "checkpoint", "evaluation", "restart")
 
@@ -76,11 +77,11 @@ class Attempt:
 
 
 class Goodput:
-    """The attempts of a run, `WORKDIR/goodput.json`; of several processes the first tells for all."""
+    """The attempts of a run, in a JSON file; the first of several processes reports for all."""
 
-    def __init__(self, workdir: pathlib.Path, done: int, clock: Clock) -> None:
+    def __init__(self, path: pathlib.Path, done: int, clock: Clock) -> None:
         """An attempt begins with `done` updates made."""
-        self._path, self._clock = workdir / FILE, clock
+        self._path, self._clock = path, clock
         attempts = _read(self._path)
         self._before, self._damaged = attempts or [], attempts is None
         self._attempt = Attempt(done, done, clock.read())
@@ -88,10 +89,10 @@ class Goodput:
     def at(self, step: int) -> float:
         """Writes how far this attempt is, and returns the goodput of the run so far.
 
-        An account that is damaged is kept as `goodput.json.damaged`, with a warning, and a new one begins.
+        A damaged file is kept as `<name>.damaged`, with a warning, and a new one begins.
         """
         if self._damaged:
-            kept = self._path.with_name(FILE + ".damaged")
+            kept = self._path.with_name(self._path.name + ".damaged")
             logging.warning(
                 "%s is damaged: it becomes %s, and the account of the run begins anew", self._path, kept.name
             )
@@ -99,9 +100,8 @@ class Goodput:
             self._damaged = False
         self._attempt = Attempt(self._attempt.first, step, self._clock.read())
         attempts = [*self._before, self._attempt]
-        new = self._path.with_suffix(".new")
-        new.write_text(json.dumps([dataclasses.asdict(attempt) for attempt in attempts], indent=1) + "\n")
-        new.replace(self._path)
+        text = json.dumps([dataclasses.asdict(attempt) for attempt in attempts], indent=1) + "\n"
+        write_text(self._path, text, durable=False)
         return shares(attempts)["step"]
 
     def __str__(self) -> str:
@@ -113,9 +113,9 @@ class Goodput:
         return f"goodput {shares(attempts)['step']:.1%} of {total:,.0f} s in {starts}; {rest}"
 
 
-def read(workdir: pathlib.Path) -> list[Attempt]:
-    """The attempts of the run in `workdir`, the first first; none if they are not known."""
-    return _read(workdir / FILE) or []
+def read(path: pathlib.Path) -> list[Attempt]:
+    """The attempts of a run, the first first; none if they are not known."""
+    return _read(path) or []
 
 
 def shares(attempts: Sequence[Attempt]) -> dict[str, float]:

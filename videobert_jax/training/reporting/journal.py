@@ -1,6 +1,5 @@
 """What a run tells of itself: every step is checked, some are logged, and a person sees how far it is."""
 
-import pathlib
 import time
 from typing import Any
 
@@ -12,19 +11,18 @@ from videobert_jax.training.reporting.goodput import Goodput
 from videobert_jax.training.reporting.non_finite import finite_means
 from videobert_jax.training.reporting.throughput import Meter
 from videobert_jax.training.reporting.writers import MetricsWriter
+from videobert_jax.training.workdir import Workdir
 
 
 class Journal:
     """Reads the metrics of a step when the next one is under way, so that the devices never wait for the host."""
 
-    def __init__(
-        self, workdir: pathlib.Path, done: int, steps: int, log_every: int, meter: Meter, goodput: Goodput
-    ) -> None:
+    def __init__(self, workdir: Workdir, done: int, steps: int, log_every: int, meter: Meter, goodput: Goodput) -> None:
         """Opens the journal of a run with `done` of `steps` updates made; only the first process writes it."""
         self._done, self._steps, self._log_every = done, steps, log_every
         self._meter, self._goodput = meter, goodput
         first = jax.process_index() == 0
-        self._writer = MetricsWriter(workdir, done) if first else None
+        self._writer = MetricsWriter(workdir.metrics, workdir.tensorboard, done) if first else None
         if first:
             goodput.at(done)  # a process that is killed before it logs has taken time too
         self._console = Console(done, steps, shown=first)

@@ -13,11 +13,10 @@ import numpy as np
 from videobert_jax.config import Config
 from videobert_jax.data import batching
 from videobert_jax.data.records import RecordSource
+from videobert_jax.files import write_text
 from videobert_jax.objectives.objective import Metrics
 from videobert_jax.training.reporting import module_norms
 from videobert_jax.training.reporting.writers import means
-
-FILE = "non_finite.json"
 
 
 class NonFiniteError(FloatingPointError):
@@ -35,9 +34,9 @@ class NonFiniteError(FloatingPointError):
     ) -> None:
         broken = ", ".join(f"{name} is {value}" for name, value in values.items() if not math.isfinite(value))
         super().__init__(
-            f"step {step}: {broken}. Nothing of this step is saved; {FILE} in the workdir has its examples and norms. "
-            "Start anew in another --workdir with a lower optimizer.learning_rate, a longer optimizer.warmup_steps or "
-            "a smaller optimizer.clip_norm above 0; JAX_DEBUG_NANS=1 shows where it arises"
+            f"step {step}: {broken}. Nothing of this step is saved; non_finite.json in the workdir has its "
+            "examples and norms. Start anew in another --workdir with a lower optimizer.learning_rate, a longer "
+            "optimizer.warmup_steps or a smaller optimizer.clip_norm above 0; JAX_DEBUG_NANS=1 shows where it arises"
         )
         self.step, self.values, self.gradients, self.parameters = step, values, gradients, parameters
 
@@ -56,8 +55,8 @@ def finite_means(step: int, metrics: Metrics, before: Metrics | None = None) -> 
 
 
 @contextlib.contextmanager
-def written_down(workdir: pathlib.Path, config: Config, source: RecordSource, params: Any) -> Iterator[None]:
-    """If the body raises NonFiniteError, `WORKDIR/non_finite.json` says what is known of that step.
+def written_down(path: pathlib.Path, config: Config, source: RecordSource, params: Any) -> Iterator[None]:
+    """If the body raises NonFiniteError, the JSON file at `path` says what is known about that step.
 
     Its keys: `step`; `metrics`; `examples`, for each row of the batch the video and the first clip of its records; and
     the norms of each module, `gradients` and `parameters` before the update, for the layers of the encoder as lists.
@@ -80,7 +79,7 @@ def written_down(workdir: pathlib.Path, config: Config, source: RecordSource, pa
                 }
             if error.parameters is not None:
                 report["parameters"] = module_norms.named(params, error.parameters)
-            (workdir / FILE).write_text(json.dumps(_in_words(report), indent=1) + "\n")
+            write_text(path, json.dumps(_in_words(report), indent=1) + "\n")
         raise
 
 

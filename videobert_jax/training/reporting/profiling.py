@@ -6,15 +6,13 @@ from collections.abc import Callable, Iterator
 
 import jax
 
-FOLDER = "profile"
-
 
 class Profiler:
-    """Traces `steps` in the first process, what the host does and what its devices do, into `WORKDIR/profile`."""
+    """Traces `steps` in the first process, what the host does and what its devices do, into a folder."""
 
-    def __init__(self, workdir: pathlib.Path, steps: range, wait: Callable[[], None]) -> None:
+    def __init__(self, folder: pathlib.Path, steps: range, wait: Callable[[], None]) -> None:
         """`wait` returns when all steps that were dispatched are done."""
-        self._folder, self._wait = workdir / FOLDER, wait
+        self._folder, self._wait = folder, wait
         self._trace, self._tracing = contextlib.ExitStack(), False
         self._steps = steps if jax.process_index() == 0 else range(0)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from tensorboardX import SummaryWriter
 
-FILE = "metrics.jsonl"
+from videobert_jax.files import write_text
 
 
 def means(metrics: dict[str, tuple[Any, Any]]) -> dict[str, float]:
@@ -53,12 +53,11 @@ def summary(path: pathlib.Path) -> dict[str, Any]:
 class MetricsWriter:
     """Appends to the diary, after forgetting what a previous run wrote later than the step that is resumed from."""
 
-    def __init__(self, workdir: pathlib.Path, step: int) -> None:
-        """Opens the files of `workdir` at `step`, the number of updates already done."""
-        path = workdir / FILE
-        _replace(path, "".join(_encode(line) for line in read(path, step)))
+    def __init__(self, path: pathlib.Path, tensorboard: pathlib.Path, step: int) -> None:
+        """Opens the file and the folder of TensorBoard at `step`, the number of updates already done."""
+        write_text(path, "".join(_encode(line) for line in read(path, step)))
         self._file = path.open("a")
-        self._board = SummaryWriter(str(workdir / "tensorboard"), purge_step=step + 1)
+        self._board = SummaryWriter(str(tensorboard), purge_step=step + 1)
 
     def write(self, step: int, values: dict[str, float], timing: dict[str, float]) -> None:
         """Appends one line. Raises ValueError for a value that is not finite: JSON has none."""
@@ -80,13 +79,3 @@ class MetricsWriter:
 
 def _encode(line: dict[str, Any]) -> str:
     return json.dumps(line, allow_nan=False) + "\n"
-
-
-def _replace(path: pathlib.Path, text: str) -> None:
-    """Writes the whole file, or leaves it as it was, whenever the power fails."""
-    new = path.with_suffix(".new")
-    with new.open("w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from jax.experimental import pallas as pl
 from jax.experimental.pallas import tpu as pltpu
 
-from videobert_jax.model.primitives import saved
+from videobert_jax.model.remat import saved
 
 LONGEST = 1024  # positions, of the Pallas kernel; the scores of a head are then 4 MiB
 LANES = 128  # of a TPU's registers, which positions have to fill

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from videobert_jax.model.primitives import Dropout
+from videobert_jax.model.layers import Dropout
 
 
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
