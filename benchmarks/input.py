@@ -26,6 +26,7 @@ from transformers import DataCollatorForLanguageModeling, PreTrainedTokenizerFas
 
 from videobert_jax.config import DataConfig
 from videobert_jax.data import batching, records
+from videobert_jax.data.rows.pretraining import PretrainingRows
 from videobert_jax.tokens import TokenSpace
 
 TOKENS = TokenSpace(text_size=30_522, visual_size=20_736, pad=0, unknown=100, cls=101, sep=102, mask=103, joiner=1)
@@ -61,7 +62,8 @@ def made_up_records() -> Iterator[records.Record]:
 
 def ours(directory: pathlib.Path, config: DataConfig) -> Callable[[int], np.ndarray]:
     """Step -> which positions of its batch hold tokens."""
-    data = batching.dataset(records.RecordSource(directory, "train"), TOKENS, config, seed=0)
+    source, row = records.RecordSource(directory, "train"), PretrainingRows(TOKENS, config)
+    data = batching.dataset(source, row, config.chunks_per_row, config, seed=0)
     return lambda step: data[step]["sequence_ids"] > 0
 
 

@@ -28,7 +28,8 @@ from transformers import BertConfig, BertForPreTraining
 
 from videobert_jax.config import Config, DataConfig, ModelConfig
 from videobert_jax.data import batching
-from videobert_jax.data.records import RecordSource
+from videobert_jax.data.prepared import TRAIN, Prepared
+from videobert_jax.tasks import make_task
 from videobert_jax.tokens import TokenSpace
 from videobert_jax.training import sharding
 from videobert_jax.training.program import make_program
@@ -78,7 +79,7 @@ def ours(batch: Batch, tokens: TokenSpace, data: DataConfig, dtype: str) -> Step
     rows = len(batch["token_ids"])
     config = Config(model=model, data=dataclasses.replace(data, batch_size=rows))
     mesh = sharding.make_mesh(config.mesh, jax.devices()[:1])
-    program = make_program(config, tokens, mesh, batch)
+    program = make_program(config, make_task(config, tokens), mesh)
     with jax.set_mesh(mesh):
         state, step = program.init(), program.compile_train_step()
         arrays = sharding.to_global(batch, range(rows), mesh, rows)
@@ -168,8 +169,11 @@ def median_seconds(step: Step) -> float:
 
 def prepared_batch(folder: pathlib.Path) -> tuple[Batch, TokenSpace]:
     """The first batch of a folder that `prepare` wrote."""
-    tokens = TokenSpace.load(folder / "tokens.json")
-    return batching.dataset(RecordSource(folder / "records", "train"), tokens, KITCHEN, seed=0)[0], tokens
+    prepared = Prepared(folder)
+    tokens = prepared.tokens()
+    task = make_task(Config(data=KITCHEN), tokens)
+    data = batching.dataset(task.examples(prepared, TRAIN), task.row, task.group, KITCHEN, seed=0)
+    return data[0], tokens
 
 
 def main(_: list[str]) -> None:

@@ -15,10 +15,10 @@ from videobert_jax import cli
 from videobert_jax import config as config_lib
 from videobert_jax.config_check import check
 from videobert_jax.errors import ConfigError
+from videobert_jax.evaluation import final
 from videobert_jax.inference import portable
 from videobert_jax.interop.bert import save_bert, unlike_bert
 from videobert_jax.model.videobert import VideoBert
-from videobert_jax.training import final
 from videobert_jax.training.workdir import Workdir
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of a run, whose newest checkpoint is taken.")

@@ -62,13 +62,17 @@ def main(_: list[str]) -> None:
     # Only now: what is prepared is found without waiting for JAX.
     import jax
 
-    from videobert_jax.training import final, loop
+    from videobert_jax.evaluation import evaluator, final
+    from videobert_jax.tasks import make_task
+    from videobert_jax.training import loop
     from videobert_jax.training.hosts import processes
 
     first = jax.process_index() == 0
     with processes.ending_together(), workdir.locked() if first else contextlib.nullcontext():
         before = goodput.process_age() - preparing
-        loop.train(config, workdir, prepared, _HANG.value, profile_steps, before)
+        task = make_task(config, prepared.tokens())
+        evaluators = evaluator.for_training(config, task, prepared)
+        loop.train(config, task, evaluators, workdir, prepared, _HANG.value, profile_steps, before)
         if first:
             final.judge(config, workdir, prepared)
         processes.leave_together("the first process has judged")

@@ -15,9 +15,9 @@ from safetensors.numpy import load_file
 from videobert_jax import config as config_lib
 from videobert_jax import tokenizer
 from videobert_jax.config import Config, ModelConfig
-from videobert_jax.data.packing import encode_text, rows_of_sequences
 from videobert_jax.inference import portable
 from videobert_jax.model.videobert import VideoBert
+from videobert_jax.tasks import make_task
 from videobert_jax.training.checkpoints import Checkpoints
 from videobert_jax.training.program import make_program
 from videobert_jax.training.sharding import make_mesh
@@ -40,9 +40,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[pathlib.Path, Any]:
     TOKENS.save(workdir / "tokens.json")
     (workdir / "config.json").write_text(config_lib.to_json(CONFIG))
     mesh = make_mesh(CONFIG.mesh, jax.devices()[:1])
-    row = rows_of_sequences([encode_text(np.zeros(0, np.int32), TOKENS)], 2, 1, TOKENS)
     with jax.set_mesh(mesh), Checkpoints(workdir / "checkpoints") as checkpoints:
-        state = make_program(CONFIG, TOKENS, mesh, row).init()
+        state = make_program(CONFIG, make_task(CONFIG, TOKENS), mesh).init()
         checkpoints.save(1, state, 0.0)
     return workdir, state.params
 

@@ -158,6 +158,7 @@ class CheckpointConfig:
 
     every: int = 1000  # steps
     keep: int = 2  # newest checkpoints; the best one is kept besides
+    metric: str = "held_out/loss"  # evaluator/metric that says which is the best: the lowest
 
 
 @dataclasses.dataclass(frozen=True)

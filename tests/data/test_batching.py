@@ -14,8 +14,9 @@ from written_records import write_records
 
 from videobert_jax.config import DataConfig
 from videobert_jax.data import batching
-from videobert_jax.data.packing import Batch
+from videobert_jax.data.batch import Batch
 from videobert_jax.data.records import RecordSource
+from videobert_jax.data.rows.pretraining import PretrainingRows
 from videobert_jax.errors import RecordError
 
 CONFIG = DataConfig(batch_size=8, sequence_length=128, max_predictions=24, max_sequences=16, read_threads=2, prefetch=3)
@@ -40,6 +41,15 @@ def assert_equal(left: Batch, right: Batch) -> None:
         np.testing.assert_array_equal(left[name], right[name], err_msg=name, strict=True)
 
 
+def dataset(source, config=CONFIG, seed=0, rows=None):
+    return batching.dataset(source, PretrainingRows(TOKENS, config), config.chunks_per_row, config, seed, rows)
+
+
+def held_out(source, count, rows=None):
+    row = PretrainingRows(TOKENS, CONFIG)
+    return batching.validation_batches(source, row, CONFIG.chunks_per_row, CONFIG, count, rows)
+
+
 @pytest.fixture
 def source(tmp_path: pathlib.Path) -> RecordSource:
     write_records(tmp_path, "train", corpus(), 10)
@@ -47,7 +57,7 @@ def source(tmp_path: pathlib.Path) -> RecordSource:
 
 
 def test_shapes_and_types(source: RecordSource) -> None:
-    batch = batching.dataset(source, TOKENS, CONFIG, seed=0)[0]
+    batch = dataset(source, seed=0)[0]
     assert {name: array.shape for name, array in batch.items()} == {name: (8, size) for name, size in SHAPES.items()}
     for name, array in batch.items():
         assert array.dtype == (np.float32 if name.endswith("weights") else np.int32), name
@@ -56,14 +66,14 @@ def test_shapes_and_types(source: RecordSource) -> None:
 
 @pytest.mark.parametrize("rows", [range(4, 8), (0, 3, 5), (7,), (5, 0)])
 def test_any_rows_are_those_of_the_global_batch(source: RecordSource, rows: Sequence[int]) -> None:
-    whole, part = (batching.dataset(source, TOKENS, CONFIG, 3, of) for of in (None, rows))
+    whole, part = (dataset(source, seed=3, rows=of) for of in (None, rows))
     for step in (0, 1, 7, 100_000):
         assert_equal(part[step], {name: array[list(rows)] for name, array in whole[step].items()})
 
 
 @pytest.mark.parametrize("threads", [0, 1, 4])
 def test_the_stream_is_the_steps_one_after_the_other(source: RecordSource, threads: int) -> None:
-    data = batching.dataset(source, TOKENS, CONFIG, seed=0, rows=(1, 4, 6))
+    data = dataset(source, seed=0, rows=(1, 4, 6))
     config = dataclasses.replace(CONFIG, read_threads=threads)
     for start in (0, 5):
         stream = batching.batches(data, start, config)
@@ -74,7 +84,7 @@ def test_the_stream_is_the_steps_one_after_the_other(source: RecordSource, threa
 
 def test_closing_the_stream_ends_its_threads(source: RecordSource) -> None:
     before = set(threading.enumerate())
-    stream = batching.batches(batching.dataset(source, TOKENS, CONFIG, seed=0), 0, CONFIG)
+    stream = batching.batches(dataset(source, seed=0), 0, CONFIG)
     next(stream)
     started = set(threading.enumerate()) - before
     assert started
@@ -86,10 +96,7 @@ def test_closing_the_stream_ends_its_threads(source: RecordSource) -> None:
 
 def test_seeds_and_steps_differ(source: RecordSource) -> None:
     rows = [
-        row.tobytes()
-        for seed in (0, 1)
-        for step in range(10)
-        for row in batching.dataset(source, TOKENS, CONFIG, seed)[step]["token_ids"]
+        row.tobytes() for seed in (0, 1) for step in range(10) for row in dataset(source, seed=seed)[step]["token_ids"]
     ]
     assert len(set(rows)) == len(rows)
 
@@ -98,7 +105,7 @@ def test_an_epoch_uses_every_record_once() -> None:
     """One chunk per row, each of another video: 12 rows are an epoch, and the order changes from one to the next."""
     records = [record(video) for video in range(12)]
     config = dataclasses.replace(CONFIG, chunks_per_row=1, batch_size=1, text_only=0.0, joint=0.0)
-    data = batching.dataset(records, TOKENS, config, seed=0)
+    data = dataset(records, config, seed=0)
 
     def video(step: int) -> int:
         clips = data[step]["prediction_targets"][0]
@@ -110,14 +117,14 @@ def test_an_epoch_uses_every_record_once() -> None:
 
 
 def test_two_chunks_are_enough_for_any_group() -> None:
-    data = batching.dataset([record(0), record(1)], TOKENS, CONFIG, seed=0)
+    data = dataset([record(0), record(1)], seed=0)
     assert data[0]["token_ids"].shape == (8, 128)
 
 
 @pytest.mark.parametrize(("length", "sequences"), [(128, 16), (256, 32), (512, 64), (256, 16)])
 def test_rows_are_filled(source: RecordSource, length: int, sequences: int) -> None:
     config = dataclasses.replace(CONFIG, sequence_length=length, max_sequences=sequences, max_predictions=96)
-    data = batching.dataset(source, TOKENS, config, seed=0)
+    data = dataset(source, config, seed=0)
     assert batching.fill_rate(data[step] for step in range(10)) >= 0.97
 
 
@@ -127,16 +134,19 @@ def test_fill_rate_counts_positions() -> None:
 
 
 def test_held_out_batches_are_always_the_same(source: RecordSource) -> None:
-    first, again = (batching.validation_batches(source, TOKENS, CONFIG, 4) for _ in range(2))
+    first, again = (held_out(source, 4) for _ in range(2))
     assert len(first) == 4
-    assert_equal(first[1], batching.validation_batches(source, TOKENS, CONFIG, 2)[1])
+    assert_equal(
+        first[1],
+        held_out(source, 2)[1],
+    )
     stream = list(batching.batches(first, 0, CONFIG))
     assert len(stream) == 4
     for step in range(4):
         assert_equal(stream[step], again[step])
     videos = Counter((first[0]["prediction_targets"].ravel() - TOKENS.text_size) // 100)
     assert len([video for video in videos if video >= 0]) == 12  # they are mixed, not read in order
-    part = batching.validation_batches(source, TOKENS, CONFIG, 4, (2, 5))[3]["token_ids"]
+    part = held_out(source, 4, (2, 5))[3]["token_ids"]
     np.testing.assert_array_equal(part, first[3]["token_ids"][[2, 5]])
 
 
@@ -147,14 +157,14 @@ def test_a_bad_record_ends_the_stream_loudly(tmp_path: pathlib.Path, source: Rec
     path.write_bytes(data)
     broken = RecordSource(tmp_path, "train")
     with pytest.raises(RecordError, match=r"train.array_record-00001-of-00004, record \d: "):
-        for _ in batching.batches(batching.dataset(broken, TOKENS, CONFIG, seed=0), 0, CONFIG):
+        for _ in batching.batches(dataset(broken, seed=0), 0, CONFIG):
             pass
 
 
 @pytest.mark.parametrize("rows", [(), (-1,), (0, 8)])
 def test_rows_that_a_batch_does_not_have(rows: Sequence[int]) -> None:
     with pytest.raises(ValueError, match=r"rows \(.*\) of a batch of 8 \(config.data.batch_size\)"):
-        batching.dataset([record(0)], TOKENS, CONFIG, 0, rows)
+        dataset([record(0)], rows=rows)
 
 
 HOST = """
@@ -168,7 +178,7 @@ flags.FLAGS.mark_as_parsed()
 directory, index, out = sys.argv[1:]
 source = records.RecordSource(pathlib.Path(directory), "train")
 rows = range(int(index), 8, 2)
-stream = batching.batches(batching.dataset(source, test.TOKENS, test.CONFIG, 7, rows), 40, test.CONFIG)
+stream = batching.batches(test.dataset(source, seed=7, rows=rows), 40, test.CONFIG)
 batches = [next(stream) for _ in range(5)]
 stream.close()
 np.savez(out, **{name: np.stack([batch[name] for batch in batches]) for name in batches[0]})
@@ -188,7 +198,7 @@ def test_two_processes_draw_the_batches_of_one(tmp_path: pathlib.Path, source: R
     ]
     assert [process.wait(timeout=120) for process in processes] == [0, 0]
     left, right = (np.load(tmp_path / f"{index}.npz") for index in "01")
-    whole = batching.dataset(source, TOKENS, CONFIG, seed=7)
+    whole = dataset(source, seed=7)
     for step in range(40, 45):
         for half, drawn in enumerate((left, right)):
             expected = {name: array[half::2] for name, array in whole[step].items()}
@@ -197,12 +207,11 @@ def test_two_processes_draw_the_batches_of_one(tmp_path: pathlib.Path, source: R
 
 def test_the_examples_of_a_step_are_those_that_its_rows_are_made_of(source: RecordSource) -> None:
     step = 5
-    batch = batching.dataset(source, TOKENS, CONFIG, seed=3)[step]
-    rows = batching.examples(source, CONFIG, 3, step)
+    batch = dataset(source, seed=3)[step]
+    rows = batching.examples_of_step(source, CONFIG.chunks_per_row, CONFIG, 3, step)
     assert [len(row) for row in rows] == [CONFIG.chunks_per_row] * CONFIG.batch_size
-    by_name = {(one.video_id, one.start_clip): one for one in (source[i] for i in range(len(source)))}
-    for row, names in enumerate(rows):
-        possible = {TOKENS.text_size + int(word) for name in names for word in by_name[name].visual_ids}
+    for row, records in enumerate(rows):
+        possible = {TOKENS.text_size + int(word) for record in records for word in record.visual_ids}
         ids = batch["token_ids"][row]
         unmasked = np.delete(ids, batch["prediction_positions"][row])
         assert set(unmasked[unmasked >= TOKENS.text_size].tolist()) <= possible

@@ -7,8 +7,10 @@ from hypothesis import strategies as st
 from synthetic_records import FIRST_WORD, TOKENS
 
 from videobert_jax.config import DataConfig
+from videobert_jax.data.batch import Batch
 from videobert_jax.data.masking import Masking
-from videobert_jax.data.packing import Batch, TokenSequence, encode_joint, encode_text, encode_video, pack
+from videobert_jax.data.packing import pack
+from videobert_jax.data.sequences import TokenSequence, encode_joint, encode_text, encode_video
 from videobert_jax.tokens import Mode
 
 CONFIG = DataConfig(sequence_length=512, max_predictions=512, max_sequences=16)

@@ -4,16 +4,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from synthetic_records import TOKENS
 
-from videobert_jax.data.packing import (
-    Mode,
-    TokenSequence,
-    encode_joint,
-    encode_text,
-    encode_video,
-    pack,
-    pad_rows,
-    rows_of_sequences,
-)
+from videobert_jax.data.packing import pack, pad_rows, rows_of_sequences
+from videobert_jax.data.sequences import TokenSequence, encode_joint, encode_text, encode_video
+from videobert_jax.tokens import Mode
 
 T = TOKENS.text_size
 WORDS = np.array([11, 12, 13], np.int32)

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from synthetic_records import FIRST_WORD, TOKENS, corpus, record, video_of
 
 from videobert_jax.config import DataConfig
-from videobert_jax.data.packing import TokenSequence
 from videobert_jax.data.records import Record
 from videobert_jax.data.sampling import SHORTEST, SHORTEST_JOINT, Chunk, Sampler
+from videobert_jax.data.sequences import TokenSequence
 from videobert_jax.tokens import Mode
 
 # Long rows with many places, so that neither cuts nor shares shape what is drawn.

@@ -22,8 +22,8 @@ import jax
 import tiny_run
 
 from videobert_jax.data import batching
-from videobert_jax.data.prepared import Prepared
-from videobert_jax.training import checkpoints, final, loop, program
+from videobert_jax.evaluation import final
+from videobert_jax.training import checkpoints, loop, program
 from videobert_jax.training.hosts import processes, watchdog
 from videobert_jax.training.reporting import journal
 from videobert_jax.training.workdir import Workdir
@@ -125,7 +125,7 @@ def _live(run: Run, count: int, index: int, port: int, fault: Fault | None, devi
     config = tiny_run.tiny_config(run.prepared.parent / "cache", **changes)
     with processes.ending_together():
         processes.first_before_others(lambda: _take_turn(run, index))
-        loop.train(config, Workdir(run.workdir), Prepared(run.prepared))
+        tiny_run.train(config, run.workdir, run.prepared)
         if index == 0:
             final.load_params(config, Workdir(run.workdir))  # the others do not
         processes.leave_together("the first has read")

@@ -14,7 +14,8 @@ import tiny_run
 from jax.sharding import Mesh
 
 from videobert_jax.config import Config, DataConfig, MeshConfig, ModelConfig, OptimizerConfig
-from videobert_jax.planning import collectives, hlo, plan
+from videobert_jax.planning import collectives, hlo
+from videobert_jax.tasks import make_task
 from videobert_jax.training import sharding
 from videobert_jax.training.program import make_program
 
@@ -32,7 +33,7 @@ CONFIG = Config(
 def collectives_of(mesh: Mesh) -> Iterator[tuple[str, list[str], list[int], str, bool]]:
     """Kind, mesh axes, elements of each array that a device makes, label, and whether it is in a loop over layers."""
     with jax.sharding.use_abstract_mesh(mesh.abstract_mesh):
-        program = make_program(CONFIG, tiny_run.TOKENS, mesh, plan.batch_shapes(CONFIG, tiny_run.TOKENS))
+        program = make_program(CONFIG, make_task(CONFIG, tiny_run.TOKENS), mesh)
         module = hlo.parse(program.compile_train_step().as_text() or "")
     for computation in module.computations.values():
         for instruction in computation.instructions.values():

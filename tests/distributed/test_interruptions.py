@@ -13,8 +13,7 @@ import jax
 import numpy as np
 import pytest
 
-from videobert_jax.data import batching
-from videobert_jax.data.records import RecordSource
+from videobert_jax.tasks import make_task
 from videobert_jax.training import sharding
 from videobert_jax.training.checkpoints import Checkpoints
 from videobert_jax.training.hosts import interruption, watchdog
@@ -41,11 +40,9 @@ def losses(run: Run) -> list[dict[str, Any]]:
 def state(run: Run) -> dict[str, np.ndarray]:
     """Every array of the newest checkpoint, whatever processes saved it."""
     config = tiny_run.tiny_config(run.prepared.parent / "cache")
-    source = RecordSource(run.prepared / "records", "train")
-    batch = batching.dataset(source, tiny_run.TOKENS, config.data, config.seed)[0]
     mesh = sharding.make_mesh(config.mesh, jax.devices()[:1])
     with Checkpoints(run.workdir / "checkpoints", read_only=True) as checkpoints:
-        tree = checkpoints.restore(make_program(config, tiny_run.TOKENS, mesh, batch).state)
+        tree = checkpoints.restore(make_program(config, make_task(config, tiny_run.TOKENS), mesh).state)
     assert tree is not None
     tree = tree.replace(rng=jax.random.key_data(tree.rng))
     return {jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}

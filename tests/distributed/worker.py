@@ -15,15 +15,13 @@ from jax.experimental import multihost_utils
 from jax.sharding import Mesh
 
 from videobert_jax.config import Config
-from videobert_jax.data import batching
-from videobert_jax.data.prepared import Prepared
 from videobert_jax.data.records import RecordSource
-from videobert_jax.training import loop, sharding
+from videobert_jax.tasks import make_task
+from videobert_jax.training import sharding
 from videobert_jax.training.checkpoints import Checkpoints
 from videobert_jax.training.program import Program, make_program
 from videobert_jax.training.reporting import writers
 from videobert_jax.training.state import TrainState
-from videobert_jax.training.workdir import Workdir
 
 STEPS = 4
 
@@ -46,10 +44,10 @@ def steps_on(config: Config, prepared: pathlib.Path) -> tuple[Program, TrainStat
     """The program of a mesh, its state after a few steps, and the metrics of each."""
     sizes = (config.mesh.data, config.mesh.fsdp, config.mesh.tensor)
     mesh = sharding.make_mesh(config.mesh, jax.devices()[: int(np.prod(sizes))])
-    data = batching.dataset(RecordSource(prepared / "records", "train"), tiny_run.TOKENS, config.data, config.seed)
+    data = tiny_run.batches(RecordSource(prepared / "records", "train"), config)
     size = config.data.batch_size
     batches = [sharding.to_global(data[step], range(size), mesh, size) for step in range(STEPS)]
-    program = make_program(config, tiny_run.TOKENS, mesh, batches[0])
+    program = make_program(config, make_task(config, tiny_run.TOKENS), mesh)
     results = []
     with jax.set_mesh(mesh):
         state = program.init()
@@ -79,7 +77,7 @@ def process(prepared: pathlib.Path, workdir: pathlib.Path, port: str, index: int
     mesh = Mesh(np.reshape(in_turns, (1, -1, 1)), sharding.AXES)
     check_batches(config, prepared, mesh)
     sharding.make_mesh = lambda config: mesh
-    loop.train(config, Workdir(workdir), Prepared(prepared))
+    tiny_run.train(config, workdir, prepared)
     check_batches(config, prepared, Mesh(np.reshape(in_turns, (-1, 1, count)), sharding.AXES))
 
 
@@ -87,9 +85,7 @@ def check_batches(config: Config, prepared: pathlib.Path, mesh: Mesh) -> None:
     """The rows of all processes, put together on the mesh, are the batch that one process would load."""
     source, batch_size = RecordSource(prepared / "records", "train"), config.data.batch_size
     rows = sharding.rows_of_process(mesh, batch_size)
-    mine, whole = (
-        batching.dataset(source, tiny_run.TOKENS, config.data, config.seed, of)[STEPS] for of in (rows, None)
-    )
+    mine, whole = (tiny_run.batches(source, config, of)[STEPS] for of in (rows, None))
     together = multihost_utils.process_allgather(sharding.to_global(mine, rows, mesh, batch_size), tiled=True)
     for name, expected in whole.items():
         np.testing.assert_array_equal(together[name], expected, err_msg=name)

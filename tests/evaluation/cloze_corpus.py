@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from videobert_jax.data.packing import Batch
+from videobert_jax.data.batch import Batch
 from videobert_jax.data.records import Record
-from videobert_jax.evaluation.caption_words import Segment
+from videobert_jax.data.segments import Segment
 from videobert_jax.evaluation.zero_shot import Fill
 from videobert_jax.inference.fill import Fillings
 from videobert_jax.tokens import TokenSpace
@@ -32,8 +32,8 @@ def id_of(word: str) -> int | None:
     return ID.get(word)
 
 
-def segment(caption: str, visual_ids=(0, 1), video_id: str = "v", first_clip: int = 0, spoken=()) -> Segment:
-    return Segment(video_id, caption, first_clip, np.array(visual_ids, np.int32), tuple(spoken))
+def segment(caption: str, visual_ids=(0, 1), video_id: str = "v", start_clip: int = 0, spoken=()) -> Segment:
+    return Segment(video_id, caption, start_clip, np.array(visual_ids, np.int32), tuple(spoken))
 
 
 def record(captions=(), sentences=(), clips: int = 6, start_clip: int = 0, video_id: str = "v") -> Record:

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from cloze_corpus import encode, id_of, record
 
-from videobert_jax.evaluation.caption_words import Labels, commonest, find_segments, pairs, verb_and_objects
+from videobert_jax.data.segments import find_segments
+from videobert_jax.evaluation.caption_words import Labels, commonest, pairs, verb_and_objects
 
 
 @pytest.mark.parametrize(
@@ -27,7 +28,7 @@ def test_segments_hold_the_clips_whose_centres_lie_within_and_what_is_said_meanw
     captions = [("cut the carrot", 3.5, 8.9), ("fry the egg", 9.2, 10.8)]  # the centres are 1, 3, 5, 7, 9 and 11
     sentences = [("show", 0.0, 3.0), ("cut the carrot", 2.0, 7.0), ("fry", 7.0, 8.5), ("onion", 8.0, 9.5)]
     (segment,) = find_segments([record(captions, sentences)])
-    assert (segment.video_id, segment.caption, segment.first_clip) == ("v", "cut the carrot", 2)
+    assert (segment.video_id, segment.caption, segment.start_clip) == ("v", "cut the carrot", 2)
     assert segment.visual_ids.tolist() == [2, 3]
     assert segment.spoken == tuple(encode("cut the carrot fry"))
 
@@ -35,7 +36,7 @@ def test_segments_hold_the_clips_whose_centres_lie_within_and_what_is_said_meanw
 def test_segments_of_a_later_chunk_count_clips_from_the_start_of_the_video() -> None:
     sentences = [("fry", 21.0, 22.5), ("stir", 22.5, 24.0)]
     (segment,) = find_segments([record([("stir the egg", 22.5, 25.5)], sentences, start_clip=10)])
-    assert segment.first_clip == 11
+    assert segment.start_clip == 11
     assert segment.visual_ids.tolist() == [1, 2]
     assert segment.spoken == tuple(encode("stir"))
 

@@ -11,6 +11,7 @@ from written_records import write_records
 from videobert_jax.config import Config, DataConfig, EvaluationConfig, ModelConfig
 from videobert_jax.data.batching import validation_batches
 from videobert_jax.data.prepared import Prepared
+from videobert_jax.data.rows.pretraining import PretrainingRows
 from videobert_jax.evaluation import held_out
 from videobert_jax.evaluation.judge import judge
 from videobert_jax.model.videobert import VideoBert
@@ -40,7 +41,8 @@ def prepare(folder: pathlib.Path, captions) -> None:
 
 @pytest.fixture(scope="module")
 def params():
-    batch = validation_batches([record(sentences=SENTENCES)], TOKENS, CONFIG.data, 1)[0]
+    row = PretrainingRows(TOKENS, CONFIG.data)
+    batch = validation_batches([record(sentences=SENTENCES)], row, CONFIG.data.chunks_per_row, CONFIG.data, 1)[0]
     return jax.jit(VideoBert(CONFIG.model, TOKENS).init)(jax.random.key(0), batch)["params"]
 
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from cloze_corpus import ID, TEMPLATE, TOKENS, encode, model_of, record, segment, write_tokenizer
 
-from videobert_jax.data.packing import Batch
+from videobert_jax.data.batch import Batch
+from videobert_jax.data.segments import sentence_segments
 from videobert_jax.evaluation import storyboard
 from videobert_jax.evaluation.storyboard import Guess
 from videobert_jax.inference.fill import Fillings
@@ -33,7 +34,7 @@ def test_decoded_text_is_spaced_as_usual(words: TextTokenizer) -> None:
 
 
 def test_a_reading_shows_frames_narration_and_what_is_right(words: TextTokenizer) -> None:
-    shown = segment("cut the carrot", range(4), "w", first_clip=3, spoken=encode("show the carrot"))
+    shown = segment("cut the carrot", range(4), "w", start_clip=3, spoken=encode("show the carrot"))
     ids = [[[ID["stir"], ID["cut"], 7, 8, 9], [ID["carrot"], ID["onion"], 7, 8, 9]]]
     probabilities = np.full((1, 2, 5), 0.2, np.float32)
     jpegs = {"w": [b"%d" % clip for clip in range(9)]}
@@ -76,9 +77,9 @@ def test_a_sentence_is_pictured_by_the_likeliest_visual_words_at_each_position()
 
 def test_spoken_sentences_stand_in_for_captions() -> None:
     sentences = [("show the egg", 0.0, 3.5), ("fry", 3.6, 3.9), ("cut the egg", 6.0, 10.5)]
-    first, last = storyboard.sentence_segments([record(sentences=sentences, start_clip=0)])
+    first, last = sentence_segments([record(sentences=sentences, start_clip=0)])
     assert (first.visual_ids.tolist(), first.spoken, first.caption) == ([0, 1], tuple(encode("show the egg")), "")
-    assert (last.visual_ids.tolist(), last.first_clip) == ([3, 4], 3)
+    assert (last.visual_ids.tolist(), last.start_clip) == ([3, 4], 3)
 
 
 def test_evenly_spaced_items_include_both_ends() -> None:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from cloze_corpus import ID, TEMPLATE, TOKENS, WORDS, encode, id_of, model_of, segment
 
-from videobert_jax.data.packing import Batch, encode_joint
+from videobert_jax.data.batch import Batch
+from videobert_jax.data.sequences import encode_joint
 from videobert_jax.evaluation import zero_shot
 from videobert_jax.evaluation.zero_shot import questions
 from videobert_jax.inference.fill import Fillings

@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 
 from videobert_jax.config import ModelConfig
-from videobert_jax.data.packing import encode_joint, encode_text, pad_rows, rows_of_sequences
+from videobert_jax.data.packing import pad_rows, rows_of_sequences
+from videobert_jax.data.sequences import encode_joint, encode_text
 from videobert_jax.inference.fill import fill, vocabulary
 from videobert_jax.model.videobert import VideoBert
 from videobert_jax.tokens import TokenSpace

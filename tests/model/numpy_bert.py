@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from videobert_jax.config import ModelConfig
-from videobert_jax.data.packing import TokenSequence
+from videobert_jax.data.sequences import TokenSequence
 
 erf = np.vectorize(math.erf)
 

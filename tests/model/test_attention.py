@@ -35,7 +35,7 @@ def arrays(length: int, heads: int = 2, channels: int = 64, rows: int = 2) -> tu
 def both_ways(implementation: str, values: list[np.ndarray], ids: np.ndarray) -> list[np.ndarray]:
     """The result, and the gradients of query, key and value."""
     *inputs, gradient = values
-    result, backward = jax.vjp(lambda *x: attend(*x, Mask(ids, ids), implementation), *inputs)
+    result, backward = jax.vjp(lambda *x: attend(*x, Mask(ids), implementation), *inputs)
     return [np.asarray(x) for x in (result, *backward(gradient))]
 
 
@@ -81,9 +81,69 @@ def test_a_sequence_sees_itself_alone(implementation: str) -> None:
     values, ids = arrays(128)
     changed = [np.where((ids == 3)[..., None, None], x, x + 1) for x in values]
     with pltpu.force_tpu_interpret_mode():
-        one, other = (np.asarray(attend(*x[:3], Mask(ids, ids), implementation)) for x in (values, changed))
+        one, other = (np.asarray(attend(*x[:3], Mask(ids), implementation)) for x in (values, changed))
     np.testing.assert_array_equal(one[ids == 3], other[ids == 3])
     assert not np.allclose(one[ids != 3], other[ids != 3])
+
+
+QUERY_IDS = np.array([[1, 1, 2, 2, 2, 3, 0], [2, 1, 1, 4, 4, 0, 0]], np.int32)
+KEY_IDS = np.array([[1, 2, 2, 2, 0], [1, 1, 2, 3, 3]], np.int32)  # none of sequence 3 in the first row, 4 in the second
+
+
+def special(kind: str) -> Mask:
+    return {
+        "causal": Mask(QUERY_IDS, causal=True),
+        "cross": Mask(QUERY_IDS, KEY_IDS),
+        "causal cross": Mask(QUERY_IDS, KEY_IDS, causal=True),
+    }[kind]
+
+
+def small(mask: Mask) -> list[np.ndarray]:
+    """Queries, keys, values and a gradient."""
+    random = np.random.default_rng(1)
+    keys = QUERY_IDS.shape[1] if mask.key_ids is None else KEY_IDS.shape[1]
+    lengths = (QUERY_IDS.shape[1], keys, keys, QUERY_IDS.shape[1])
+    return [random.normal(size=(2, length, 3, 4)).astype(np.float32) for length in lengths]
+
+
+@pytest.mark.parametrize("kind", ["causal", "cross", "causal cross"])
+def test_xla_takes_every_mask(kind: str) -> None:
+    """As attention in NumPy, place by place; a query without any key gives 0, and no gradient."""
+    mask = special(kind)
+    query, key, value, gradient = small(mask)
+    key_ids = QUERY_IDS if mask.key_ids is None else KEY_IDS
+    expected, of_value = np.zeros(query.shape), np.zeros(value.shape)
+    alone = 0
+    for row, place, head in np.ndindex(query.shape[:3]):
+        keys = [i for i, sequence in enumerate(key_ids[row]) if sequence == QUERY_IDS[row, place]]
+        keys = [i for i in keys if i <= place] if mask.causal else keys
+        shares = np.exp(key[row, keys, head].astype(np.float64) @ query[row, place, head])
+        shares /= shares.sum()
+        expected[row, place, head] = shares @ value[row, keys, head]
+        of_value[row, keys, head] += shares[:, None] * gradient[row, place, head]
+        alone += not keys
+    assert bool(alone) == (mask.key_ids is not None)
+    result, backward = jax.vjp(lambda *x: attend(*x, mask, "xla"), query, key, value)
+    slopes = backward(gradient)
+    np.testing.assert_allclose(result, expected, **SAME)
+    np.testing.assert_allclose(slopes[2], of_value, **SAME)
+    assert all(np.isfinite(slope).all() for slope in slopes)
+    np.testing.assert_array_equal(attend(query, key, value, mask, "auto"), result)
+
+
+@pytest.mark.parametrize("kind", ["causal", "cross"])
+@pytest.mark.parametrize("implementation", ["rows", "pallas", "splash", "cudnn"])
+def test_kernels_refuse_what_they_would_compute_wrongly(implementation: str, kind: str) -> None:
+    mask = special(kind)
+    named = {"causal": "causal", "cross": "of other keys than queries"}[kind]
+    with pytest.raises(ConfigError, match=f"'{implementation}'.* this one is {named}, which only xla takes"):
+        attend(*small(mask)[:3], mask, implementation)
+
+
+def test_a_mask_is_the_same_on_its_way_through_jit() -> None:
+    values, ids = arrays(40)
+    through = jax.jit(lambda mask: attend(*values[:3], mask, "rows"))(Mask(ids))
+    np.testing.assert_allclose(through, attend(*values[:3], Mask(ids), "rows"), **SAME)
 
 
 @pytest.mark.parametrize(
@@ -112,7 +172,7 @@ def test_cudnn_is_asked_for_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None
     )
     values, ids = arrays(128)
     for implementation in ("cudnn", "xla"):
-        attend(*values[:3], Mask(ids, ids), implementation)
+        attend(*values[:3], Mask(ids), implementation)
     assert asked == ["cudnn", "xla"]
 
 

@@ -32,7 +32,8 @@ def gradients(remat: str = "none", unroll: int = 1) -> tuple[jax.Array, Any]:
 
     def loss(params: Any) -> jax.Array:
         outputs = read(model, params, ROWS, jax.random.key(3))
-        return total(Pretraining(TOKENS.text_size)(outputs, ROWS), ObjectiveConfig())
+        objective = Pretraining(TOKENS.text_size, ObjectiveConfig())
+        return total(objective(outputs, ROWS), objective.weights)
 
     return jax.jit(jax.value_and_grad(loss))(PARAMS)
 

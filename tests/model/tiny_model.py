@@ -9,7 +9,9 @@ import jax
 import numpy as np
 
 from videobert_jax.config import ModelConfig
-from videobert_jax.data.packing import Batch, TokenSequence, encode_joint, encode_text, encode_video, pack
+from videobert_jax.data.batch import Batch
+from videobert_jax.data.packing import pack
+from videobert_jax.data.sequences import TokenSequence, encode_joint, encode_text, encode_video
 from videobert_jax.model.videobert import Outputs, VideoBert
 from videobert_jax.tokens import TokenSpace
 

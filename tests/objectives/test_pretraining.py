@@ -1,3 +1,4 @@
+import dataclasses
 import functools
 from typing import Any
 
@@ -15,7 +16,7 @@ from videobert_jax.objectives.pretraining import Pretraining
 from videobert_jax.tokens import Mode, TokenSpace
 
 TOKENS = TokenSpace(text_size=12, visual_size=8, pad=0, unknown=1, cls=2, sep=3, mask=4, joiner=5)
-OBJECTIVE = Pretraining(TOKENS.text_size)
+OBJECTIVE = Pretraining(TOKENS.text_size, ObjectiveConfig())
 measure = jax.jit(OBJECTIVE)
 SELECTIONS = {"text", "video", "text_in_text", "text_in_joint", "video_in_video", "video_in_joint", "alignment"}
 
@@ -48,7 +49,7 @@ CHOSEN = {
 @functools.partial(jax.jit, static_argnums=2)
 @jax.value_and_grad
 def loss_and_slope(outputs: Outputs, batch: Any, weights: ObjectiveConfig, counts: Any = None) -> jax.Array:
-    return total(OBJECTIVE(outputs, batch), weights, counts)
+    return total(OBJECTIVE(outputs, batch), dataclasses.asdict(weights), counts)
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +122,7 @@ def test_total_weighs_means() -> None:
         "loss/alignment": (1.0, 4.0),
         "loss/other": (9.0, 1.0),
     }
-    assert float(total(metrics, ObjectiveConfig(text=1.0, video=2.0, alignment=4.0))) == 2 + 2 * 5 + 4 * 0.25
+    assert float(total(metrics, {"text": 1.0, "video": 2.0, "alignment": 4.0})) == 2 + 2 * 5 + 4 * 0.25
 
 
 def test_what_never_occurs_counts_nothing(outputs: Outputs) -> None:
@@ -146,7 +147,7 @@ def test_a_tiny_model_learns_a_batch_by_heart() -> None:
 
     def loss(params: Any) -> tuple[jax.Array, Metrics]:
         metrics = OBJECTIVE(model.apply({"params": params}, BATCH), BATCH)
-        return total(metrics, ObjectiveConfig()), metrics
+        return total(metrics, OBJECTIVE.weights), metrics
 
     def step(carry: Any, _: None) -> Any:
         params, state = carry

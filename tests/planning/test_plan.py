@@ -17,6 +17,7 @@ from videobert_jax.errors import ConfigError
 from videobert_jax.planning import plan as planning
 from videobert_jax.planning.plan import Plan
 from videobert_jax.planning.summary import line, report
+from videobert_jax.tasks import make_task
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
 PLAN = Plan(
@@ -49,11 +50,9 @@ def test_shapes_are_those_that_the_pipeline_makes(tmp_path: pathlib.Path) -> Non
         sentence_ends=np.array([4, 8], np.float32),
     )
     write_records(tmp_path, "train", [record] * 4)
-    batch = batching.dataset(RecordSource(tmp_path, "train"), tokens, data, seed=0)[0]
-    shapes = planning.batch_shapes(config, tokens)
-    assert {name: (x.shape, x.dtype) for name, x in shapes.items()} == {
-        name: (x.shape, x.dtype) for name, x in batch.items()
-    }
+    task = make_task(config, tokens)
+    batch = batching.dataset(RecordSource(tmp_path, "train"), task.row, task.group, data, seed=0)[0]
+    assert {name: (x.shape[1:], x.dtype) for name, x in batch.items()} == task.row.shapes
 
 
 def test_a_vocabulary_is_as_large_as_the_config_makes_it() -> None:

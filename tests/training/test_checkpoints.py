@@ -20,7 +20,7 @@ from videobert_jax.training.state import TrainState, initializer
 
 def make_state(step: int = 0) -> TrainState:
     """A small state whose values tell its step."""
-    optimizer = make_optimizer(OptimizerConfig(), steps=10)
+    optimizer = make_optimizer(OptimizerConfig(), steps=10).transformation
     state = jax.jit(initializer(lambda key: {"wi": {"kernel": jax.random.normal(key, (4, 4))}}, optimizer, seed=0))()
     return state.replace(step=jnp.int32(step), params=jax.tree.map(lambda x: x + step, state.params))
 

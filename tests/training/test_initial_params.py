@@ -18,14 +18,15 @@ from videobert_jax.config import Config
 from videobert_jax.data.prepared import Prepared
 from videobert_jax.errors import ConfigError
 from videobert_jax.interop.bert import HEAD_BIAS, TOKEN_TABLE, load_bert, save_bert
+from videobert_jax.model.videobert import VideoBert
+from videobert_jax.tasks import make_task
 from videobert_jax.tokenizer import ROLES
-from videobert_jax.training import initial_params, loop
+from videobert_jax.training import initial_params
 from videobert_jax.training.checkpoints import Checkpoints
 from videobert_jax.training.initial_params import Rows
-from videobert_jax.training.program import VideoBert, make_program
+from videobert_jax.training.program import make_program
 from videobert_jax.training.sharding import make_mesh
 from videobert_jax.training.state import TrainState
-from videobert_jax.training.workdir import Workdir
 from videobert_jax.visual_words import vocabulary
 
 TOKENS = tiny_run.TOKENS
@@ -62,8 +63,10 @@ def config_of(folders: pathlib.Path, **model: Any) -> Config:
 
 def first_state(config: Config, folders: pathlib.Path) -> tuple[TrainState, TrainState]:
     """Of a run with this config, and of one that starts at random."""
-    program = make_program(config, TOKENS, make_mesh(config.mesh, jax.devices()[:1]), BATCH)
-    return program.init(initial_params.load(config, TOKENS, Prepared(folders / "prepared"))), program.init()
+    program = make_program(config, make_task(config, TOKENS), make_mesh(config.mesh, jax.devices()[:1]))
+    return program.init(
+        initial_params.load(config, make_task(config, TOKENS), Prepared(folders / "prepared"))
+    ), program.init()
 
 
 def flat(params: Any) -> dict[str, np.ndarray]:
@@ -98,8 +101,8 @@ def test_frozen_rows_are_bitwise_as_they_were(
     """After updates with weight decay, in a run; what is not frozen moves, the tied head's bias too."""
     config = config_of(folders, text_rows=text, visual_rows=visual)
     before = flat(first_state(config, folders)[0].params)
-    loop.train(config, Workdir(tmp_path), Prepared(folders / "prepared"))
-    program = make_program(config, TOKENS, make_mesh(config.mesh, jax.devices()[:1]), BATCH)
+    tiny_run.train(config, tmp_path, folders / "prepared")
+    program = make_program(config, make_task(config, TOKENS), make_mesh(config.mesh, jax.devices()[:1]))
     with Checkpoints(tmp_path / "checkpoints") as checkpoints:
         state = checkpoints.restore(program.state)
     assert state is not None
@@ -122,7 +125,8 @@ def test_what_a_checkpoint_lacks_is_told(folders: pathlib.Path, caplog: pytest.L
     tensors = safetensors.numpy.load_file(headless / "model.safetensors")
     kept = {name: x for name, x in tensors.items() if not name.startswith("cls.")}
     safetensors.numpy.save_file(kept, headless / "model.safetensors")
-    initial_params.load(config_of(folders, init_from=str(headless)), TOKENS, Prepared(folders / "prepared"))
+    config = config_of(folders, init_from=str(headless))
+    initial_params.load(config, make_task(config, TOKENS), Prepared(folders / "prepared"))
     assert [record.getMessage() for record in caplog.records] == [
         f"{headless} has no prediction_head: it starts random"
     ]
@@ -137,15 +141,16 @@ def test_rows_that_do_not_fit_are_refused(folders: pathlib.Path) -> None:
 ON_EIGHT_DEVICES = """
 import dataclasses, pathlib, sys
 import jax, numpy as np
-from test_initial_params import BATCH, TOKENS, config_of, flat, initial_params, make_mesh, make_program
+from test_initial_params import (TOKENS, config_of, flat, initial_params, make_mesh, make_program,
+    make_task, Prepared)
 from videobert_jax.config import MeshConfig
 folders = pathlib.Path(sys.argv[1])
 states = []
 for mesh in (MeshConfig(1, 1, 1), MeshConfig(2, 2, 2), MeshConfig(1, 8, 1)):
     config = dataclasses.replace(config_of(folders), mesh=mesh)
     count = mesh.data * mesh.fsdp * mesh.tensor
-    program = make_program(config, TOKENS, make_mesh(mesh, jax.devices()[:count]), BATCH)
-    given = initial_params.load(config, TOKENS, Prepared(folders / "prepared"))
+    program = make_program(config, make_task(config, TOKENS), make_mesh(mesh, jax.devices()[:count]))
+    given = initial_params.load(config, make_task(config, TOKENS), Prepared(folders / "prepared"))
     state = program.init(given)
     assert jax.tree.map(lambda x: x.sharding, state) == jax.tree.map(lambda x: x.sharding, program.state)
     states.append(flat(state.params))

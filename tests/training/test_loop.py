@@ -9,10 +9,8 @@ import numpy as np
 import pytest
 import tiny_run
 
-from videobert_jax.data.prepared import Prepared
 from videobert_jax.data.records import RecordSource
 from videobert_jax.errors import ConfigError, RecordError
-from videobert_jax.training import loop
 from videobert_jax.training.program import Program
 from videobert_jax.training.reporting import goodput, non_finite, writers
 from videobert_jax.training.state import TrainState
@@ -25,7 +23,7 @@ def test_a_run_learns_and_a_complete_one_is_left_alone(
     prepared: pathlib.Path, cache: pathlib.Path, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = tiny_run.tiny_config(cache)
-    summary = loop.train(config, Workdir(tmp_path), Prepared(prepared))
+    summary = tiny_run.train(config, tmp_path, prepared)
     lines = writers.read(Workdir(tmp_path).metrics)
     trained, held_out = ([line for line in lines if name in line] for name in ("loss", "held_out/loss"))
     assert [line["step"] for line in trained] == list(range(1, 13))
@@ -44,13 +42,13 @@ def test_a_run_learns_and_a_complete_one_is_left_alone(
     assert re.search(r"train: goodput \d+\.\d% of \d+ s in 1 start; ", shown)
 
     before = Workdir(tmp_path).metrics.read_bytes()
-    assert loop.train(config, Workdir(tmp_path), Prepared(prepared)) == summary
+    assert tiny_run.train(config, tmp_path, prepared) == summary
     assert Workdir(tmp_path).metrics.read_bytes() == before
 
 
 def test_steps_are_traced_on_request(prepared: pathlib.Path, cache: pathlib.Path, tmp_path: pathlib.Path) -> None:
     config = tiny_run.tiny_config(cache, steps=4)
-    loop.train(config, Workdir(tmp_path), Prepared(prepared), profile_steps=range(2, 4))
+    tiny_run.train(config, tmp_path, prepared, profile_steps=range(2, 4))
     (trace,) = Workdir(tmp_path).profile.rglob("*.xplane.pb")
     planes = jax.profiler.ProfileData.from_file(str(trace)).planes
     names = [event.name for plane in planes for line in plane.lines for event in line.events]
@@ -67,7 +65,7 @@ def test_what_is_not_finite_is_never_saved_or_logged(prepared, cache, tmp_path, 
 
     monkeypatch.setattr(Program, "init", overflowing)
     with pytest.raises(FloatingPointError, match=r"step 1: .*loss is (nan|inf).*Nothing of this step is saved"):
-        loop.train(tiny_run.tiny_config(cache, checkpoint={"every": 1}), Workdir(tmp_path), Prepared(prepared))
+        tiny_run.train(tiny_run.tiny_config(cache, checkpoint={"every": 1}), tmp_path, prepared)
     assert not list((tmp_path / "checkpoints").iterdir())
     (attempt,) = goodput.read(Workdir(tmp_path).goodput)
     assert (attempt.first, attempt.last) == (0, 0)
@@ -89,14 +87,15 @@ def test_the_report_tells_the_parameters_before_the_update(prepared, cache, tmp_
         norms = np.array([gradient, parameter], np.float32)
         return {"loss": (loss, 1.0), "norms": (norms, 0.0)}
 
-    source = RecordSource(prepared / "records", "train")
+    record = RecordSource(prepared / "records", "train")[0]
     shapes = {"pooler": {"kernel": jax.ShapeDtypeStruct((2, 2), "float32")}}
     with (
         pytest.raises(non_finite.NonFiniteError, match="step 3: loss is inf"),
-        non_finite.written_down(Workdir(tmp_path).non_finite, tiny_run.tiny_config(cache), source, shapes),
+        non_finite.written_down(Workdir(tmp_path).non_finite, lambda step: [[record]] * step, shapes),
     ):
         non_finite.finite_means(3, metrics_of(np.inf, np.inf, np.nan), metrics_of(1.0, 2.0, 3.0))
     report = json.loads(Workdir(tmp_path).non_finite.read_text())
+    assert report["examples"] == [[{"video": record.video_id, "start_clip": 0}]] * 2
     assert report["gradients"] == {"pooler": "inf"}
     assert report["parameters"] == {"pooler": 3.0}
 
@@ -108,12 +107,10 @@ def test_a_loader_that_dies_ends_the_run(prepared, cache, tmp_path) -> None:
         data[100:-100:50] = b"\0" * len(data[100:-100:50])
         shard.write_bytes(data)
     with pytest.raises(RecordError, match="videobert-train"):
-        loop.train(tiny_run.tiny_config(cache), Workdir(tmp_path / "run"), Prepared(damaged))
+        tiny_run.train(tiny_run.tiny_config(cache), tmp_path / "run", damaged)
 
 
 def test_a_config_that_cannot_be_is_refused_before_any_work(prepared, cache, tmp_path) -> None:
     with pytest.raises(ConfigError, match=r"config\.evaluation\.batches is 0, expected .*; set --config\."):
-        loop.train(
-            tiny_run.tiny_config(cache, evaluation={"batches": 0}), Workdir(tmp_path / "run"), Prepared(prepared)
-        )
+        tiny_run.train(tiny_run.tiny_config(cache, evaluation={"batches": 0}), tmp_path / "run", prepared)
     assert not (tmp_path / "run").exists()

@@ -39,7 +39,7 @@ def test_only_kernels_and_embeddings_decay() -> None:
         "wi": {"kernel": jnp.ones(2), "bias": jnp.ones(2)},
         "norm": {"scale": jnp.ones(2), "bias": jnp.ones(2)},
     }
-    optimizer = make_optimizer(config, steps=10)
+    optimizer = make_optimizer(config, steps=10).transformation
     updates, _ = optimizer.update(jax.tree.map(jnp.zeros_like, params), optimizer.init(params), params)
     moved = jax.tree.map(lambda x: bool(jnp.any(x != 0)), updates)
     assert moved == {
@@ -54,7 +54,7 @@ def test_gradients_are_clipped_by_their_global_norm() -> None:
     grads = {"a": {"kernel": jnp.full(1, 30.0)}, "b": {"kernel": jnp.full(1, 40.0)}}
 
     def first_moment(clip_norm: float) -> float:
-        optimizer = make_optimizer(OptimizerConfig(clip_norm=clip_norm, beta1=0.0), steps=10)
+        optimizer = make_optimizer(OptimizerConfig(clip_norm=clip_norm, beta1=0.0), steps=10).transformation
         _, state = optimizer.update(grads, optimizer.init(params), params)
         adam = next(leaf for leaf in jax.tree.leaves(state, is_leaf=lambda x: hasattr(x, "mu")) if hasattr(leaf, "mu"))
         return float(adam.mu["b"]["kernel"][0])
@@ -75,7 +75,9 @@ def tree_of(fused: jax.Array) -> dict[str, Any]:
 
 
 def first_update(name: str, rate: float = 0.1, **changes: Any) -> tuple[dict[str, Any], Any]:
-    optimizer = make_optimizer(OptimizerConfig(name=name, learning_rate=rate, clip_norm=0.0, **changes), steps=10)
+    optimizer = make_optimizer(
+        OptimizerConfig(name=name, learning_rate=rate, clip_norm=0.0, **changes), steps=10
+    ).transformation
     return optimizer.update(tree_of(GRADIENT), optimizer.init(tree_of(WEIGHT)), tree_of(WEIGHT))
 
 
@@ -134,7 +136,7 @@ def test_every_optimizer_decays_kernels_and_embeddings_only(name: str) -> None:
 def test_every_optimizer_goes_downhill(name: str) -> None:
     """On a quadratic of all parameters."""
     config = OptimizerConfig(name=name, learning_rate=0.2, clip_norm=0.0, weight_decay=0.0)
-    optimizer = make_optimizer(config, steps=30)
+    optimizer = make_optimizer(config, steps=30).transformation
     params = tree_of(WEIGHT[:, :, :8, :4])
     state = optimizer.init(params)
     first = optax.tree.norm(params)
@@ -146,7 +148,7 @@ def test_every_optimizer_goes_downhill(name: str) -> None:
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_moments_are_split_as_their_parameters(name: str) -> None:
-    optimizer = make_optimizer(OptimizerConfig(name=name), steps=10)
+    optimizer = make_optimizer(OptimizerConfig(name=name), steps=10).transformation
     mesh = AbstractMesh((1, 2, 2), sharding.AXES)
     params = {"encoder": {"layers": tree_of(WEIGHT)["encoder"]["layers"]}}
     state = sharding.placed(jax.eval_shape(optimizer.init, params), mesh)

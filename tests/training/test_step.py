@@ -6,7 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from videobert_jax.config import Config, OptimizerConfig
+from videobert_jax.config import OptimizerConfig
+from videobert_jax.evaluation import held_out
 from videobert_jax.training.optimizer import make_optimizer
 from videobert_jax.training.state import TrainState, initializer
 from videobert_jax.training.step import Batch, make_eval_step, make_train_step
@@ -17,6 +18,8 @@ KEYS: set[tuple[int, ...]] = set()  # of dropout, that the model was called with
 
 class Objective:
     """Squared errors of three outputs, each with weights of its own."""
+
+    weights, whole_batch = dict.fromkeys(NAMES, 1.0), False
 
     def __call__(self, outputs, batch):
         errors = (outputs - batch["targets"]) ** 2 * batch["weights"]
@@ -51,10 +54,11 @@ def make_batch() -> Batch:
     }
 
 
-def run(steps: int = 1, **optimizer) -> tuple[TrainState, list[dict[str, float]]]:
-    config = Config(steps=10, optimizer=OptimizerConfig(learning_rate=0.1, warmup_steps=4, **optimizer))
-    init = initializer(lambda key: {"kernel": jax.random.normal(key, (5, 3))}, make_optimizer(config.optimizer, 10), 0)
-    step = jax.jit(make_train_step(Linear(), Objective(), config))
+def run(steps: int = 1, **changes) -> tuple[TrainState, list[dict[str, float]]]:
+    config = OptimizerConfig(learning_rate=0.1, warmup_steps=4, **changes)
+    optimizer = make_optimizer(config, 10)
+    init = initializer(lambda key: {"kernel": jax.random.normal(key, (5, 3))}, optimizer.transformation, 0)
+    step = jax.jit(make_train_step(Linear(), Objective(), optimizer, config.accumulation))
     state, metrics = init(), []
     for _ in range(steps):
         state, pairs = step(state, make_batch())
@@ -94,11 +98,11 @@ def test_metrics_of_the_update() -> None:
 
 def test_evaluation_sums_over_batches() -> None:
     batch = make_batch()
-    halves = jax.tree.map(lambda x: x.reshape(2, ROWS // 2, *x.shape[1:]), batch)
-    params = {"kernel": jnp.ones((5, 3))}
-    evaluate = make_eval_step(Linear(), Objective(), Config())
-    together, expected = evaluate(params, halves), Objective()(Linear().apply({"params": params}, batch), batch)
-    for name, pair in expected.items():
-        np.testing.assert_allclose(together[name], pair, rtol=1e-6)
-    means = sum(loss / count for loss, count in expected.values())
-    np.testing.assert_allclose(together["loss"][0], means, rtol=1e-6)
+    halves = [{name: x[part] for name, x in batch.items()} for part in (slice(0, 6), slice(6, ROWS))]
+    params, objective = {"kernel": jnp.ones((5, 3))}, Objective()
+    step = make_eval_step(Linear(), objective)
+    means = held_out.measure(lambda half: step(params, half), halves)
+    expected = objective(Linear().apply({"params": params}, batch), batch)
+    assert means == pytest.approx({name: float(loss / count) for name, (loss, count) in expected.items()}, rel=1e-6)
+    assert held_out.total(means, objective.weights) == pytest.approx(sum(means.values()), rel=1e-6)
+    assert held_out.total(means, {"text": 2.0, "absent": 1.0}) == pytest.approx(2 * means["loss/text"], rel=1e-6)

@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 
 from videobert_jax.config import ModelConfig, OptimizerConfig
+from videobert_jax.tasks.task import Frozen
 from videobert_jax.training.initial_params import load_visual_rows, project
 from videobert_jax.training.optimizer import make_optimizer
 from videobert_jax.training.state import TrainState, initializer
 from videobert_jax.visual_words import vocabulary
 
 TEXT, VISUAL, PADDED = 5, 8, 16
-FROZEN = range(TEXT, TEXT + VISUAL)
+ROWS = range(TEXT, TEXT + VISUAL)
+FROZEN = [Frozen("token_embedding/embedding", ROWS)]
 TABLES = ("token_embedding", "position_embedding")
 
 
@@ -20,7 +22,7 @@ def make_state() -> TrainState:
     def params(key: jax.Array) -> dict:
         return {name: {"embedding": jax.random.normal(key, (PADDED, 4))} for name in TABLES}
 
-    return initializer(params, make_optimizer(OptimizerConfig(), 10, FROZEN), seed=0)()
+    return initializer(params, make_optimizer(OptimizerConfig(), 10, FROZEN).transformation, seed=0)()
 
 
 def test_projection_keeps_what_is_near_near() -> None:
@@ -61,13 +63,27 @@ def test_frozen_rows_do_not_move() -> None:
     """Neither by their gradient, nor by weight decay, nor do they count in the norm that the others are clipped by."""
     params = make_state().params
     grads = jax.tree.map(jnp.ones_like, params)
-    huge = grads["token_embedding"]["embedding"].at[FROZEN.start : FROZEN.stop].set(1e6)
+    huge = grads["token_embedding"]["embedding"].at[ROWS.start : ROWS.stop].set(1e6)
     updates = []
     for embedding in (grads["token_embedding"]["embedding"], huge):
-        optimizer = make_optimizer(OptimizerConfig(learning_rate=0.1, weight_decay=0.5), 10, FROZEN)
+        optimizer = make_optimizer(OptimizerConfig(learning_rate=0.1, weight_decay=0.5), 10, FROZEN).transformation
         given = {**grads, "token_embedding": {"embedding": embedding}}
         updates.append(optimizer.update(given, optimizer.init(params), params)[0])
     moved = np.any(np.array(updates[0]["token_embedding"]["embedding"]) != 0, axis=1)
-    assert np.flatnonzero(~moved).tolist() == list(FROZEN)
+    assert np.flatnonzero(~moved).tolist() == list(ROWS)
     assert np.all(updates[0]["position_embedding"]["embedding"] != 0)
     jax.tree.map(np.testing.assert_array_equal, *updates)
+
+
+def test_what_is_frozen_as_a_whole_neither_moves_nor_has_moments() -> None:
+    params = {"trunk": {"kernel": jnp.ones((3, 3))}, "head": {"kernel": jnp.ones((3, 3))}}
+    config = OptimizerConfig(learning_rate=0.1, weight_decay=0.5, clip_norm=1.0)
+    huge = {"trunk": {"kernel": jnp.full((3, 3), 1e6)}, "head": {"kernel": jnp.full((3, 3), 0.1)}}
+    optimizer = make_optimizer(config, 10, [Frozen("trunk")]).transformation
+    state = optimizer.init(params)
+    updates, _ = optimizer.update(huge, state, params)
+    assert not updates["trunk"]["kernel"].any()
+    alone = make_optimizer(config, 10).transformation
+    expected, _ = alone.update({"head": huge["head"]}, alone.init({"head": params["head"]}), {"head": params["head"]})
+    np.testing.assert_array_equal(updates["head"]["kernel"], expected["head"]["kernel"])
+    assert sum(leaf.size for leaf in jax.tree.leaves(state) if leaf.ndim) == 2 * 9

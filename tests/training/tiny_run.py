@@ -13,6 +13,7 @@ import os
 import pathlib
 import signal
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -27,8 +28,10 @@ from videobert_jax.config import (
     ModelConfig,
     OptimizerConfig,
 )
+from videobert_jax.data import batching
 from videobert_jax.data.prepared import Prepared
-from videobert_jax.data.records import Record
+from videobert_jax.data.records import Record, RecordSource
+from videobert_jax.data.rows.pretraining import PretrainingRows
 from videobert_jax.tokens import TokenSpace
 from videobert_jax.training.workdir import Workdir
 
@@ -61,6 +64,16 @@ def tiny_config(cache: pathlib.Path, **changes: Any) -> Config:
     return _changed(config, changes)
 
 
+def train(config: Config, workdir: pathlib.Path, prepared: pathlib.Path, **options: Any) -> dict[str, Any]:
+    """The loop, with the task and the evaluators of the config."""
+    from videobert_jax.evaluation import evaluator
+    from videobert_jax.tasks import make_task
+    from videobert_jax.training import loop
+
+    task, folder = make_task(config, TOKENS), Prepared(prepared)
+    return loop.train(config, task, evaluator.for_training(config, task, folder), Workdir(workdir), folder, **options)
+
+
 def write_prepared(folder: pathlib.Path) -> pathlib.Path:
     """A prepared folder with random records, all that training reads of one."""
     for name in ("tokenizer", "vocabulary"):
@@ -69,6 +82,12 @@ def write_prepared(folder: pathlib.Path) -> pathlib.Path:
     write_records(folder / "records", "train", [_record(i) for i in range(40)], records_per_shard=16)
     write_records(folder / "records", "validation", [_record(i) for i in range(100, 110)])
     return folder
+
+
+def batches(source: RecordSource, config: Config, rows: Sequence[int] | None = None) -> Any:
+    """The batches of a run, by step."""
+    row = PretrainingRows(TOKENS, config.data)
+    return batching.dataset(source, row, config.data.chunks_per_row, config.data, config.seed, rows)
 
 
 def _record(seed: int) -> Record:
@@ -111,12 +130,10 @@ def _kill_at(point: str, number: int) -> None:
 
 
 def main(prepared: str, workdir: str, changes: str, *death: str) -> None:
-    from videobert_jax.training import loop
-
     if death:
         _kill_at(death[0], int(death[1]))
     config = tiny_config(pathlib.Path(prepared).parent / "cache", **json.loads(changes))
-    loop.train(config, Workdir(pathlib.Path(workdir)), Prepared(pathlib.Path(prepared)))
+    train(config, pathlib.Path(workdir), pathlib.Path(prepared))
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import numpy as np
 
 from videobert_jax.config import DataConfig
-from videobert_jax.data.packing import Batch
+from videobert_jax.data.batch import Row
 from videobert_jax.tokens import Mode, TokenSpace
 
 KEPT, RANDOM = 0.1, 0.1  # of the chosen tokens; the others become [MASK]
@@ -27,7 +27,7 @@ class Masking:
         self._maskable[list(tokens.specials)] = False
         self._words = np.flatnonzero(self._maskable[: tokens.text_size])
 
-    def __call__(self, row: Batch, rng: np.random.Generator) -> Batch:
+    def __call__(self, row: Row, rng: np.random.Generator) -> Row:
         """Returns the row with masked `token_ids`, and with the K predictions, which an unmasked row lacks.
 
         If more than K tokens are chosen, the K that remain are spread over all sequences.
@@ -52,7 +52,7 @@ class Masking:
         }
         return {**row, "token_ids": masked, **predictions}
 
-    def _choose(self, row: Batch, rng: np.random.Generator) -> np.ndarray:
+    def _choose(self, row: Row, rng: np.random.Generator) -> np.ndarray:
         """Ascending positions to predict, at most K."""
         ids = row["token_ids"]
         corrupted = row["sequence_modes"] != Mode.JOINT if not self._config.mask_joint else row["sequence_modes"] > 0
@@ -72,13 +72,13 @@ class Masking:
             chosen = chosen[np.argsort(rank[within], kind="stable")[: self._config.max_predictions]]
         return np.sort(chosen)
 
-    def _weighted(self, row: Batch) -> np.ndarray:
+    def _weighted(self, row: Row) -> np.ndarray:
         """Which of the N sequences' predictions count."""
         if self._config.mask_misaligned:
             return row["sequence_modes"] > 0
         return (row["sequence_modes"] != Mode.JOINT) | (row["alignment_labels"] == 1)
 
-    def _of_sequence(self, row: Batch, flags: np.ndarray) -> np.ndarray:
+    def _of_sequence(self, row: Row, flags: np.ndarray) -> np.ndarray:
         """The flag [N] of the sequence that each position [S] belongs to; False on padding."""
         return np.concatenate([[False], flags])[row["sequence_ids"]]
 

@@ -1,81 +1,15 @@
-"""Token sequences, and rows that hold several of them.
-
-A batch is a dictionary of NumPy arrays, int32 but for the weights (float32), with B rows of S positions, N sequences
-and K predictions:
-
-| array | shape | holds |
-|---|---|---|
-| token_ids | B, S | ids of the joint space; padding after the last sequence |
-| positions | B, S | position in the own sequence |
-| segment_types | B, S | 0: text, with [CLS] and [>]; 1: video, with its [SEP] |
-| sequence_ids | B, S | 1 to N, the sequence that a position belongs to; 0: padding |
-| cls_positions | B, N | where each sequence begins |
-| sequence_modes | B, N | a `tokens.Mode`; 0: no such sequence |
-| alignment_labels | B, N | 1: the words and the clips of a joint sequence belong together |
-| alignment_weights | B, N | 1 for joint sequences, else 0 |
-| prediction_positions | B, K | ascending; 0 where unused |
-| prediction_targets | B, K | the ids that stood there before masking |
-| prediction_weights | B, K | 1 where a prediction counts, else 0 |
-"""
+"""Rows that hold several token sequences one after the other; `batch.SCHEMA` names their arrays."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 
+from videobert_jax.data.batch import Batch, Row
+from videobert_jax.data.sequences import TokenSequence
 from videobert_jax.tokens import Mode, TokenSpace
 
-Batch = dict[str, np.ndarray]
 
-
-class TokenSequence(NamedTuple):
-    """What BERT sees as one input (VideoBERT, section 3.2).
-
-    Attributes:
-      mode: text, video or both.
-      ids: int32 [n], ids of the joint space, special tokens included.
-      text_length: the first so many positions are of segment 0, the others of segment 1.
-      aligned: whether words and clips belong together; False only for joint sequences.
-    """
-
-    mode: Mode
-    ids: np.ndarray
-    text_length: int
-    aligned: bool = True
-
-    @property
-    def segment_types(self) -> np.ndarray:
-        """int32 [n]."""
-        return (np.arange(len(self.ids)) >= self.text_length).astype(np.int32)
-
-
-def encode_text(words: np.ndarray, tokens: TokenSpace) -> TokenSequence:
-    """``[CLS] words [SEP]`` of text ids."""
-    ids = np.empty(len(words) + 2, np.int32)
-    ids[0] = tokens.cls
-    ids[1:-1] = words
-    ids[-1] = tokens.sep
-    return TokenSequence(Mode.TEXT, ids, text_length=len(ids))
-
-
-def encode_video(visual_ids: np.ndarray, tokens: TokenSpace) -> TokenSequence:
-    """``[CLS] [>] clips [SEP]`` of visual ids in ``[0, V)``."""
-    return encode_joint(visual_ids[:0], visual_ids, tokens)._replace(mode=Mode.VIDEO)
-
-
-def encode_joint(words: np.ndarray, visual_ids: np.ndarray, tokens: TokenSpace, aligned: bool = True) -> TokenSequence:
-    """``[CLS] words [>] clips [SEP]`` of text ids, and visual ids in ``[0, V)``."""
-    joiner = 1 + len(words)
-    ids = np.empty(joiner + len(visual_ids) + 2, np.int32)
-    ids[0] = tokens.cls
-    ids[1:joiner] = words
-    ids[joiner] = tokens.joiner
-    np.add(visual_ids, tokens.text_size, out=ids[joiner + 1 : -1])
-    ids[-1] = tokens.sep
-    return TokenSequence(Mode.JOINT, ids, text_length=joiner + 1, aligned=aligned)
-
-
-def pack(sequences: Sequence[TokenSequence], length: int, max_sequences: int, tokens: TokenSpace) -> Batch:
+def pack(sequences: Sequence[TokenSequence], length: int, max_sequences: int, tokens: TokenSpace) -> Row:
     """One row, without its predictions, that holds the sequences one after the other.
 
     Raises ValueError if they are more than `max_sequences`, or need more than `length` positions.

@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from videobert_jax.config import DataConfig
-from videobert_jax.data.packing import TokenSequence, encode_joint, encode_text, encode_video
 from videobert_jax.data.records import Record
+from videobert_jax.data.sequences import TokenSequence, encode_joint, encode_text, encode_video
 from videobert_jax.tokens import Mode, TokenSpace
 
 SHORTEST = 8  # positions; a row with less room than this is full

@@ -5,10 +5,6 @@ import dataclasses
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-import numpy as np
-
-from videobert_jax.data.records import Record
-
 NUM_VERBS, NUM_OBJECTS = 45, 100  # commonest words that are asked for (the paper's numbers for YouCook II)
 WORD = re.compile(r"[a-z]+(?:['-][a-z]+)*")
 # Words of captions that name neither an action nor a thing.
@@ -22,50 +18,6 @@ FUNCTION_WORDS = frozenset(
         without you your"""
     )
 )
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Segment:
-    """A captioned stretch of one video.
-
-    Attributes:
-      video_id: the video's name.
-      caption: what is done there, as the ground truth puts it.
-      first_clip: index in the video of the first clip of `visual_ids`.
-      visual_ids: int32 [n], n at least 1, the visual words of its clips.
-      spoken: text ids of the sentences whose middle lies in the time of those clips.
-    """
-
-    video_id: str
-    caption: str
-    first_clip: int
-    visual_ids: np.ndarray
-    spoken: tuple[int, ...]
-
-
-def find_segments(records: Iterable[Record]) -> list[Segment]:
-    """The captioned segments of the records, in their order; a caption that no clip's centre lies in has none."""
-    segments = []
-    for record in records:
-        firsts, stops = record.clips_within(record.caption_starts, record.caption_ends)
-        for caption, first, stop in zip(record.captions, firsts, stops, strict=True):
-            if first < stop:
-                segments.append(_segment(record, caption, first, stop))
-    return segments
-
-
-def _segment(record: Record, caption: str, first: int, stop: int) -> Segment:
-    begin, end = ((record.start_clip + clip) * record.clip_seconds for clip in (first, stop))
-    middles = (record.sentence_starts + record.sentence_ends) / 2
-    sentences = np.flatnonzero((middles >= begin) & (middles < end))
-    words = [record.token_ids[slice(*record.sentence_offsets[index : index + 2])] for index in sentences]
-    return Segment(
-        video_id=record.video_id,
-        caption=caption,
-        first_clip=int(record.start_clip + first),
-        visual_ids=record.visual_ids[first:stop],
-        spoken=tuple(np.concatenate([record.token_ids[:0], *words]).tolist()),
-    )
 
 
 def verb_and_objects(caption: str) -> tuple[str, tuple[str, ...]]:

@@ -1,21 +1,58 @@
-"""Masked prediction and alignment on held-out batches, which are drawn as those of training are."""
+"""The metrics of a task's objective on held-out batches, which are drawn as those of training are."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
+import jax
 import numpy as np
 
-from videobert_jax.data.packing import Batch
+from videobert_jax.config import Config
+from videobert_jax.data.batching import validation_batches
+from videobert_jax.data.prepared import VALIDATION, Prepared
 from videobert_jax.objectives.objective import Metrics
+from videobert_jax.tasks.task import Task
+from videobert_jax.training import sharding
+from videobert_jax.training.evaluators import Build, Measure
+from videobert_jax.training.program import Program
 
 
-def measure(metrics: Callable[[Batch], Metrics], batches: Iterable[Batch]) -> dict[str, float]:
+def measure(metrics: Callable[[Any], Metrics], batches: Iterable[Mapping[str, Any]]) -> dict[str, float]:
     """The mean of every metric over all batches together; one without any example is left out.
 
-    Aligned and misaligned pairs are as frequent as `config.data.misaligned` makes them: equally, by default, so that
+    Aligned and misaligned pairs are as frequent as `misaligned` of the config makes them: equally, by default, so that
     guessing is right half of the time.
+
+    Args:
+      metrics: a batch to (sum, count) pairs.
+      batches: any number.
     """
     totals: dict[str, np.ndarray] = {}
     for batch in batches:
-        for name, pair in metrics(batch).items():
+        for name, pair in jax.device_get(metrics(batch)).items():
             totals[name] = totals.get(name, 0) + np.asarray(pair, np.float64)
     return {name: float(total / count) for name, (total, count) in totals.items() if count}
+
+
+def total(means: Mapping[str, float], weights: Mapping[str, float]) -> float:
+    """The weighted sum of the losses `loss/<name>`; one that nothing belongs to is 0."""
+    return sum(weight * means.get(f"loss/{name}", 0.0) for name, weight in weights.items())
+
+
+def evaluator(config: Config, task: Task, prepared: Prepared, batches: int) -> Build:
+    """An evaluator for the loop, on `batches` batches of the global size, each split over the mesh."""
+
+    def build(program: Program) -> Measure:
+        mesh, size = program.mesh, config.data.batch_size
+        rows = sharding.rows_of_process(mesh, size, config.optimizer.accumulation)
+        examples = task.examples(prepared, VALIDATION)
+        drawn = validation_batches(examples, task.row, task.group, config.data, batches, rows)
+        placed = [sharding.to_global(batch, rows, mesh, size) for batch in drawn]
+        step = program.compile_eval_step()
+
+        def measured(params: Any) -> dict[str, float]:
+            means = measure(lambda batch: step(params, batch), placed)
+            return {"loss": total(means, program.objective.weights), **means}
+
+        return measured
+
+    return build

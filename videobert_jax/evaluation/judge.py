@@ -14,18 +14,19 @@ from videobert_jax.config import Config
 from videobert_jax.data.batching import validation_batches
 from videobert_jax.data.prepared import TRAIN, VALIDATION, Lexicon, Prepared
 from videobert_jax.data.records import RecordSource
+from videobert_jax.data.segments import Segment, find_segments, sentence_segments
 from videobert_jax.evaluation import held_out, storyboard, zero_shot
-from videobert_jax.evaluation.caption_words import Segment, find_segments
 from videobert_jax.evaluation.report.curves import curves
 from videobert_jax.evaluation.report.page import Contents, render
 from videobert_jax.evaluation.report.terminal import table
 from videobert_jax.files import write_text
 from videobert_jax.inference.fill import Fillings, fill
 from videobert_jax.model.videobert import VideoBert
-from videobert_jax.objectives.pretraining import Pretraining
 from videobert_jax.progress import progress
+from videobert_jax.tasks import make_task
 from videobert_jax.tokenizer import TextTokenizer
 from videobert_jax.tokens import TokenSpace
+from videobert_jax.training.step import make_eval_step
 
 Thumbnails = Callable[[str], Sequence[bytes]]  # JPEG files of a video, by its id, one for each clip
 
@@ -95,14 +96,14 @@ def judge(
     segments = find_segments(records)
     result = cloze(examinee, segments, known)
 
-    batches = validation_batches(validation, tokens, config.data, config.evaluation.batches)
-    objective = Pretraining(tokens.text_size)
-    metrics = jax.jit(lambda batch: objective(model.apply({"params": params}, batch), batch))
-    result["held_out"] = held_out.measure(metrics, batches)
+    task = make_task(config, tokens)
+    batches = validation_batches(validation, task.row, task.group, config.data, config.evaluation.batches)
+    eval_step = jax.jit(make_eval_step(task.network, task.objective))
+    result["held_out"] = held_out.measure(lambda batch: eval_step(params, batch), batches)
     write_text(result_file, json.dumps(result, indent=2, allow_nan=False) + "\n")
     print(table(result, result["held_out"]))
 
-    shown = segments or storyboard.sentence_segments(records)
+    shown = segments or sentence_segments(records)
     count = config.evaluation.storyboards
     contents = Contents(
         result=result,

@@ -9,9 +9,9 @@ from typing import TypeVar
 
 import numpy as np
 
-from videobert_jax.data.packing import TokenSequence, encode_joint
-from videobert_jax.data.records import Record
-from videobert_jax.evaluation.caption_words import Segment, verb_and_objects
+from videobert_jax.data.segments import Segment
+from videobert_jax.data.sequences import TokenSequence, encode_joint
+from videobert_jax.evaluation.caption_words import verb_and_objects
 from videobert_jax.evaluation.zero_shot import Fill, fill_in
 from videobert_jax.inference.fill import Fillings
 from videobert_jax.tokenizer import TextTokenizer
@@ -75,20 +75,6 @@ def evenly(items: Sequence[T], count: int) -> list[T]:
     return [items[place] for place in places]
 
 
-def sentence_segments(records: Iterable[Record]) -> list[Segment]:
-    """One segment for each spoken sentence with clips, without a caption: for corpora that have no ground truth."""
-    segments = []
-    for record in records:
-        firsts, stops = record.clips_within(record.sentence_starts, record.sentence_ends)
-        for index, (first, stop) in enumerate(zip(firsts, stops, strict=True)):
-            if first < stop:
-                words = record.token_ids[slice(*record.sentence_offsets[index : index + 2])]
-                clips = record.visual_ids[first:stop]
-                spoken = tuple(words.tolist())
-                segments.append(Segment(record.video_id, "", int(record.start_clip + first), clips, spoken))
-    return segments
-
-
 def read(
     segments: Sequence[Segment],
     answers: Fillings,
@@ -117,7 +103,7 @@ def read(
                 answers.ids[index].tolist(), answers.probabilities[index].tolist(), ((verb,), objects), strict=True
             )
         )
-        clips = thumbnails(segment.video_id)[segment.first_clip :][: len(segment.visual_ids)]
+        clips = thumbnails(segment.video_id)[segment.start_clip :][: len(segment.visual_ids)]
         frames, narration = tuple(evenly(clips, FRAMES)), words.decode(segment.spoken)
         readings.append(Reading(segment.video_id, segment.caption, narration, bool(unseen[index]), frames, blanks))
     return readings

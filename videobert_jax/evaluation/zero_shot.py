@@ -13,16 +13,11 @@ from typing import Any, Literal
 import jax
 import numpy as np
 
-from videobert_jax.data.packing import Batch, TokenSequence, encode_joint, encode_text, pad_rows, rows_of_sequences
-from videobert_jax.evaluation.caption_words import (
-    NUM_OBJECTS,
-    NUM_VERBS,
-    Labels,
-    Segment,
-    commonest,
-    pairs,
-    verb_and_objects,
-)
+from videobert_jax.data.batch import Batch
+from videobert_jax.data.packing import pad_rows, rows_of_sequences
+from videobert_jax.data.segments import Segment
+from videobert_jax.data.sequences import TokenSequence, encode_joint, encode_text
+from videobert_jax.evaluation.caption_words import NUM_OBJECTS, NUM_VERBS, Labels, commonest, pairs, verb_and_objects
 from videobert_jax.inference.fill import Fillings, vocabulary
 from videobert_jax.tokens import TokenSpace
 

@@ -19,12 +19,13 @@ from safetensors.numpy import load_file, save
 from videobert_jax import tokenizer
 from videobert_jax.config import ModelConfig
 from videobert_jax.errors import ConfigError
+from videobert_jax.model.embeddings import TOKEN_TABLE
 from videobert_jax.model.layers import NORM_EPSILON
 from videobert_jax.tokenizer import JOINER, TextTokenizer
 from videobert_jax.tokens import TokenSpace
 
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
-TOKEN_TABLE, HEAD_BIAS = "embeddings/token_embedding/embedding", "prediction_head/bias"
+HEAD_BIAS = "prediction_head/bias"
 OPTIONAL = ("pooler", "prediction_head")  # that a checkpoint may lack
 REST = "video.safetensors"  # what BERT has no place for: the visual words, the alignment head
 # Field of ModelConfig -> what Hugging Face calls it.

@@ -5,6 +5,7 @@ import functools
 from collections.abc import Callable
 
 import flax.linen as nn
+import flax.struct
 import jax
 import jax.numpy as jnp
 from jax.experimental.pallas.ops.tpu.splash_attention import splash_attention_kernel as splash
@@ -23,41 +24,25 @@ HEADS = "tensor"  # mesh axis over which a training run splits heads
 LARGEST_BLOCK = 512  # positions; scores of a block, float32 [block, block], lie in the chip's own memory
 
 
-@jax.tree_util.register_pytree_node_class
-@dataclasses.dataclass(frozen=True)
+@flax.struct.dataclass
 class Mask:
     """Which keys a query sees: those of the same sequence and, if `causal`, at no later index than its own.
 
-    `Mask(ids, ids)` is self-attention, and stays one array as a tree; two arrays, however equal, are cross-attention.
-
     Attributes:
       query_ids: int32 [B, Q], the sequence of each query.
-      key_ids: int32 [B, K], the sequence of each key.
+      key_ids: int32 [B, K], the sequence of each key; None in self-attention, where keys stand where queries do.
       causal: static.
     """
 
     query_ids: jax.Array
-    key_ids: jax.Array
-    causal: bool = False
-
-    @property
-    def crosses(self) -> bool:
-        """Whether keys are of other positions than queries; otherwise each position sees itself."""
-        return self.key_ids is not self.query_ids
+    key_ids: jax.Array | None = None
+    causal: bool = flax.struct.field(pytree_node=False, default=False)
 
     def visible(self) -> jax.Array:
         """Bool [B, Q, K]."""
-        same = self.query_ids[:, :, None] == self.key_ids[:, None, :]
+        key_ids = self.query_ids if self.key_ids is None else self.key_ids
+        same = self.query_ids[:, :, None] == key_ids[:, None, :]
         return same & jnp.tri(same.shape[1], same.shape[2], dtype=bool)[None] if self.causal else same
-
-    def tree_flatten(self) -> tuple[tuple[jax.Array, ...], bool]:
-        """As JAX asks for."""
-        return (self.query_ids, self.key_ids) if self.crosses else (self.query_ids,), self.causal
-
-    @classmethod
-    def tree_unflatten(cls, causal: bool, ids: tuple[jax.Array, ...]) -> "Mask":
-        """As JAX asks for."""
-        return cls(ids[0], ids[-1], causal)
 
 
 class SelfAttention(nn.Module):
@@ -89,21 +74,20 @@ def attend(query: jax.Array, key: jax.Array, value: jax.Array, mask: Mask, imple
     Args:
       query: of H heads with C channels each; scores are plain products.
       key, value: [B, K, H, C].
-      mask: all but "xla" take only `Mask(ids, ids)`.
+      mask: all but "xla" take only one of self-attention in both directions, `Mask(ids)`.
       implementation: "xla", on all hardware; "rows", `row_attention`, as its Pallas kernel "pallas"; "splash", another
-        for longer rows on TPUs; "cudnn", for GPUs, in bfloat16; or "auto", for the hardware of this process `best`, or
-        "xla" where the mask needs it.
+        for longer rows on TPUs; "cudnn", for GPUs, in bfloat16; or "auto", which is `best` for the hardware of this
+        process, or "xla" where the mask needs it.
 
-    Raises ConfigError if the implementation does not take such a mask.
+    Raises ConfigError if the implementation does not take the mask.
     """
-    plain = not (mask.causal or mask.crosses)
+    special = " and ".join(["causal"] * mask.causal + ["of other keys than queries"] * (mask.key_ids is not None))
     if implementation == "auto":
-        implementation = best(jax.default_backend(), query.shape[1], str(query.dtype)) if plain else "xla"
-    if not plain and implementation != "xla":
-        kind = " and ".join(["causal"] * mask.causal + ["cross"] * mask.crosses)
+        implementation = "xla" if special else best(jax.default_backend(), query.shape[1], str(query.dtype))
+    if special and implementation != "xla":
         raise ConfigError(
-            f"model.attention is {implementation!r}, which takes only masks of self-attention in both directions; "
-            f"this one is {kind}, which xla takes: choose xla or auto"
+            f"model.attention is {implementation!r}, which takes only masks of self-attention in both directions, "
+            f"Mask(ids); this one is {special}, which only xla takes: choose xla or auto"
         )
     if implementation in KERNELS:
         return _by_kernel(implementation, query, key, value, mask.query_ids)
@@ -116,8 +100,10 @@ def attend(query: jax.Array, key: jax.Array, value: jax.Array, mask: Mask, imple
         scale=1.0,
         implementation="cudnn" if implementation == "cudnn" else "xla",
     )
-    # Where nothing is visible JAX gives the mean of all values, those of other sequences.
-    return jnp.where(jnp.any(visible, axis=3)[:, 0, :, None, None], mixed, 0) if mask.crosses else mixed
+    if mask.key_ids is None:
+        return mixed
+    # Of a query that sees no key JAX makes the mean of all values, other sequences' too.
+    return jnp.where(jnp.any(visible, axis=3)[:, 0, :, None, None], mixed, 0)
 
 
 def best(platform: str, length: int, dtype: str) -> str:

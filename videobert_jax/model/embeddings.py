@@ -10,6 +10,7 @@ from videobert_jax.model.layers import Dropout, embed, norm
 from videobert_jax.tokens import TokenSpace
 
 SEGMENT_TYPES = 2  # text, video
+TOKEN_TABLE = "embeddings/token_embedding/embedding"  # path of the joint vocabulary in the parameters
 
 
 class Embeddings(nn.Module):

@@ -35,7 +35,7 @@ class Layer(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, positions: jax.Array, mask: Mask) -> tuple[jax.Array, None]:
-        """One step of the scan: the carry x [B, S, D] in and out; positions int32 [B, S] and mask as for all layers."""
+        """One step of the scan: the carry x [B, S, D] in and out; positions int32 [B, S] and mask of all layers."""
         x = held(x, by_positions(x))
         dropout = Dropout(self.config.dropout)
         attention, mlp = SelfAttention(self.config, name="attention"), FeedForward(self.config, name="mlp")
@@ -55,7 +55,6 @@ class Encoder(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array, positions: jax.Array, sequence_ids: jax.Array, deterministic: bool) -> jax.Array:
         """Maps x [B, S, D] to [B, S, D]; positions in their sequence, and sequences, are int32 [B, S]."""
-        mask = Mask(sequence_ids, sequence_ids)
         layers = nn.scan(
             rematerialised(Layer, self.config.remat),
             variable_axes={"params": 0},
@@ -64,5 +63,5 @@ class Encoder(nn.Module):
             length=self.config.num_layers,
             unroll=self.config.unroll,
         )
-        x, _ = layers(self.config, deterministic, name="layers")(x, positions, mask)
+        x, _ = layers(self.config, deterministic, name="layers")(x, positions, Mask(sequence_ids))
         return joined_by_positions(norm(self.config, "norm")(x) if self.config.norm == "pre" else x)

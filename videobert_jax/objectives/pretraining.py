@@ -1,11 +1,13 @@
 """VideoBERT's pretraining: masked words, masked visual words, and whether text and video belong together."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
+from videobert_jax.config import ObjectiveConfig
 from videobert_jax.objectives import alignment, masked_prediction
 from videobert_jax.objectives.objective import Arrays, Metrics
 
@@ -16,16 +18,28 @@ class Pretraining:
 
     Attributes:
       text_size: first visual id of the joint id space.
+      factors: weights of the losses; the paper publishes none.
     """
 
     text_size: int
+    factors: ObjectiveConfig
+
+    @property
+    def weights(self) -> Mapping[str, float]:
+        """The factors of the losses `text`, `video` and `alignment`."""
+        return dataclasses.asdict(self.factors)
+
+    @property
+    def whole_batch(self) -> bool:
+        """Rows are independent."""
+        return False
 
     def __call__(self, outputs: Any, batch: Arrays) -> Metrics:
         """Sums and counts of `text`, `video`, `alignment`, and of either modality in each mode of sequence.
 
         Args:
           outputs: with logits `predictions`, float32 [B, K, padded_size], and `alignment`, float32 [B, N].
-          batch: as `data.packing` explains.
+          batch: as `data.batch` explains.
         """
         return {
             **masked_prediction.metrics(outputs.predictions, batch, self.text_size),

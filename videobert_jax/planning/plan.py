@@ -11,17 +11,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import jax
-import numpy as np
 from jax.experimental import topologies
 from jax.sharding import Mesh
 
 from videobert_jax.config import Config, MeshConfig
 from videobert_jax.config_check import RULES, Choice
-from videobert_jax.data.masking import Masking
-from videobert_jax.data.packing import encode_text, pack
 from videobert_jax.errors import ConfigError
 from videobert_jax.planning import chips, hlo
 from videobert_jax.planning.estimate import Estimate, Total, estimate
+from videobert_jax.tasks import make_task
 from videobert_jax.tokens import TokenSpace
 from videobert_jax.training import sharding
 from videobert_jax.training.program import Program, make_program
@@ -88,11 +86,11 @@ def make_plan(config: Config, topology: str) -> Plan:
       ConfigError: there is no such slice, or the config cannot be run on it.
     """
     device, mesh = slice_of(topology, config)
-    data, tokens, per_chip = config.data, token_space(config), device.per_chip
+    data, per_chip = config.data, device.per_chip
     sharding.rows_of_device(mesh, data.batch_size, config.optimizer.accumulation)  # raises unless they divide
     start = time.perf_counter()
     with jax.sharding.use_abstract_mesh(mesh.abstract_mesh):
-        program = make_program(config, tokens, mesh, batch_shapes(config, tokens))
+        program = make_program(config, make_task(config, token_space(config)), mesh)
         compiled = _compile(program)
     needed = compiled if isinstance(compiled, int) else _memory(compiled)
     plan = Plan(
@@ -192,16 +190,6 @@ def token_space(config: Config) -> TokenSpace:
     prepare = config.prepare
     text = BERT_VOCABULARY if prepare.tokenizer else prepare.tokenizer_size
     return TokenSpace(text, prepare.branching**prepare.depth, pad=0, unknown=1, cls=2, sep=3, mask=4, joiner=5)
-
-
-def batch_shapes(config: Config, tokens: TokenSpace) -> dict[str, jax.ShapeDtypeStruct]:
-    """The arrays of a global batch: those of a row that the pipeline's own functions make of one word."""
-    data = config.data
-    word = encode_text(np.array([tokens.joiner + 1]), tokens)
-    row = Masking(tokens, data)(
-        pack([word], data.sequence_length, data.max_sequences, tokens), np.random.default_rng(0)
-    )
-    return {name: jax.ShapeDtypeStruct((data.batch_size, *x.shape), x.dtype) for name, x in row.items()}
 
 
 def _remat_policies() -> Choice:

@@ -18,14 +18,14 @@ from orbax.checkpoint.checkpoint_managers import AnyPreservationPolicy, BestN, L
 
 from videobert_jax.training.state import TrainState
 
-METRIC = "held_out_loss"
+METRIC = "score"  # stored with a checkpoint; workdirs of before have their only number under another name
 
 
 class Checkpoints:
     """The checkpoints of one run, in `directory/<step>`. Leave its context to be sure that the last one is written."""
 
     def __init__(self, directory: pathlib.Path, keep: int = 1, read_only: bool = False) -> None:
-        """Keeps the `keep` newest checkpoints and, besides, the one with the lowest held-out loss.
+        """Keeps the `keep` newest checkpoints and, besides, the one with the lowest score.
 
         With `read_only` nothing in `directory` changes, not even what is damaged: another program may be training. Then
         one process can open it without the others; else all of a run do everything here together.
@@ -39,10 +39,10 @@ class Checkpoints:
         alone = ocp.options.MultiprocessingOptions(me, active_processes={me}, barrier_sync_key_prefix=f"process {me}")
         options = ocp.CheckpointManagerOptions(
             create=not read_only,
-            best_fn=_loss,
+            best_fn=_score,
             best_mode="min",
             preservation_policy=AnyPreservationPolicy(
-                [LatestN(keep), BestN(get_metric_fn=_loss, reverse=True, n=1, keep_checkpoints_without_metrics=False)]
+                [LatestN(keep), BestN(get_metric_fn=_score, reverse=True, n=1, keep_checkpoints_without_metrics=False)]
             ),
             cleanup_tmp_directories=not read_only,  # what a killed run left half written
             multiprocessing_options=alone if read_only else ocp.options.MultiprocessingOptions(),
@@ -59,13 +59,13 @@ class Checkpoints:
     def __exit__(self, *error: object) -> None:
         self._manager.close()
 
-    def save(self, step: int, state: TrainState, held_out_loss: float | None) -> None:
+    def save(self, step: int, state: TrainState, score: float | None) -> None:
         """Copies the state off the devices and returns; the copy is written in the background, all or nothing.
 
-        Without a loss it cannot be the best. An error of the previous write is raised here.
+        Without a score it cannot be the best. An error of the previous write is raised here.
         """
         args = ocp.args.Composite(state=ocp.args.StandardSave(state))
-        metrics = None if held_out_loss is None else {METRIC: held_out_loss}
+        metrics = None if score is None else {METRIC: score}
         self._manager.save(step, args=args, metrics=metrics, force=True)
 
     def wait(self) -> None:
@@ -103,14 +103,14 @@ class Checkpoints:
         return self._reader.restore(path, args=ocp.args.StandardRestore(abstract))
 
     def best_step(self) -> int | None:
-        """The step with the lowest held-out loss among those kept."""
+        """The step with the lowest score among those kept."""
         return self._manager.best_step()
 
     def _mend_metrics(self) -> None:
         """Sets damaged metrics aside, for the manager reads those of all checkpoints at once."""
         steps = (path for path in self._directory.glob("*") if path.name.isdecimal())  # not what was set aside before
         damaged = [
-            file for file in (step / "metrics" / "metrics" for step in steps) if file.exists() and not _has_loss(file)
+            file for file in (step / "metrics" / "metrics" for step in steps) if file.exists() and not _has_score(file)
         ]
         if damaged and self._read_only:
             raise OSError(
@@ -154,17 +154,18 @@ class Checkpoints:
             raise OSError(f"{which} is damaged and cannot be renamed ({why}); move it away yourself") from failure
 
 
-def _loss(metrics: dict[str, float]) -> float:
-    return metrics[METRIC]
+def _score(metrics: dict[str, float]) -> float:
+    (score,) = metrics.values()
+    return score
 
 
-def _has_loss(path: pathlib.Path) -> bool:
-    """Whether these metrics are what `save` writes; without a loss it writes none."""
+def _has_score(path: pathlib.Path) -> bool:
+    """Whether these metrics are what `save` writes; without a score it writes none."""
     try:
-        loss = json.loads(path.read_text())[METRIC]
-    except (ValueError, TypeError, KeyError, RecursionError):
+        (score,) = json.loads(path.read_text()).values()
+    except (ValueError, TypeError, AttributeError, RecursionError):
         return False
-    return type(loss) in (int, float) and abs(loss) < math.inf
+    return type(score) in (int, float) and abs(score) < math.inf
 
 
 def _free_name(path: pathlib.Path) -> pathlib.Path:

@@ -17,8 +17,9 @@ from flax import traverse_util
 from videobert_jax import tokenizer
 from videobert_jax.config import Config, ModelConfig
 from videobert_jax.data.prepared import Lexicon
-from videobert_jax.interop.bert import OPTIONAL, TOKEN_TABLE, load_bert, require_vocabulary
-from videobert_jax.tokens import TokenSpace
+from videobert_jax.interop.bert import OPTIONAL, load_bert, require_vocabulary
+from videobert_jax.model.embeddings import TOKEN_TABLE
+from videobert_jax.tasks.task import Task
 from videobert_jax.training.state import TrainState
 from videobert_jax.visual_words.vocabulary import Vocabulary
 
@@ -31,12 +32,12 @@ class Rows(NamedTuple):
     values: np.ndarray
 
 
-def load(config: Config, tokens: TokenSpace, lexicon: Lexicon) -> list[Rows]:
+def load(config: Config, task: Task, lexicon: Lexicon) -> list[Rows]:
     """What `model.init_from` and `model.visual_rows` ask for; the latter are drawn to the scale of the former.
 
     Raises ConfigError if the checkpoint is of another model, or was trained with other words than the run's.
     """
-    rows, deviation = [], config.model.init_std
+    tokens, rows, deviation = task.network.tokens, [], config.model.init_std
     if config.model.init_from:
         folder = pathlib.Path(config.model.init_from)
         require_vocabulary(folder, tokenizer.load(lexicon.tokenizer))

@@ -4,24 +4,22 @@ step is already under way, so that the devices never wait for the host.
 """
 
 import contextlib
+import functools
 import pathlib
 import time
-from collections.abc import Sequence
 from typing import Any
 
 import jax
-import numpy as np
-from jax.sharding import Mesh
 
 from videobert_jax.config import Config
 from videobert_jax.config_check import check
 from videobert_jax.data import batching
-from videobert_jax.data.prepared import TRAIN, VALIDATION, Prepared
-from videobert_jax.data.records import RecordSource
-from videobert_jax.tokens import TokenSpace
+from videobert_jax.data.prepared import TRAIN, Prepared
+from videobert_jax.tasks.task import Task
 from videobert_jax.training import initial_params, sharding
 from videobert_jax.training.checkpoints import Checkpoints
 from videobert_jax.training.compilation import enable_cache, memory
+from videobert_jax.training.evaluators import Evaluators
 from videobert_jax.training.hosts.interruption import Interrupted, Interruption
 from videobert_jax.training.hosts.watchdog import HANG_SECONDS, Watchdog
 from videobert_jax.training.program import make_program
@@ -30,12 +28,13 @@ from videobert_jax.training.reporting.goodput import Clock, Goodput
 from videobert_jax.training.reporting.journal import Journal
 from videobert_jax.training.reporting.profiling import Profiler
 from videobert_jax.training.reporting.throughput import Meter, measure_peak
-from videobert_jax.training.step import Batch
 from videobert_jax.training.workdir import Workdir
 
 
 def train(
     config: Config,
+    task: Task,
+    evaluators: Evaluators,
     workdir: Workdir,
     prepared: Prepared,
     hang_seconds: float = HANG_SECONDS,
@@ -46,6 +45,8 @@ def train(
 
     Args:
       config: what the run is.
+      task: what is learnt, and from what.
+      evaluators: by name; that of `config.checkpoint.metric` runs at every checkpoint, too.
       workdir: folder of the run; `Workdir.check` says which config it takes.
       prepared: folder of prepared data.
       hang_seconds: a process without progress for so long ends; see `watchdog.py`.
@@ -72,14 +73,13 @@ def train(
     batch_size = config.data.batch_size
     rows = sharding.rows_of_process(mesh, batch_size, config.optimizer.accumulation)
 
-    # 3. The data: a batch for every step, and held-out ones, the same each time.
-    tokens = prepared.tokens()
-    source = prepared.source(TRAIN)
-    data = batching.dataset(source, tokens, config.data, config.seed, rows)
-    held_out = _held_out(config, prepared.source(VALIDATION), tokens, mesh, rows)
+    # 3. The data: a batch for every step.
+    examples = task.examples(prepared, TRAIN)
+    data = batching.dataset(examples, task.row, task.group, config.data, config.seed, rows)
+    examples_of = functools.partial(batching.examples_of_step, examples, task.group, config.data, config.seed)
 
     # 4. The functions, and the shape and the place of everything they take.
-    program = make_program(config, tokens, mesh, {name: x[0] for name, x in held_out.items()})
+    program = make_program(config, task, mesh)
 
     with (
         jax.set_mesh(mesh),
@@ -90,7 +90,7 @@ def train(
         # 5. The state: the newest that was saved, or the first.
         state = checkpoints.restore(program.state)
         if state is None:
-            state = program.init(initial_params.load(config, tokens, workdir))
+            state = program.init(initial_params.load(config, task, workdir))
         done = int(state.step)
         if done >= config.steps:
             print(f"train: step {done} of {config.steps} is there already")
@@ -99,7 +99,8 @@ def train(
         # 6. Compiled ahead, so that what does not fit is known now; and the peak that the speed is compared with.
         start = time.perf_counter()
         with clock.on("compile"):
-            train_step, eval_step = program.compile_train_step(), program.compile_eval_step(held_out)
+            train_step = program.compile_train_step()
+            measures = {name: one.build(program) for name, one in evaluators.items() if one.every}
         compilation = f"compiled in {time.perf_counter() - start:.1f} s, {memory(train_step)}"
         meter = Meter(program.flops, measure_peak(mesh, config.model.dtype), clock)
 
@@ -110,11 +111,12 @@ def train(
             ) as journal,
             contextlib.closing(batching.batches(data, done, config.data)) as batches,
             Profiler(workdir.profile, profile_steps, journal.catch_up) as profiler,
-            non_finite.written_down(workdir.non_finite, config, source, program.state.params),
+            non_finite.written_down(workdir.non_finite, examples_of, program.state.params),
             clock.on("step"),
         ):
             devices = f"{mesh.size} x {mesh.devices.flat[0].device_kind}"
             journal.say(f"train: from step {done} to {config.steps} on {devices}; {compilation}; {meter}")
+            ranking, _, metric = config.checkpoint.metric.partition("/")
             for step in range(done + 1, config.steps + 1):
                 watchdog.at(step)
                 with profiler.at(step):
@@ -124,27 +126,23 @@ def train(
                     journal.dispatched(step, step_metrics)
                 stopping = step < config.steps and interruption.agreed()
                 saving = step % config.checkpoint.every == 0 or step == config.steps
-                evaluating = saving or step % config.evaluation.every == 0
-                loss = None
-                if evaluating or stopping:
+                due = [name for name in measures if step % evaluators[name].every == 0 or (saving and name == ranking)]
+                score = None
+                if due or saving or stopping:
                     journal.catch_up()
-                if evaluating:
+                for name in due:
                     with clock.on("evaluation"):
-                        loss = journal.held_out(step, eval_step(state.params, held_out))
+                        metrics = measures[name](state.params)
+                    journal.evaluated(step, name, metrics)
+                    if name == ranking:
+                        score = metrics[metric]
                 if saving or stopping:
                     with clock.on("checkpoint"):
                         journal.sync()
-                        checkpoints.save(step, state, loss)
+                        checkpoints.save(step, state, score)
                         if stopping or step == config.steps:
                             checkpoints.wait()
                 if stopping:
                     journal.say(f"train: asked to stop, saved step {step}; the same command goes on")
                     raise Interrupted
     return writers.summary(workdir.metrics)
-
-
-def _held_out(config: Config, source: RecordSource, tokens: TokenSpace, mesh: Mesh, rows: Sequence[int]) -> Batch:
-    """The held-out batches together, as global arrays [batches, B, ...]."""
-    batches = batching.validation_batches(source, tokens, config.data, config.evaluation.batches, rows)
-    stacked = jax.tree.map(lambda *arrays: np.stack(arrays), *batches)
-    return sharding.to_global(stacked, rows, mesh, config.data.batch_size, axis=1)

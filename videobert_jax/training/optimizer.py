@@ -1,7 +1,7 @@
 """Optimizers as BERT uses them: linear warm-up, linear decay to zero, no weight decay on biases and normalisation."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -9,6 +9,7 @@ import optax
 import optax.contrib
 
 from videobert_jax.config import OptimizerConfig
+from videobert_jax.tasks.task import Frozen
 
 
 def learning_rate(config: OptimizerConfig, steps: int) -> optax.Schedule:
@@ -27,15 +28,35 @@ def learning_rate(config: OptimizerConfig, steps: int) -> optax.Schedule:
     return schedule
 
 
-def make_optimizer(config: OptimizerConfig, steps: int, frozen_rows: range = range(0)) -> optax.GradientTransformation:
+class Optimizer(NamedTuple):
+    """What turns gradients into updates, and the schedule of its rate."""
+
+    transformation: optax.GradientTransformation
+    learning_rate: optax.Schedule
+
+
+def make_optimizer(config: OptimizerConfig, steps: int, frozen: Sequence[Frozen] = ()) -> Optimizer:
     """Clipping by the global norm, then the optimizer that `config.name` says, with the schedule above.
 
-    `frozen_rows` of the token embedding stay as they are: neither their gradient nor their decay moves them.
+    What is frozen stays as it is: neither its gradient nor its decay moves it. A parameter that is frozen as a whole
+    has no moments either.
     """
-    frozen = _frozen(frozen_rows)
-    optimizer = OPTIMIZERS[config.name](config, learning_rate(config, steps))
+    schedule = learning_rate(config, steps)
+    optimizer = OPTIMIZERS[config.name](config, schedule)
     clip = optax.clip_by_global_norm(config.clip_norm) if config.clip_norm else optax.identity()
-    return optax.chain(frozen, clip, optimizer, frozen) if frozen_rows else optax.chain(clip, optimizer)
+    rows = {one.path: one.rows for one in frozen if one.rows}
+    still = _still(rows)
+    chain = optax.chain(still, clip, optimizer, still) if rows else optax.chain(clip, optimizer)
+    whole = tuple(one.path for one in frozen if one.rows is None)
+    if whole:
+        parts = {"trained": chain, "frozen": optax.set_to_zero()}
+        chain = optax.partition(parts, _by(lambda keys: "frozen" if _is_below(keys, whole) else "trained"))
+    return Optimizer(chain, schedule)
+
+
+def _is_below(keys: Sequence[str], paths: Sequence[str]) -> bool:
+    """Whether the parameter with these keys is at one of the paths, or below it."""
+    return any(keys[: len(parts)] == parts for parts in (path.split("/") for path in paths))
 
 
 def _adamw(config: OptimizerConfig, rate: optax.Schedule) -> optax.GradientTransformation:
@@ -103,14 +124,15 @@ def _by(choose: Callable[[list[str]], Any]) -> Callable[[Any], Any]:
     return lambda params: jax.tree_util.tree_map_with_path(lambda path, _: choose([x.key for x in path]), params)
 
 
-def _frozen(rows: range) -> optax.GradientTransformation:
-    """Sets the updates of some rows of the token embedding to zero."""
+def _still(rows: Mapping[str, range]) -> optax.GradientTransformation:
+    """Sets the updates of some rows of some parameters, by their paths, to zero."""
 
     def still(path: tuple[Any, ...], update: jax.Array) -> jax.Array:
-        if jax.tree_util.keystr(path, simple=True, separator="/").endswith("token_embedding/embedding"):
-            row = jnp.arange(update.shape[0])  # a slice set to zero would gather what is split by rows
-            return jnp.where(((row < rows.start) | (row >= rows.stop))[:, None], update, 0)
-        return update
+        frozen = rows.get(jax.tree_util.keystr(path, simple=True, separator="/"))
+        if frozen is None:
+            return update
+        row = jnp.arange(update.shape[0])  # a slice set to zero would gather what is split by rows
+        return jnp.where(((row < frozen.start) | (row >= frozen.stop))[:, None], update, 0)
 
     return optax.stateless(lambda updates, _: jax.tree_util.tree_map_with_path(still, updates))
 

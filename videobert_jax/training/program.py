@@ -2,20 +2,18 @@
 
 import dataclasses
 from collections.abc import Callable, Iterable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from videobert_jax.config import Config, ModelConfig
+from videobert_jax.config import Config
 from videobert_jax.errors import ConfigError
 from videobert_jax.model import attention
-from videobert_jax.model.videobert import VideoBert
-from videobert_jax.objectives.objective import Metrics
-from videobert_jax.objectives.pretraining import Pretraining
-from videobert_jax.tokens import TokenSpace
+from videobert_jax.model.trunk import Trunk
+from videobert_jax.objectives.objective import Metrics, Objective
+from videobert_jax.tasks.task import Task
 from videobert_jax.training import initial_params, sharding
 from videobert_jax.training.initial_params import Rows
 from videobert_jax.training.optimizer import make_optimizer
@@ -28,12 +26,17 @@ class Program:
     """Three functions, still to be compiled under `jax.set_mesh`, and what they are compiled for.
 
     Attributes:
+      mesh: over all devices of the run.
+      network: of the task, with the attention that the devices have.
+      objective: of the task.
       state: the train state as a tree of `jax.ShapeDtypeStruct` with shardings; also what a checkpoint is restored as.
       batch: one global batch, likewise.
       flops: model FLOPs of a training step; see `model/flops.py`.
     """
 
     mesh: Mesh
+    network: Trunk
+    objective: Objective
     state: TrainState
     batch: dict[str, jax.ShapeDtypeStruct]
     flops: float
@@ -50,10 +53,10 @@ class Program:
         step = jax.jit(self._train_step, out_shardings=(self._state_shardings, self._replicated), donate_argnums=0)
         return step.lower(self.state, self.batch).compile()
 
-    def compile_eval_step(self, batches: Batch) -> jax.stages.Compiled:
-        """(params, batches) -> metrics, for arrays like `batches` [number, B, ...]."""
+    def compile_eval_step(self) -> jax.stages.Compiled:
+        """(params, batch) -> metrics, without dropout."""
         step = jax.jit(self._eval_step, out_shardings=self._replicated)
-        return step.lower(self.state.params, batches).compile()
+        return step.lower(self.state.params, self.batch).compile()
 
     @property
     def _state_shardings(self) -> TrainState:
@@ -64,39 +67,44 @@ class Program:
         return NamedSharding(self.mesh, P())
 
 
-def make_program(config: Config, tokens: TokenSpace, mesh: Mesh, batch: dict[str, Any]) -> Program:
-    """The program of a config on a mesh, for global batches of the shapes and dtypes of `batch`.
+def make_program(config: Config, task: Task, mesh: Mesh) -> Program:
+    """The program of a task on a mesh.
 
-    Raises ConfigError if the model cannot be split over the mesh.
+    Raises ConfigError if the model or the batch cannot be split over the mesh.
     """
-    if config.model.num_heads % mesh.shape["tensor"]:
+    model, objective = task.network.config, task.objective
+    if model.num_heads % mesh.shape["tensor"]:
         raise ConfigError(
-            f"model.num_heads is {config.model.num_heads}, expected a multiple of mesh.tensor={mesh.shape['tensor']}"
+            f"model.num_heads is {model.num_heads}, expected a multiple of mesh.tensor={mesh.shape['tensor']}"
         )
+    if objective.whole_batch and config.optimizer.accumulation > 1:
+        raise ConfigError(
+            f"optimizer.accumulation is {config.optimizer.accumulation}, expected 1: this task compares every example "
+            "with all others of the batch"
+        )
+    rows = sharding.batch_sharding(mesh)
+    batch = {
+        name: jax.ShapeDtypeStruct((config.data.batch_size, *spec.shape), spec.dtype, sharding=rows)
+        for name, spec in task.row.shapes.items()
+    }
     platform = mesh.devices.flat[0].platform
-    network = VideoBert(attention.resolved(config.model, platform, config.data.sequence_length), tokens)
-    objective = Pretraining(tokens.text_size)
-    frozen_rows = _frozen_rows(config.model, tokens)
+    network = task.network.clone(config=attention.resolved(model, platform, config.data.sequence_length))
+    plain = task.network.clone(config=dataclasses.replace(model, attention="xla"))
+    optimizer = make_optimizer(config.optimizer, config.steps, task.frozen)
 
     def init_params(key: jax.Array) -> Params:
         row = {name: jnp.zeros((1, *x.shape[1:]), x.dtype) for name, x in batch.items()}
-        return VideoBert(dataclasses.replace(config.model, attention="xla"), tokens).init(key, row)["params"]
+        return plain.init(key, row)["params"]
 
-    init = initializer(init_params, make_optimizer(config.optimizer, config.steps, frozen_rows), config.seed)
-    rows = sharding.batch_sharding(mesh)
+    init = initializer(init_params, optimizer.transformation, config.seed)
     return Program(
         mesh=mesh,
+        network=network,
+        objective=objective,
         state=sharding.placed(jax.eval_shape(init), mesh),
-        batch={name: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=rows) for name, x in batch.items()},
+        batch=batch,
         flops=network.flops(batch),
         _init=init,
-        _train_step=make_train_step(network, objective, config, frozen_rows),
-        _eval_step=make_eval_step(network, objective, config),
+        _train_step=make_train_step(network, objective, optimizer, config.optimizer.accumulation),
+        _eval_step=make_eval_step(network, objective),
     )
-
-
-def _frozen_rows(config: ModelConfig, tokens: TokenSpace) -> range:
-    """Rows of the token embedding that no update moves: words come first, visual words after them."""
-    first = 0 if config.text_rows == "frozen" else tokens.text_size
-    last = tokens.size if config.visual_rows == "frozen" else tokens.text_size
-    return range(first, last)

@@ -11,28 +11,25 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from videobert_jax.config import Config
 from videobert_jax.objectives.objective import Metrics, Objective, total
-from videobert_jax.training.optimizer import learning_rate, make_optimizer
+from videobert_jax.training.optimizer import Optimizer
 from videobert_jax.training.reporting import module_norms
 from videobert_jax.training.sharding import BATCH
 from videobert_jax.training.state import TrainState
 
 Params = Any
-Batch = dict[str, jax.Array]  # see data/packing.py
+Batch = dict[str, jax.Array]  # see data/batch.py
 
 
 def make_train_step(
-    network: nn.Module, objective: Objective, config: Config, frozen_rows: range = range(0)
+    network: nn.Module, objective: Objective, optimizer: Optimizer, accumulation: int
 ) -> Callable[[TrainState, Batch], tuple[TrainState, Metrics]]:
-    """One update, which leaves `frozen_rows` of the token embedding as they are.
+    """One update from a batch, cut into `accumulation` micro-batches.
 
     Beside the objective's, its metrics are `loss`, `grad_norm` (before clipping), `parameter_norm` (after the update),
     `learning_rate`, and `fill`: tokens that are no padding, of all positions. `norms`, float32 [2 M] with a count of 0,
     is for the report of a step that is not finite: of the gradient's modules, then of the parameters after the update.
     """
-    optimizer = make_optimizer(config.optimizer, config.steps, frozen_rows)
-    schedule = learning_rate(config.optimizer, config.steps)
 
     def train_step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
         # Known before any forward pass: the parts of an accumulated batch are weighed by the counts of the whole.
@@ -41,12 +38,12 @@ def make_train_step(
         def loss(params: Params, rows: Batch, key: jax.Array) -> tuple[jax.Array, Metrics]:
             outputs = network.apply({"params": params}, rows, deterministic=False, rngs={"dropout": key})
             metrics = objective(outputs, rows)
-            return total(metrics, config.objective, counts), metrics
+            return total(metrics, objective.weights, counts), metrics
 
         rng = jax.random.fold_in(state.rng, state.step)
         gradient = jax.value_and_grad(loss, has_aux=True)
-        (value, metrics), grads = _accumulate(gradient, state.params, batch, rng, config.optimizer.accumulation)
-        updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
+        (value, metrics), grads = _accumulate(gradient, state.params, batch, rng, accumulation)
+        updates, opt_state = optimizer.transformation.update(grads, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
         one = jnp.ones(())
         gradient_norms, parameter_norms = module_norms.vector(grads), module_norms.vector(params)
@@ -55,7 +52,7 @@ def make_train_step(
             **metrics,
             "grad_norm": (jnp.linalg.norm(gradient_norms), one),
             "parameter_norm": (jnp.linalg.norm(parameter_norms), one),
-            "learning_rate": (schedule(state.step), one),
+            "learning_rate": (optimizer.learning_rate(state.step), one),
             "fill": _fill(batch),
             "norms": (jnp.concatenate([gradient_norms, parameter_norms]), jnp.zeros(())),
         }
@@ -64,13 +61,11 @@ def make_train_step(
     return train_step
 
 
-def make_eval_step(network: nn.Module, objective: Objective, config: Config) -> Callable[[Params, Batch], Metrics]:
-    """The objective's metrics and `loss`, without dropout, over several batches together: arrays [batches, B, ...]."""
+def make_eval_step(network: nn.Module, objective: Objective) -> Callable[[Params, Batch], Metrics]:
+    """The objective's metrics of a batch, without dropout."""
 
-    def eval_step(params: Params, batches: Batch) -> Metrics:
-        each = jax.lax.map(lambda batch: objective(network.apply({"params": params}, batch), batch), batches)
-        metrics = jax.tree.map(lambda x: jnp.sum(x, axis=0), each)
-        return {"loss": (total(metrics, config.objective), jnp.ones(())), **metrics}
+    def eval_step(params: Params, batch: Batch) -> Metrics:
+        return objective(network.apply({"params": params}, batch), batch)
 
     return eval_step
 

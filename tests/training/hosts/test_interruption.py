@@ -10,8 +10,6 @@ from typing import Any
 import pytest
 import tiny_run
 
-from videobert_jax.data.prepared import Prepared
-from videobert_jax.training import loop
 from videobert_jax.training.hosts import interruption
 from videobert_jax.training.reporting import writers
 from videobert_jax.training.reporting.journal import Journal
@@ -63,7 +61,7 @@ def test_asked_to_stop_a_run_saves_the_step_it_is_at(
     with monkeypatch.context() as patch:
         patch.setattr(Journal, "dispatched", asking)
         with pytest.raises(SystemExit) as caught:
-            loop.train(config, Workdir(tmp_path), Prepared(prepared))
+            tiny_run.train(config, tmp_path, prepared)
     assert caught.value.code == interruption.EXIT_CODE == 75
     assert "asked to stop, saved step 3; the same command goes on" in capsys.readouterr().err
     (checkpoint,) = (tmp_path / "checkpoints").iterdir()
@@ -71,7 +69,7 @@ def test_asked_to_stop_a_run_saves_the_step_it_is_at(
     assert not (checkpoint / "metrics").exists()  # no held-out loss was measured here
     assert signal.getsignal(signal.SIGTERM) == before
 
-    loop.train(config, Workdir(tmp_path), Prepared(prepared))
+    tiny_run.train(config, tmp_path, prepared)
     lines = writers.read(Workdir(tmp_path).metrics)
     assert [line["step"] for line in lines if "loss" in line] == list(range(1, 13))
     assert [line["step"] for line in lines if "held_out/loss" in line] == [2, 4, 6, 8, 10, 12]

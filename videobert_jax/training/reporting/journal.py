@@ -1,6 +1,6 @@
 """What a run tells of itself: every step is checked, some are logged, and a person sees how far it is."""
 
-import time
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -8,7 +8,7 @@ import jax
 from videobert_jax.objectives.objective import Metrics
 from videobert_jax.training.reporting.console import Console
 from videobert_jax.training.reporting.goodput import Goodput
-from videobert_jax.training.reporting.non_finite import finite_means
+from videobert_jax.training.reporting.non_finite import finite_means, require_finite
 from videobert_jax.training.reporting.throughput import Meter
 from videobert_jax.training.reporting.writers import MetricsWriter
 from videobert_jax.training.workdir import Workdir
@@ -69,13 +69,12 @@ class Journal:
             self._write(step, values, timing)
             self._console.update(step, values, timing)
 
-    def held_out(self, step: int, metrics: Metrics) -> float:
-        """Waits for the metrics of the held-out batches, writes them and returns their loss."""
-        start = time.perf_counter()
-        values = {f"held_out/{name}": mean for name, mean in finite_means(step, jax.device_get(metrics)).items()}
-        self._write(step, values, {"evaluation_seconds": time.perf_counter() - start})
-        self.say(f"step {step}: held-out loss {values['held_out/loss']:.4f}")
-        return values["held_out/loss"]
+    def evaluated(self, step: int, name: str, metrics: Mapping[str, float]) -> None:
+        """Writes the metrics of an evaluator, after `name` and a slash. Raises NonFiniteError if one is not finite."""
+        require_finite(step, metrics)
+        self._write(step, {f"{name}/{key}": value for key, value in metrics.items()}, {})
+        if "loss" in metrics:
+            self.say(f"step {step}: {name} loss {metrics['loss']:.4f}")
 
     def sync(self) -> None:
         """Returns once every line is on the disk: a checkpoint of this step may follow."""

@@ -4,15 +4,13 @@ import contextlib
 import json
 import math
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
 import numpy as np
 
-from videobert_jax.config import Config
-from videobert_jax.data import batching
-from videobert_jax.data.records import RecordSource
+from videobert_jax.data.batching import Example
 from videobert_jax.files import write_text
 from videobert_jax.objectives.objective import Metrics
 from videobert_jax.training.reporting import module_norms
@@ -54,8 +52,16 @@ def finite_means(step: int, metrics: Metrics, before: Metrics | None = None) -> 
     return values
 
 
+def require_finite(step: int, values: Mapping[str, float]) -> None:
+    """Raises NonFiniteError if a metric of an evaluation is not finite."""
+    if not all(map(math.isfinite, values.values())):
+        raise NonFiniteError(step, dict(values), None, None)
+
+
 @contextlib.contextmanager
-def written_down(path: pathlib.Path, config: Config, source: RecordSource, params: Any) -> Iterator[None]:
+def written_down(
+    path: pathlib.Path, examples_of: Callable[[int], Sequence[Sequence[Example]]], params: Any
+) -> Iterator[None]:
     """If the body raises NonFiniteError, the JSON file at `path` says what is known about that step.
 
     Its keys: `step`; `metrics`; `examples`, for each row of the batch the video and the first clip of its records; and
@@ -63,7 +69,8 @@ def written_down(path: pathlib.Path, config: Config, source: RecordSource, param
     Numbers that are not finite are words there: JSON has none.
 
     Args:
-      source: what the batches are made of.
+      path: where to write.
+      examples_of: a step, counted from 0, to the examples of each row of its batch.
       params: tree like the parameters, of arrays or shapes.
     """
     try:
@@ -72,15 +79,18 @@ def written_down(path: pathlib.Path, config: Config, source: RecordSource, param
         if jax.process_index() == 0:
             report = {"step": error.step, "metrics": error.values}
             if error.gradients is not None:
-                rows = batching.examples(source, config.data, config.seed, error.step - 1)
                 report |= {
-                    "examples": [[{"video": video, "start_clip": clip} for video, clip in row] for row in rows],
+                    "examples": [[_named(example) for example in row] for row in examples_of(error.step - 1)],
                     "gradients": module_norms.named(params, error.gradients),
                 }
             if error.parameters is not None:
                 report["parameters"] = module_norms.named(params, error.parameters)
             write_text(path, json.dumps(_in_words(report), indent=1) + "\n")
         raise
+
+
+def _named(example: Example) -> dict[str, Any]:
+    return {"video": example.video_id, "start_clip": example.start_clip}
 
 
 def _in_words(value: Any) -> Any:

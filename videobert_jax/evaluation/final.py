@@ -3,12 +3,11 @@
 from typing import Any
 
 import jax
-import numpy as np
 
 from videobert_jax.config import Config, MeshConfig
-from videobert_jax.data.packing import encode_text, rows_of_sequences
 from videobert_jax.data.prepared import Prepared
 from videobert_jax.evaluation import judge as evaluation
+from videobert_jax.tasks import make_task
 from videobert_jax.training import sharding
 from videobert_jax.training.checkpoints import Checkpoints
 from videobert_jax.training.program import make_program
@@ -39,9 +38,8 @@ def load_params(config: Config, workdir: Workdir) -> Any:
     """
     tokens = workdir.tokens()
     mesh = sharding.make_mesh(MeshConfig(data=1, fsdp=1, tensor=1), jax.local_devices()[:1])
-    shortest = rows_of_sequences([encode_text(np.zeros(0, np.int32), tokens)], 2, 1, tokens)
     with Checkpoints(workdir.checkpoints, read_only=True) as checkpoints:
-        state = checkpoints.restore(make_program(config, tokens, mesh, shortest).state)
+        state = checkpoints.restore(make_program(config, make_task(config, tokens), mesh).state)
     if state is None:
         raise FileNotFoundError(f"{workdir.checkpoints} holds no checkpoint; train first, with launch/main.py")
     return state.params

@@ -1,0 +1,54 @@
+"""Token sequences: ``[CLS] words [>] clips [SEP]`` (VideoBERT, section 3.2)."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from videobert_jax.tokens import Mode, TokenSpace
+
+
+class TokenSequence(NamedTuple):
+    """What BERT sees as one input (VideoBERT, section 3.2).
+
+    Attributes:
+      mode: text, video or both.
+      ids: int32 [n], ids of the joint space, special tokens included.
+      text_length: the first so many positions are of segment 0, the others of segment 1.
+      aligned: whether words and clips belong together; False only for joint sequences.
+    """
+
+    mode: Mode
+    ids: np.ndarray
+    text_length: int
+    aligned: bool = True
+
+    @property
+    def segment_types(self) -> np.ndarray:
+        """int32 [n]."""
+        return (np.arange(len(self.ids)) >= self.text_length).astype(np.int32)
+
+
+def encode_text(words: np.ndarray, tokens: TokenSpace) -> TokenSequence:
+    """``[CLS] words [SEP]`` of text ids."""
+    ids = np.empty(len(words) + 2, np.int32)
+    ids[0] = tokens.cls
+    ids[1:-1] = words
+    ids[-1] = tokens.sep
+    return TokenSequence(Mode.TEXT, ids, text_length=len(ids))
+
+
+def encode_video(visual_ids: np.ndarray, tokens: TokenSpace) -> TokenSequence:
+    """``[CLS] [>] clips [SEP]`` of visual ids in ``[0, V)``."""
+    return encode_joint(visual_ids[:0], visual_ids, tokens)._replace(mode=Mode.VIDEO)
+
+
+def encode_joint(words: np.ndarray, visual_ids: np.ndarray, tokens: TokenSpace, aligned: bool = True) -> TokenSequence:
+    """``[CLS] words [>] clips [SEP]`` of text ids, and visual ids in ``[0, V)``."""
+    joiner = 1 + len(words)
+    ids = np.empty(joiner + len(visual_ids) + 2, np.int32)
+    ids[0] = tokens.cls
+    ids[1:joiner] = words
+    ids[joiner] = tokens.joiner
+    np.add(visual_ids, tokens.text_size, out=ids[joiner + 1 : -1])
+    ids[-1] = tokens.sep
+    return TokenSequence(Mode.JOINT, ids, text_length=joiner + 1, aligned=aligned)

@@ -1,0 +1,24 @@
+"""What the loop knows about evaluators: their names, when they run, and that they turn parameters into numbers."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from videobert_jax.training.program import Program
+
+Measure = Callable[[Any], Mapping[str, float]]  # parameters on the mesh -> metrics; every process calls it
+Build = Callable[[Program], Measure]  # before the first step, so that what it computes is compiled ahead
+
+
+class Evaluator(NamedTuple):
+    """An evaluator of a run.
+
+    Attributes:
+      every: steps between two evaluations; 0: only when the run has ended, and not by the loop.
+      build: makes it for the program of the run.
+    """
+
+    every: int
+    build: Build
+
+
+Evaluators = Mapping[str, Evaluator]
