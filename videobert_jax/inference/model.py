@@ -172,13 +172,4 @@ def load(folder: str | pathlib.Path) -> Model:
     workdir.require()
     config = config_lib.load(workdir.config_file)
     task = make_task(config, workdir.tokens())
-    device = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
-    abstract = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=device), abstract_params(task))
-    return Model(config, task, restore_params(workdir.checkpoints, abstract), workdir)
-
-
-def abstract_params(task: Task) -> Any:
-    """Shapes and dtypes of the parameters of a task's network."""
-    row = {name: jax.ShapeDtypeStruct((1, *spec.shape), spec.dtype) for name, spec in task.row.shapes.items()}
-    network = task.network.clone(config=dataclasses.replace(task.network.config, attention="xla"))
-    return jax.eval_shape(network.init, jax.random.key(0), row)["params"]
+    return Model(config, task, restore_params(workdir.checkpoints, jax.local_devices()[0]), workdir)

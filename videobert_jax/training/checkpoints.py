@@ -18,6 +18,7 @@ from orbax.checkpoint.checkpoint_managers import AnyPreservationPolicy, BestN, L
 
 from videobert_jax.training.state import TrainState
 
+CHUNK_BYTES = 2**24  # of an array that is written, and so read, as one: a reader holds few of these beside its arrays
 METRIC = "score"  # stored with a checkpoint; workdirs of before have their only number under another name
 
 
@@ -64,7 +65,8 @@ class Checkpoints:
 
         Without a score it cannot be the best. An error of the previous write is raised here.
         """
-        args = ocp.args.Composite(state=ocp.args.StandardSave(state))
+        save_args = jax.tree.map(lambda _: ocp.SaveArgs(chunk_byte_size=CHUNK_BYTES), state)
+        args = ocp.args.Composite(state=ocp.args.StandardSave(state, save_args))
         metrics = None if score is None else {METRIC: score}
         self._manager.save(step, args=args, metrics=metrics, force=True)
 
