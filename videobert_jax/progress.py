@@ -12,12 +12,12 @@ T = TypeVar("T")
 LINE_SECONDS = 10.0  # between plain lines
 
 
-def progress(items: Iterable[T], total: int, description: str, unit: str = "it") -> Iterator[T]:
+def progress(items: Iterable[T], total: int | None, description: str, unit: str = "it") -> Iterator[T]:
     """Yields from `items`, showing how many of `total` are done, the rate and the remaining time on standard error.
 
     Args:
       items: what is iterated over.
-      total: the number of items expected; only the display depends on it.
+      total: the number of items expected, None if it is not known; only the display depends on it.
       description: what is being done, a few words.
       unit: what one item is, for the rate.
     """
@@ -30,6 +30,6 @@ def progress(items: Iterable[T], total: int, description: str, unit: str = "it")
         now = time.monotonic()
         if done == total or now - last >= LINE_SECONDS:
             rate = done / max(now - start, 1e-9)
-            remaining = max(total - done, 0) / rate
-            print(f"{description}: {done}/{total} ({rate:.1f} {unit}/s, {remaining:.0f} s left)", file=sys.stderr)
+            of_all, left = ("", "") if total is None else (f"/{total}", f", {max(total - done, 0) / rate:.0f} s left")
+            print(f"{description}: {done}{of_all} ({rate:.1f} {unit}/s{left})", file=sys.stderr)
             last = now

@@ -126,6 +126,43 @@ def test_no_code_of_a_folder_is_run(tmp_path):
     assert not (tmp_path / "sprung").exists()
 
 
+class FakeTorch:
+    """Remembers how many threads it has."""
+
+    def __init__(self):
+        self.threads = 5
+
+    def get_num_threads(self):
+        return self.threads
+
+    def set_num_threads(self, threads):
+        self.threads = threads
+
+
+def test_the_threads_of_torch_come_back():
+    torch = FakeTorch()
+    with pytest.raises(ZeroDivisionError), transformers_vision._one_thread(torch):
+        assert torch.threads == 1
+        raise ZeroDivisionError
+    assert torch.threads == 5
+
+
+@pytest.mark.parametrize("bars", [True, False])
+def test_what_transformers_says_comes_back(bars):
+    logging = transformers.utils.logging
+    before = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    try:
+        logging.set_verbosity_info()
+        (logging.enable_progress_bar if bars else logging.disable_progress_bar)()
+        with pytest.raises(ZeroDivisionError), transformers_vision._quiet(logging):
+            assert (logging.get_verbosity(), logging.is_progress_bar_enabled()) == (logging.ERROR, False)
+            raise ZeroDivisionError
+        assert (logging.get_verbosity(), logging.is_progress_bar_enabled()) == (logging.INFO, bars)
+    finally:
+        logging.set_verbosity(before[0])
+        (logging.enable_progress_bar if before[1] else logging.disable_progress_bar)()
+
+
 # From here on with torch.
 
 SHAPE = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "image_size": SIZE, "patch_size": 16}

@@ -5,7 +5,7 @@ import pathlib
 
 import pytest
 
-from videobert_jax.prepare.scan import CACHE_TAG, fingerprint, scan
+from videobert_jax.prepare.scan import CACHE_TAG, fingerprint, scan, transcript_beside
 
 
 def folder(tmp_path: pathlib.Path, *names: str) -> pathlib.Path:
@@ -160,3 +160,36 @@ def test_a_collection_without_transcripts_has_one_problem(tmp_path: pathlib.Path
         (tmp_path / f"{name}.mp4").touch()
     (problem,) = scan(tmp_path).problems
     assert (problem.item, problem.reason) == ("all 3 videos", "without a transcript: used for video-only examples")
+
+
+@pytest.mark.parametrize(
+    ("names", "chosen"),
+    [
+        ([], None),
+        (["v.srt", "v.vtt", "w.vtt"], "v.vtt"),
+        (["v.de.vtt", "v.en.srt"], "v.en.srt"),
+        (["v.en.vtt", "v.en.mp4"], None),  # that of the other video
+        (["v.en.vtt", "v.en.npy"], "v.en.vtt"),
+        (["v.1.vtt", ".v.vtt", "x/v.vtt"], None),
+    ],
+)
+def test_one_video_has_the_transcript_that_a_scan_finds(
+    tmp_path: pathlib.Path, names: list[str], chosen: str | None
+) -> None:
+    sources = {source.video_id: source for source in scan(folder(tmp_path, "v.mp4", *names)).sources}
+    found = transcript_beside(tmp_path / "v.mp4")
+    assert found == sources["v"].transcript
+    assert (found and found.name) == chosen
+
+
+def test_the_transcript_of_one_file_of_features(tmp_path: pathlib.Path) -> None:
+    folder(tmp_path, "v.npy", "v.en.vtt", "v.en.mp4")
+    assert transcript_beside(tmp_path / "v.npy") == tmp_path / "v.en.vtt"
+    (tmp_path / "v.en.npz").touch()
+    assert transcript_beside(tmp_path / "v.npy") is None
+
+
+def test_a_link_to_nothing_is_no_transcript(tmp_path: pathlib.Path) -> None:
+    folder(tmp_path, "v.mp4", "v.srt")
+    (tmp_path / "v.vtt").symlink_to("nothing.vtt")
+    assert transcript_beside(tmp_path / "v.mp4") == tmp_path / "v.srt"

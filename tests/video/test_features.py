@@ -252,3 +252,12 @@ def test_a_file_is_never_seen_half_done(tmp_path, monkeypatch):
     np.testing.assert_array_equal(loaded.features, content.features)
     assert loaded.thumbnails == content.thumbnails
     assert [path.name for path in tmp_path.iterdir()] == ["video.npz"]
+
+
+def test_clips_are_counted_before_they_are_read(videos, tmp_path):
+    assert [features.count_clips(path, CONFIG) for _, path in videos] == [1, 2, 3, None]
+    per_second = PrepareConfig(backbone="precomputed", clip_frames=4)
+    np.save(tmp_path / "rows.npy", np.zeros((11, 2), np.float32))
+    assert features.count_clips(tmp_path / "rows.npy", per_second) == 2
+    assert features.count_clips(tmp_path / "absent.npy", per_second) is None
+    assert features.count_clips(videos[-1][1], per_second) is None

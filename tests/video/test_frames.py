@@ -2,6 +2,7 @@
 
 import itertools
 import resource
+from fractions import Fraction
 
 import av
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from films import RATE, encode, gray, mux_silence, shown
 
 from videobert_jax.errors import VideoError
-from videobert_jax.video.frames import read_clips, read_frames
+from videobert_jax.video.frames import read_clips, read_frames, stated_length
 
 
 @pytest.fixture
@@ -98,3 +99,17 @@ def test_memory_does_not_grow_with_length(tmp_path):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     assert sum(1 for _ in clips) == 59
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000  # kB
+
+
+def test_the_length_that_the_header_states(video, tmp_path):
+    assert stated_length(video) == Fraction(5, 2)
+    sound = encode(tmp_path / "long.mp4", [gray(i) for i in range(20)], sound_seconds=30)
+    assert stated_length(sound) == 2  # of the pictures
+    (tmp_path / "words.mp4").write_text("this is no video")
+    for name in ("absent.mp4", "words.mp4"):
+        assert stated_length(tmp_path / name) is None
+
+
+def test_a_stream_without_a_header_states_no_length(tmp_path):
+    """As raw H.264 is."""
+    assert stated_length(encode(tmp_path / "raw.h264", [gray(i) for i in range(25)])) is None

@@ -10,10 +10,11 @@ The feature is the pooled output, or the mean of the last hidden states where th
 Frames come as squares of `prepare.image_size`, which had best be the size that the processor resizes to.
 """
 
+import contextlib
 import dataclasses
 import importlib.util
 import pathlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -113,13 +114,11 @@ def _read(weights: str) -> Embedder:
     import torch
     import transformers
 
-    torch.set_num_threads(1)
-    transformers.logging.set_verbosity_error()
-    transformers.utils.logging.disable_progress_bar()
-    processor = transformers.AutoImageProcessor.from_pretrained(weights, backend="pil", **LOCAL)
-    whole, report = transformers.AutoModel.from_pretrained(
-        weights, use_safetensors=True, dtype=torch.float32, output_loading_info=True, **LOCAL
-    )
+    with _quiet(transformers.utils.logging):
+        processor = transformers.AutoImageProcessor.from_pretrained(weights, backend="pil", **LOCAL)
+        whole, report = transformers.AutoModel.from_pretrained(
+            weights, use_safetensors=True, dtype=torch.float32, output_loading_info=True, **LOCAL
+        )
     model = getattr(whole, "vision_model", whole).eval()
     if model.main_input_name != "pixel_values":
         raise ValueError(f"it takes {model.main_input_name}, not pixel_values")
@@ -128,7 +127,7 @@ def _read(weights: str) -> Embedder:
         raise ValueError(f"the weights lack {missing[0]}")
 
     def network(pixels: np.ndarray) -> Mapping[str, np.ndarray]:
-        with torch.inference_mode():
+        with _one_thread(torch), torch.inference_mode():
             outputs = model(pixel_values=torch.from_numpy(pixels))
         names = ("last_hidden_state",) if unpooled else ("last_hidden_state", "pooler_output")
         return {name: outputs[name].numpy() for name in names if outputs.get(name) is not None}
@@ -138,6 +137,31 @@ def _read(weights: str) -> Embedder:
         return pixels.reshape(-1, *pixels.shape[-3:]).astype(np.float32)  # one of videos takes all frames for one clip
 
     return Embedder(process, network, _num_frames(model.config))
+
+
+@contextlib.contextmanager
+def _quiet(logging: Any) -> Iterator[None]:
+    """Keeps transformers silent; the settings of the process come back."""
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()
+
+
+@contextlib.contextmanager
+def _one_thread(torch: Any) -> Iterator[None]:
+    """Keeps torch on one core, so that features do not depend on how many there are; the setting comes back."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 TRANSFORMERS = ForeignBackbone(name=NAME, check=check, load=load)

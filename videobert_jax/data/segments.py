@@ -4,6 +4,7 @@ Prepared records and a user's own file both lead to segments; inference and eval
 """
 
 import dataclasses
+import itertools
 from collections.abc import Iterable
 
 import numpy as np
@@ -67,6 +68,38 @@ def sentence_segments(records: Iterable[Record]) -> list[Segment]:
                 spoken = tuple(words.tolist())
                 segments.append(Segment(record.video_id, "", int(record.start_clip + first), clips, spoken))
     return segments
+
+
+def windows(record: Record, clips: int | None = None) -> list[Segment]:
+    """A record as consecutive segments without a caption, which hold all of its clips and sentences, each once.
+
+    A sentence belongs to the window that its middle lies in.
+
+    Args:
+      record: with at least one clip; its sentences do not overlap.
+      clips: of a window, at most; None: all in one.
+
+    Raises:
+      ValueError: if `clips` is less than 1.
+    """
+    if clips is not None and clips < 1:
+        raise ValueError(f"windows of {clips} clips; expected at least 1, or None for all in one")
+    count = len(record.visual_ids)
+    borders = [*range(0, count, clips or count), count]
+    moments = (record.start_clip + np.array(borders[1:-1])) * record.clip_seconds
+    middles = (record.sentence_starts + record.sentence_ends) / 2
+    sentences = [0, *np.searchsorted(middles, moments).tolist(), len(middles)]
+    tokens = record.sentence_offsets[sentences].tolist()
+    return [
+        Segment(
+            video_id=record.video_id,
+            caption="",
+            start_clip=record.start_clip + first,
+            visual_ids=record.visual_ids[first:stop],
+            spoken=tuple(record.token_ids[begin:end].tolist()),
+        )
+        for (first, stop), (begin, end) in zip(itertools.pairwise(borders), itertools.pairwise(tokens), strict=True)
+    ]
 
 
 def evenly_spaced(length: int, count: int) -> np.ndarray:

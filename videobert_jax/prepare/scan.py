@@ -175,6 +175,18 @@ def _transcripts_in(folder: pathlib.Path, videos: Sequence[pathlib.Path]) -> dic
     return {video.name: transcript for video, transcript in matched.items()}
 
 
+def transcript_beside(video: pathlib.Path) -> pathlib.Path | None:
+    """The transcript that `scan` would find in the folder of a video or of a file of features."""
+    of_features = video.suffix.lower() in feature_files.SUFFIXES
+    suffixes = feature_files.SUFFIXES if of_features else VIDEO_SUFFIXES
+    shown = [path for path in sorted(video.parent.iterdir()) if not path.name.startswith(".")]
+    files = [path for path in shown if path.suffix.lower() in (*suffixes, *TRANSCRIPT_SUFFIXES)]
+    usable = [path for path in files if not _flaw(path, video.parent)]
+    transcripts = [path for path in usable if path.suffix.lower() in TRANSCRIPT_SUFFIXES]
+    matched, _ = _match([video, *(path for path in usable if path not in transcripts)], transcripts)
+    return matched.get(video.with_suffix(""))
+
+
 def fingerprint(paths: Iterable[pathlib.Path | None]) -> str:
     """A hash of names, sizes and times of change: earlier work on the files holds as long as it stays the same."""
     stats = [(path.name, path.stat()) for path in paths if path is not None]

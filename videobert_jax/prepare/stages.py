@@ -126,8 +126,7 @@ class Preparation:
     def _narrate(self, block: Block) -> None:
         videos, shared = self._videos(block), self.shared.name if self.shared else ""
         dealt = read_dealt(self.prepared.transcripts / f"{block}.jsonl") if self.shared else {}
-        splitter, longest = sentences.find_splitter(self.config), self.config.max_sentence_words
-        split = functools.partial(sentences.split, max_words=longest, splitter=splitter)
+        split = sentences.configured_split(self.config)
         write_narrations(self._sentences(block), videos, narrations(videos, dealt, shared, split))
 
     def _fit(self, results: Mapping[Block, WorkerDiedError | None]) -> None:

@@ -26,15 +26,21 @@ class Narration:
 Split = Callable[[Sequence[Word]], Sequence[Sentence]]
 
 
-def narrate(parse: Callable[[], Transcript], split: Split) -> Narration:
-    """What `split` makes of the transcript that `parse` returns; either may raise TranscriptError."""
+def understand(parse: Callable[[], Transcript], split: Split) -> Narration:
+    """What `split` makes of the transcript that `parse` returns. Raises TranscriptError if it cannot be used."""
     try:
         transcript = parse()
         return Narration(tuple(split(transcript.words)), transcript.repairs)
-    except TranscriptError as error:
-        reason = str(error)
     except ConfigError:  # a ValueError, but of the config
         raise
     except (ValueError, OverflowError, RecursionError) as error:  # numbers and nestings that nobody means
         reason = f"the transcript cannot be understood ({type(error).__name__}: {error})"
-    return Narration(problem=f"{reason}: used for video-only examples")
+        raise TranscriptError(reason) from error
+
+
+def narrate(parse: Callable[[], Transcript], split: Split) -> Narration:
+    """The same, but a transcript that cannot be used becomes the narration's problem."""
+    try:
+        return understand(parse, split)
+    except TranscriptError as error:
+        return Narration(problem=f"{error}: used for video-only examples")

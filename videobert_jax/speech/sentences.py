@@ -8,6 +8,7 @@ begins a clause. `benchmarks/sentences.py` measures how good the rules are.
 """
 
 import dataclasses
+import functools
 import importlib
 import itertools
 import operator
@@ -73,6 +74,11 @@ def find_splitter(config: PrepareConfig) -> Splitter | None:
     if not callable(found):
         raise ConfigError(f"config.prepare.sentence_splitter is {name!r}, expected a function, not {found!r}")
     return found
+
+
+def configured_split(config: PrepareConfig) -> Callable[[Sequence[Word]], list[Sentence]]:
+    """`split` with the settings of the config. Raises ConfigError for a splitter that cannot be imported."""
+    return functools.partial(split, max_words=config.max_sentence_words, splitter=find_splitter(config))
 
 
 def split(words: Sequence[Word], max_words: int, splitter: Splitter | None = None) -> list[Sentence]:

@@ -7,6 +7,7 @@ import os
 import pathlib
 import sys
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from typing import Any
 
 import jax
@@ -20,7 +21,7 @@ from videobert_jax.config import PrepareConfig
 from videobert_jax.data.features import ClipFeatures
 from videobert_jax.errors import ConfigError, DamagedError, VideoError
 from videobert_jax.video import feature_files
-from videobert_jax.video.frames import read_clips
+from videobert_jax.video.frames import read_clips, stated_length
 
 BATCH_CLIPS = 2  # go through the network together: few enough for the activations to stay in a core's cache
 THUMBNAIL_SIZE = 96  # pixels
@@ -79,18 +80,22 @@ def _is_stored(path: pathlib.Path) -> bool:
 
 def features_of(path: pathlib.Path, config: PrepareConfig) -> ClipFeatures:
     """Computes the features of one video in this process. Raises VideoError."""
+    return embed_clips(clips_of(path, config), config)
+
+
+def embed_clips(clips: Iterator[np.ndarray], config: PrepareConfig) -> ClipFeatures:
+    """Computes the features of what `clips_of` yields, at least one clip, in this process, whose settings stay."""
     embed = _embedder(config.backbone, config.backbone_weights)
-    clips = _read(path, config)
     features: list[np.ndarray] = []
     thumbnails: list[bytes] = []
     while batch := list(itertools.islice(clips, BATCH_CLIPS)):
         missing = BATCH_CLIPS - len(batch)
-        features.extend(embed(np.stack(batch + missing * batch[-1:]))[: len(batch)])
+        features.append(embed(np.stack(batch + missing * batch[-1:]))[: len(batch)].astype(np.float16))
         thumbnails.extend(_thumbnail(clip) for clip in batch)
-    return ClipFeatures(np.stack(features).astype(np.float16), thumbnails)
+    return ClipFeatures(np.concatenate(features), thumbnails)
 
 
-def _read(path: pathlib.Path, config: PrepareConfig) -> Iterator[np.ndarray]:
+def clips_of(path: pathlib.Path, config: PrepareConfig) -> Iterator[np.ndarray]:
     """Clips: frames uint8 [T, H, W, 3], or rows float32 [T, D] of precomputed features. Raises VideoError."""
     if config.backbone != feature_files.BACKBONE:
         return read_clips(path, config.fps, config.clip_frames, config.image_size, threads=1)
@@ -98,11 +103,24 @@ def _read(path: pathlib.Path, config: PrepareConfig) -> Iterator[np.ndarray]:
         return iter(feature_files.read_clips(path, config.clip_frames))
     except ValueError as error:
         raise VideoError(path, str(error)) from error
+    except OSError as error:
+        raise VideoError(path, f"cannot be read: {error.strerror or error}") from error
+
+
+def count_clips(path: pathlib.Path, config: PrepareConfig) -> int | None:
+    """How many clips there should be by the header of a file, for progress; None if it does not say."""
+    if config.backbone != feature_files.BACKBONE:
+        length = stated_length(path)
+        return None if length is None else int(length * Fraction(config.fps) / config.clip_frames)
+    try:
+        return feature_files.shape(path).rows // config.clip_frames
+    except (OSError, ValueError):
+        return None
 
 
 @functools.cache
 def _embedder(name: str, weights: str = "") -> Embed:
-    """What `_read` gives, N at once, to float32 features [N, D]; in JAX compiled once for each shape.
+    """What `clips_of` gives, N at once, to float32 features [N, D]; in JAX compiled once for each shape.
 
     An image network in JAX is used as `_clip_feature` tells; all others make the feature of a clip by themselves.
     Raises ConfigError for weights that cannot be read.

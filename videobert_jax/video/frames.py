@@ -100,6 +100,13 @@ def read_frames(path: pathlib.Path, fps: float, image_size: int, threads: int = 
         raise VideoError(path, f"not decodable: {error.strerror}") from error
 
 
+def stated_length(path: pathlib.Path) -> Fraction | None:
+    """The seconds that the header says a video lasts; None if it does not say, or if the file cannot be read."""
+    with contextlib.suppress(av.error.FFmpegError, VideoError), _opened(path) as container:
+        return min(_promised_lengths(container, _film(container, path)), default=None)
+    return None
+
+
 def _opened(path: pathlib.Path) -> av.container.InputContainer:
     """Named as a file, so that a name with a colon is no address; titles may be in any encoding."""
     return av.open(f"file:{path}", metadata_errors="replace")
