@@ -40,9 +40,8 @@ def restore_params(directory: pathlib.Path, device: jax.Device) -> Any:
 
 
 def _read_params(state: pathlib.Path, device: jax.Device) -> Any:
-    with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as reader:
-        metadata: Any = reader.metadata(state)
-    shapes = traverse_util.flatten_dict(metadata.item_metadata.tree["params"])
+    metadata: Any = ocp.PyTreeCheckpointHandler().metadata(state)
+    shapes = traverse_util.flatten_dict(metadata.tree["params"])
     # One array at a time, and nothing kept of what was read.
     one = {"limit": 1}
     limits = {"cache_pool": {"total_bytes_limit": 0}, "data_copy_concurrency": one, "file_io_concurrency": one}
