@@ -86,7 +86,7 @@ def test_workers_end_when_their_parent_is_killed(tmp_path):
     """Otherwise they would wait for ever for a next item."""
     script = tmp_path / "parent.py"
     script.write_text(PARENT)
-    environment = {**os.environ, "PYTHONPATH": str(pathlib.Path(__file__).parents[2])}
+    environment = {**os.environ, "PYTHONPATH": str(pathlib.Path(__file__).parents[1])}
     pipe = subprocess.PIPE
     with subprocess.Popen([sys.executable, script], stdin=pipe, stdout=pipe, text=True, env=environment) as parent:
         assert parent.stdout.readline() == "done\n"
