@@ -57,6 +57,7 @@ def judged(folder: pathlib.Path, params) -> dict:
     return judge(CONFIG, both, both, params, HISTORY, thumbnails, *files)
 
 
+@pytest.mark.slow
 def test_a_run_is_judged_by_files_and_the_result_is_the_same_again(tmp_path, params, capsys) -> None:
     prepare(tmp_path, CAPTIONS)
     result = judged(tmp_path, params)
