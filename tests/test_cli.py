@@ -82,6 +82,7 @@ def test_a_wrong_command_line_ends_at_once(program: str, override: str, message:
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_a_checkpoint_that_is_not_there_is_told_before_anything_is_prepared(tmp_path: pathlib.Path) -> None:
     overrides = ["--config.model.init_from=bert", "--config.prepare.tokenizer=bert"]
     program = ROOT / "launch" / "main.py"

@@ -10,6 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
+import transformers
 from safetensors.numpy import load_file
 
 from videobert_jax import config as config_lib
@@ -112,7 +113,6 @@ def test_a_sequence_longer_than_the_positions_is_refused(exported: pathlib.Path)
 
 
 def test_transformers_opens_the_text_side(run: tuple[pathlib.Path, Any], exported: pathlib.Path) -> None:
-    transformers = pytest.importorskip("transformers")
     words = transformers.AutoTokenizer.from_pretrained(exported / "bert")
     text = "Now we stir the [MASK]"
     assert words(text)["input_ids"] == [TOKENS.cls, *WORDS.encode(text), TOKENS.sep]
@@ -120,10 +120,9 @@ def test_transformers_opens_the_text_side(run: tuple[pathlib.Path, Any], exporte
     assert (settings.model_type, settings.vocab_size, settings.num_hidden_layers) == ("bert", TOKENS.text_size, 2)
 
 
+@pytest.mark.needs("torch")
 def test_transformers_computes_the_same_logits(run: tuple[pathlib.Path, Any], exported: pathlib.Path) -> None:
-    """With torch, which the lock does not hold."""
-    torch = pytest.importorskip("torch", reason="transformers computes with torch: pip install torch")
-    import transformers
+    import torch
 
     theirs = transformers.AutoModelForMaskedLM.from_pretrained(exported / "bert", attn_implementation="eager").eval()
     ids = np.array([[TOKENS.cls, *WORDS.encode("now we stir the [MASK]"), TOKENS.sep]], np.int32)

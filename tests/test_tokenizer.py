@@ -7,6 +7,7 @@ import sys
 
 import pytest
 import tokenizers
+import transformers
 from tokenizers import models, pre_tokenizers
 
 from videobert_jax import tokenizer
@@ -51,7 +52,6 @@ def test_training_does_not_depend_on_the_process(tmp_path: pathlib.Path) -> None
 
 
 def test_saved_folder_opens_here_and_in_transformers(tmp_path: pathlib.Path) -> None:
-    transformers = pytest.importorskip("transformers")
     trained = tokenizer.train(SENTENCES, 4096)
     trained.save(tmp_path)
     text = "Now we grate the [MASK], slowly"

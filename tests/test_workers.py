@@ -37,7 +37,6 @@ def fail(number):
     raise KeyError(f"no {number}")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 3])
 def test_every_item_is_worked_on_once(workers):
     assert sorted(share_out(square, range(7), workers)) == [(i, i * i) for i in range(7)]
@@ -52,19 +51,16 @@ def test_fewer_workers_than_none_are_an_error():
         next(share_out(square, [1], workers=-1))
 
 
-@pytest.mark.slow
 def test_a_dead_worker_is_tried_once_more(tmp_path):
     assert list(share_out(die_once, [tmp_path / "marker"], workers=1)) == [(tmp_path / "marker", "alive")]
 
 
-@pytest.mark.slow
 def test_an_item_that_kills_every_worker_is_named_and_the_rest_goes_on():
     results = dict(share_out(die_at_three, range(6), workers=2))
     assert isinstance(results.pop(3), WorkerDiedError)
     assert results == {i: i for i in (0, 1, 2, 4, 5)}
 
 
-@pytest.mark.slow
 def test_a_process_that_dies_while_idle_is_replaced():
     """As when memory runs out while the parent does something else."""
     with Workers(1) as processes:
@@ -75,18 +71,16 @@ def test_a_process_that_dies_while_idle_is_replaced():
     assert heir != victim
 
 
-@pytest.mark.slow
 def test_an_exception_of_the_work_is_raised_here():
     with pytest.raises(KeyError, match="no 5"):
         list(share_out(fail, [5], workers=1))
 
 
-@pytest.mark.slow
 def test_workers_end_when_their_parent_is_killed(tmp_path):
     """Otherwise they would wait for ever for a next item."""
     script = tmp_path / "parent.py"
     script.write_text(PARENT)
-    environment = {**os.environ, "PYTHONPATH": str(pathlib.Path(__file__).parents[2])}
+    environment = {**os.environ, "PYTHONPATH": str(pathlib.Path(__file__).parents[1])}
     pipe = subprocess.PIPE
     with subprocess.Popen([sys.executable, script], stdin=pipe, stdout=pipe, text=True, env=environment) as parent:
         assert parent.stdout.readline() == "done\n"

@@ -67,6 +67,7 @@ def images():
     )
 
 
+@pytest.mark.slow
 def test_logits_equal_an_unfolded_grouped_implementation(tensors, params, images):
     expected = np.asarray(jax.jit(reference_logits)(tensors, images))
     features = jax.jit(efficientnet_lite.apply)(params, images)

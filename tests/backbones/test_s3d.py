@@ -35,6 +35,7 @@ def params(states):
     return {name: s3d.convert(states[name], gated=name == "s3dg") for name in NAMES}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_features_equal_torchs(name, params, reference):
     features = jax.jit(get_backbone(name).apply)(params[name], random_s3d.clips())

@@ -172,7 +172,9 @@ MEAN, DEVIATION = [0.1, 0.2, 0.3], [0.4, 0.5, 0.6]
 
 @pytest.fixture(scope="module")
 def torch():
-    return pytest.importorskip("torch")
+    import torch
+
+    return torch
 
 
 def saved(path, torch, kind, processor, **config):
@@ -197,6 +199,7 @@ def random_clips(frames, side=SIZE):
     return np.random.default_rng(0).integers(0, 256, (2, frames, side, side, 3), dtype=np.uint8)
 
 
+@pytest.mark.needs("torch")
 def test_features_of_a_model_of_images_are_its_pooled_outputs(tmp_path, torch):
     config = {**SHAPE, "intermediate_size": 16, "hidden_dropout_prob": 0.5}  # of training alone
     folder = saved(tmp_path, torch, "ViTModel", transformers.ViTImageProcessor, **config)
@@ -212,6 +215,7 @@ def test_features_of_a_model_of_images_are_its_pooled_outputs(tmp_path, torch):
     assert torch.get_num_threads() == 1, "a worker has one core"
 
 
+@pytest.mark.needs("torch")
 def test_features_of_a_model_of_videos_are_the_mean_of_its_states(tmp_path, torch):
     config = {**SHAPE, "num_frames": 4, "tubelet_size": 2, "intermediate_size": 16}
     folder = saved(tmp_path, torch, "VideoMAEModel", transformers.VideoMAEImageProcessor, **config)
@@ -226,6 +230,7 @@ def test_features_of_a_model_of_videos_are_the_mean_of_its_states(tmp_path, torc
     assert np.abs(features[0] - features[1]).max() > 1e-3
 
 
+@pytest.mark.needs("torch")
 def test_of_clip_the_half_that_sees_is_used(tmp_path, torch):
     text = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "vocab_size": 60}
     text |= {"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0}
@@ -239,6 +244,7 @@ def test_of_clip_the_half_that_sees_is_used(tmp_path, torch):
     np.testing.assert_allclose(load(folder)(clips), expected.reshape(2, 3, 16).mean(dim=1), rtol=0, atol=1e-5)
 
 
+@pytest.mark.needs("torch")
 def test_a_pooler_without_weights_is_not_used(tmp_path, torch):
     """It would be random, and other in each process."""
     config = {**SHAPE, "intermediate_size": 16}
@@ -250,6 +256,7 @@ def test_a_pooler_without_weights_is_not_used(tmp_path, torch):
     np.testing.assert_allclose(load(folder)(clips), expected.reshape(2, 3, 16).mean(dim=1), rtol=0, atol=1e-5)
 
 
+@pytest.mark.needs("torch")
 @pytest.mark.parametrize(
     ("file", "change", "reason"),
     [
@@ -271,6 +278,7 @@ def test_a_folder_that_does_not_fit_together_is_refused_at_once(tmp_path, torch,
         load(folder)
 
 
+@pytest.mark.needs("torch")
 def test_weights_that_would_be_unpickled_are_not_read(tmp_path, torch):
     folder = saved(tmp_path, torch, "ViTModel", transformers.ViTImageProcessor, intermediate_size=16, **SHAPE)
     torch.save(transformers.ViTModel.from_pretrained(folder).state_dict(), tmp_path / "pytorch_model.bin")
@@ -279,6 +287,7 @@ def test_weights_that_would_be_unpickled_are_not_read(tmp_path, torch):
         load(folder)
 
 
+@pytest.mark.needs("torch")
 def test_a_model_of_text_is_refused(tmp_path, torch):
     saved(tmp_path, torch, "ViTModel", transformers.ViTImageProcessor, intermediate_size=16, **SHAPE)
     bert = transformers.BertConfig(

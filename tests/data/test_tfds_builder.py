@@ -139,7 +139,6 @@ def test_damaged_records_are_not_published(prepared: pathlib.Path) -> None:
     assert not (prepared.parent / "datasets" / "soups" / "1.2.0").exists()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("prepared", ["array_record"], indirect=True)
 def test_others_need_neither_this_package_nor_tensorflow(prepared: pathlib.Path) -> None:
     data_dir = publish(prepared)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import pytest
 
+pytestmark = pytest.mark.slow
 PROGRAM = pathlib.Path(__file__).with_name("partitioned.py")
 MESHES = {"data": (8, 1, 1), "fsdp": (1, 8, 1), "tensor": (1, 1, 4), "all": (2, 2, 2)}
 # As the program has them: layers, rows, positions, predictions, hidden_size, mlp_size, max_positions, padded_size.

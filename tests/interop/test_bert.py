@@ -15,6 +15,7 @@ import pytest
 import record_bert
 import safetensors.numpy
 import tokenizers
+import transformers
 from flax import traverse_util
 from tokenizers import models
 
@@ -48,10 +49,7 @@ def params_of(config: ModelConfig, space: TokenSpace) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def minilm_folder() -> pathlib.Path:
-    try:
-        return record_bert.model_folder()
-    except ModuleNotFoundError as error:
-        pytest.skip(f"the real BERT is not installed: {error}")
+    return record_bert.model_folder()
 
 
 @pytest.fixture(scope="module")
@@ -91,13 +89,11 @@ def test_what_came_in_goes_out_bitwise(
     assert extra and all(name.startswith("cls.predictions.") for name in extra)
 
 
+@pytest.mark.needs("torch")
 def test_transformers_loads_what_came_in_bitwise(
     minilm: dict[str, Any], minilm_folder: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
-    """With torch, which the lock does not hold; the test above says the same of the file."""
-    pytest.importorskip("torch", reason="transformers reads weights with torch: pip install torch")
-    import transformers
-
+    """The test above says the same of the file."""
     save_bert(tmp_path, minilm, MINILM, tokens(30522))
     masked, problems = transformers.BertForMaskedLM.from_pretrained(tmp_path, output_loading_info=True)
     pooler = problems.pop("unexpected_keys")  # which this class has no use for

@@ -107,7 +107,7 @@ def test_a_killed_run_goes_on_to_the_same_files(corpus: Path, tmp_path: Path) ->
     )
     (tmp_path / "run.py").write_text(program)
     target = tmp_path / "corpus"
-    root = Path(__file__).parents[3]
+    root = Path(__file__).parents[2]
     process = subprocess.Popen([sys.executable, str(tmp_path / "run.py"), str(target)],
                                env=os.environ | {"PYTHONPATH": str(root)}, stderr=subprocess.DEVNULL)  # fmt: skip
     deadline = time.monotonic() + 60

@@ -39,6 +39,12 @@ def both_ways(implementation: str, values: list[np.ndarray], ids: np.ndarray) ->
     return [np.asarray(x) for x in (result, *backward(gradient))]
 
 
+@functools.cache
+def plain(length: int, heads: int) -> list[np.ndarray]:
+    return both_ways("xla", *arrays(length, heads))
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("implementation", "length", "heads"),
     [("rows", 40, 2), ("pallas", 128, 2), ("pallas", 384, 3), ("pallas", 256, 8), ("splash", 256, 2)],
@@ -51,7 +57,7 @@ def test_kernels_equal_plain_attention(
     interpreted = functools.partial(attention.splash.make_splash_mha_single_device, interpret=True)
     monkeypatch.setattr(attention.splash, "make_splash_mha_single_device", interpreted)
     values, ids = arrays(length, heads)
-    expected = both_ways("xla", values, ids)
+    expected = plain(length, heads)
     one_device = sharding.make_mesh(MeshConfig(), jax.devices()[:1])
     with (
         pltpu.force_tpu_interpret_mode() if implementation == "pallas" else contextlib.nullcontext(),
@@ -63,6 +69,7 @@ def test_kernels_equal_plain_attention(
         np.testing.assert_allclose(one, other, **SAME)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("implementation", ["rows", "pallas"])
 def test_kernels_round_to_bfloat16_as_plain_attention_does(implementation: str) -> None:
     values, ids = arrays(256)
@@ -76,7 +83,7 @@ def test_kernels_round_to_bfloat16_as_plain_attention_does(implementation: str) 
         assert errors[0] < 1.2 * errors[1]
 
 
-@pytest.mark.parametrize("implementation", ["xla", "rows", "pallas"])
+@pytest.mark.parametrize("implementation", ["xla", "rows", pytest.param("pallas", marks=pytest.mark.slow)])
 def test_a_sequence_sees_itself_alone(implementation: str) -> None:
     values, ids = arrays(128)
     changed = [np.where((ids == 3)[..., None, None], x, x + 1) for x in values]
@@ -106,6 +113,7 @@ def small(mask: Mask) -> list[np.ndarray]:
     return [random.normal(size=(2, length, 3, 4)).astype(np.float32) for length in lengths]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["causal", "cross", "causal cross"])
 def test_xla_takes_every_mask(kind: str) -> None:
     """As attention in NumPy, place by place; a query without any key gives 0, and no gradient."""

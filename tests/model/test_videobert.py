@@ -82,6 +82,7 @@ def test_parameters_have_the_names_that_sharding_and_checkpoints_know() -> None:
     }
 
 
+@pytest.mark.slow
 def test_first_weights_are_normal_with_deviation_002() -> None:
     params = jax.jit(FLOAT32.init)(jax.random.key(0), ROWS)["params"]
     for path, leaf in jax.tree_util.tree_leaves_with_path(params):
@@ -149,6 +150,7 @@ def test_ids_that_only_pad_the_table_are_impossible() -> None:
     assert np.isfinite(np.asarray(logits)).all()
 
 
+@pytest.mark.slow
 def test_table_rows_that_only_pad_get_no_gradient() -> None:
     _, grads = gradients()
     for gradient in (grads["embeddings"]["token_embedding"]["embedding"], grads["prediction_head"]["bias"]):
@@ -156,6 +158,7 @@ def test_table_rows_that_only_pad_get_no_gradient() -> None:
         assert np.asarray(gradient)[: TOKENS.size].reshape(TOKENS.size, -1).any(axis=1).all()
 
 
+@pytest.mark.slow
 def test_every_parameter_gets_a_gradient() -> None:
     _, grads = gradients()
     for path, leaf in jax.tree_util.tree_leaves_with_path(grads):
@@ -169,6 +172,7 @@ def test_gathering_first_equals_projecting_everything() -> None:
     np.testing.assert_allclose(read(FLOAT32, PARAMS, ROWS).predictions, gathered, **SAME)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changes", [{"remat": "dots"}, {"remat": "full"}, {"unroll": 2}], ids=str)
 def test_memory_and_speed_switches_change_no_gradient(changes: dict[str, Any]) -> None:
     """With dropout, whose masks must be drawn alike in the recomputation."""
@@ -203,6 +207,7 @@ def test_logits_are_summed_in_float32() -> None:
     assert np.mean(np.asarray(logits.astype(jnp.bfloat16).astype(jnp.float32) != logits)) > 0.9
 
 
+@pytest.mark.slow
 def test_dropout_follows_its_key_and_is_off_without() -> None:
     model = make(dropout=0.1)
     still, *dropped = (
@@ -247,7 +252,8 @@ def scan_of(model: Any, key: jax.Array | None = None) -> Any:
 def test_what_is_saved_for_the_backward_pass(remat: str) -> None:
     """Of each layer its input, and of "dots" besides what its products gave: nothing [S, S], no GELU, no mask."""
     model = make(dropout=0.3, remat=remat)
-    _, backward = jax.vjp(lambda params: read.__wrapped__(model, params, ROWS, jax.random.key(3)), PARAMS)
+    forward = functools.partial(read.__wrapped__, model, batch=ROWS, key=jax.random.key(3))
+    _, backward = jax.eval_shape(lambda params: jax.vjp(forward, params), PARAMS)  # shapes, without computing them
     each = (CONFIG.num_layers, len(SEQUENCES))
     saved = sorted(leaf.shape for leaf in jax.tree.leaves(backward) if leaf.shape[:2] == each)
     size, heads = CONFIG.hidden_size, CONFIG.num_heads

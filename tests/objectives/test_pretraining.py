@@ -139,6 +139,7 @@ def test_sums_are_float32_for_any_batch_on_any_device(outputs: Outputs) -> None:
         assert (value.dtype, count.dtype, value.shape, count.shape) == (jnp.float32, jnp.float32, (), ())
 
 
+@pytest.mark.slow
 def test_a_tiny_model_learns_a_batch_by_heart() -> None:
     """The way of a training step: parameters, outputs, sums and counts, one number, gradients."""
     config = ModelConfig(num_layers=1, hidden_size=32, num_heads=2, mlp_size=64, max_positions=8, dtype="float32")

@@ -130,14 +130,14 @@ def test_a_plan_tells_that_its_kernels_are_silent() -> None:
     )
 
 
+@pytest.mark.needs("libtpu")
 def test_a_batch_that_does_not_divide_is_told_before_compiling() -> None:
-    pytest.importorskip("libtpu")
     with pytest.raises(ConfigError, match="a batch of 6 rows does not divide over data x fsdp = 4"):
         planning.make_plan(Config(data=DataConfig(batch_size=6)), "v5e:2x2")
 
 
+@pytest.mark.needs("libtpu")
 def test_an_unknown_slice_names_the_known_chips() -> None:
-    pytest.importorskip("libtpu")
     with pytest.raises(ConfigError, match=r"no slice 'v9:2x2' .*expected KIND:SHAPE, such as v5e:16x16 .*v6e, tpu7x"):
         planning.make_plan(Config(), "v9:2x2")
 
@@ -152,10 +152,10 @@ def test_without_the_compiler_the_command_says_what_to_install(tmp_path: pathlib
     assert "Traceback" not in end.stderr
 
 
+@pytest.mark.needs("libtpu")
 @pytest.mark.slow
 def test_a_tiny_run_on_four_chips() -> None:
     """The real step through the real compiler: two turns of each scan, gradients summed over all chips."""
-    pytest.importorskip("libtpu")
     config = Config(
         steps=3600,
         data=DataConfig(batch_size=32, sequence_length=128, max_predictions=20, max_sequences=4),

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
 import tiny_corpus
@@ -16,13 +17,16 @@ from videobert_jax.prepare.pipeline import prepare
 from videobert_jax.prepare.rounds import Round
 from videobert_jax.workers import WorkerDiedError
 
-pytest.importorskip("apache_beam", reason="Apache Beam is in an environment of its own: make test-beam")
-from videobert_jax.prepare.beam import run_with_beam
-
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.needs("apache_beam"), pytest.mark.slow]
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
 FOUND: list[Mapping[int, object]] = []
+
+
+def run_with_beam(*args: Any, **options: Any) -> None:
+    from videobert_jax.prepare import beam  # not where this file is read without Beam
+
+    beam.run_with_beam(*args, **options)
 
 
 def numbers() -> list[int]:

@@ -68,6 +68,7 @@ def test_a_shared_file_is_dealt_out_to_the_blocks(tmp_path: pathlib.Path) -> Non
     ]
 
 
+@pytest.mark.slow
 def test_a_nesting_that_nobody_means_costs_its_video(tmp_path: pathlib.Path) -> None:
     """A parser that streams takes what cannot be written again."""
     deep = "[" * 20_000 + "]" * 20_000  # within what is read at once

@@ -387,6 +387,7 @@ def test_without_videos_the_kitchen_corpus_is_made(
     assert len(list(cache_of_features.glob("prepared-*/"))) == 1
 
 
+@pytest.mark.slow
 def test_nothing_usable_is_an_error_that_says_why(tmp_path: pathlib.Path) -> None:
     (tmp_path / "videos").mkdir()
     (tmp_path / "videos" / "zero.mp4").touch()

@@ -73,6 +73,7 @@ def test_one_vector_per_second_becomes_a_visual_word_per_second(prepared: pathli
     assert json.loads((prepared / "report.json").read_text())["quarantined"] == []
 
 
+@pytest.mark.slow
 def test_rows_are_pooled_to_clips(folder: pathlib.Path) -> None:
     prepared = prepare(settings(folder, clip_frames=4, fps=2.0)).folder
     source = RecordSource(prepared / "records", "train")
@@ -92,6 +93,7 @@ def test_where_there_is_no_picture_a_tile_says_so(prepared: pathlib.Path) -> Non
     assert len(list((prepared / "vocabulary" / "frames").iterdir())) == 4
 
 
+@pytest.mark.slow
 def test_broken_files_are_named_and_cost_no_other(folder: pathlib.Path, prepared: pathlib.Path) -> None:
     good = {name: data for name, data in contents(prepared).items() if name.startswith("features")}
     assert len(good) == 4, good.keys()
@@ -170,6 +172,7 @@ def test_other_weights_in_the_same_folder_are_prepared_anew(folder: pathlib.Path
     assert pipeline._features_key(chosen) != before
 
 
+@pytest.mark.slow
 def test_videos_beside_the_features_are_not_looked_at(folder: pathlib.Path) -> None:
     (folder / "video0.mp4").write_bytes(b"no video")
     report = json.loads((prepare(settings(folder)).folder / "report.json").read_text())

@@ -73,6 +73,7 @@ def flat(params: Any) -> dict[str, np.ndarray]:
     return {path: np.asarray(x) for path, x in traverse_util.flatten_dict(params, sep="/").items()}
 
 
+@pytest.mark.slow
 def test_the_text_side_is_the_checkpoint_and_the_rest_as_ever(folders: pathlib.Path) -> None:
     config = config_of(folders, visual_rows="random")
     state, at_random = first_state(config, folders)
@@ -87,6 +88,7 @@ def test_the_text_side_is_the_checkpoint_and_the_rest_as_ever(folders: pathlib.P
     assert (int(state.step), state.rng) == (0, at_random.rng)
 
 
+@pytest.mark.slow
 def test_visual_rows_are_to_the_scale_of_the_words(folders: pathlib.Path) -> None:
     config = config_of(folders, visual_scale=3.0)
     table = flat(first_state(config, folders)[0].params)[TOKEN_TABLE]
@@ -94,6 +96,7 @@ def test_visual_rows_are_to_the_scale_of_the_words(folders: pathlib.Path) -> Non
     assert table[VISUAL].std() == pytest.approx(3 * table[TEXT].std(), rel=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("text", "visual"), [("frozen", "frozen"), ("frozen", "centroids"), ("trained", "frozen")])
 def test_frozen_rows_are_bitwise_as_they_were(
     folders: pathlib.Path, tmp_path: pathlib.Path, cache: pathlib.Path, text: str, visual: str

@@ -19,6 +19,7 @@ from videobert_jax.training.workdir import Workdir
 QKV = "encoder/layers/attention/qkv"
 
 
+@pytest.mark.slow
 def test_a_run_learns_and_a_complete_one_is_left_alone(
     prepared: pathlib.Path, cache: pathlib.Path, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -46,6 +47,7 @@ def test_a_run_learns_and_a_complete_one_is_left_alone(
     assert Workdir(tmp_path).metrics.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_steps_are_traced_on_request(prepared: pathlib.Path, cache: pathlib.Path, tmp_path: pathlib.Path) -> None:
     config = tiny_run.tiny_config(cache, steps=4)
     tiny_run.train(config, tmp_path, prepared, profile_steps=range(2, 4))
@@ -56,6 +58,7 @@ def test_steps_are_traced_on_request(prepared: pathlib.Path, cache: pathlib.Path
     assert len(steps) == 2, steps
 
 
+@pytest.mark.slow
 def test_what_is_not_finite_is_never_saved_or_logged(prepared, cache, tmp_path, monkeypatch) -> None:
     init = Program.init
 

@@ -85,6 +85,7 @@ def norms(x: jax.Array) -> np.ndarray:
     return np.asarray(jnp.linalg.norm(x, axis=(-2, -1)))
 
 
+@pytest.mark.slow
 def test_lamb_moves_each_matrix_by_its_own_length() -> None:
     """That of every layer, and of query, key and value apart, although they are one array."""
     updates, _ = first_update("lamb", epsilon=1e-12)
@@ -96,6 +97,7 @@ def test_lamb_moves_each_matrix_by_its_own_length() -> None:
     np.testing.assert_allclose(np.abs(layers["qkv"]["bias"]), 0.1, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_adafactor_moves_each_matrix_by_its_own_size_and_keeps_sums_only() -> None:
     updates, state = first_update("adafactor", weight_decay=0.0)
     kernel = updates["encoder"]["layers"]["qkv"]["kernel"]
@@ -109,6 +111,7 @@ def test_adafactor_moves_each_matrix_by_its_own_size_and_keeps_sums_only() -> No
     np.testing.assert_allclose(difference, -0.1 * 0.5 * WEIGHT, rtol=1e-3, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_muon_makes_the_updates_of_matrices_orthogonal() -> None:
     updates, _ = first_update("muon", weight_decay=0.0)
     kernels = updates["encoder"]["layers"]["qkv"]["kernel"]

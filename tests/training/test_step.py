@@ -66,6 +66,7 @@ def run(steps: int = 1, **changes) -> tuple[TrainState, list[dict[str, float]]]:
     return state, metrics
 
 
+@pytest.mark.slow
 def test_accumulation_changes_nothing() -> None:
     """A plain mean over the micro-batches' means would differ: their counts do."""
     whole, (expected,) = run()
@@ -75,6 +76,7 @@ def test_accumulation_changes_nothing() -> None:
         jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-5, atol=1e-7), state.params, whole.params)
 
 
+@pytest.mark.slow
 def test_every_step_and_micro_batch_has_a_key_of_its_own() -> None:
     KEYS.clear()
     run(steps=3, accumulation=4)

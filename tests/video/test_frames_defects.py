@@ -82,6 +82,7 @@ def test_any_size_will_do(tmp_path, height, width):
     assert shown(read_frames(path, RATE, 16)) == list(range(10))
 
 
+@pytest.mark.slow
 def test_4k_will_do(tmp_path):
     pictures = [np.kron(numbered(i), np.ones((45, 60, 1), np.uint8)) for i in range(4)]
     assert pictures[0].shape == (2160, 3840, 3)
@@ -348,6 +349,7 @@ def test_absurd_sizes_are_refused(tmp_path, monkeypatch):
     check_fault(both, "damaged: 9 of 21 packets do not decode: Invalid")
 
 
+@pytest.mark.slow
 def test_ten_hours_take_no_more_memory_than_a_minute(tmp_path):
     """One picture a second, sampled at 20 frames a second; a process each, as memory once taken counts for ever."""
     program = (

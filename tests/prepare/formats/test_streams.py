@@ -170,7 +170,6 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
 
 
-@pytest.mark.slow
 def test_memory_does_not_grow_with_the_file(tmp_path: pathlib.Path) -> None:
     rows = 60
     columns = {"start": list(range(rows)), "end": list(range(1, rows + 1)), "text": ["chop the onion now"] * rows}

@@ -46,6 +46,7 @@ def test_a_program_that_is_asked_to_stop_ends_with_its_exit_code(
     assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["3"]
 
 
+@pytest.mark.slow
 def test_asked_to_stop_a_run_saves_the_step_it_is_at(
     prepared: pathlib.Path, cache: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:
