@@ -9,7 +9,7 @@ from absl import flags, logging
 
 from videobert_jax import cli
 from videobert_jax import config as config_lib
-from videobert_jax.config_check import check
+from videobert_jax.config import check
 from videobert_jax.evaluation import final
 from videobert_jax.training.workdir import Workdir
 

@@ -8,7 +8,15 @@ import pytest
 from cloze_corpus import TEMPLATE, TOKENS, record, write_tokenizer
 from written_records import write_records
 
-from videobert_jax.config import Config, DataConfig, EvaluationConfig, ModelConfig
+from videobert_jax.config import (
+    Config,
+    DataConfig,
+    HeldOutConfig,
+    ModelConfig,
+    PretrainingConfig,
+    ReportConfig,
+    ZeroShotConfig,
+)
 from videobert_jax.data.batching import validation_batches
 from videobert_jax.data.prepared import Prepared
 from videobert_jax.data.rows.pretraining import PretrainingRows
@@ -18,10 +26,13 @@ from videobert_jax.model.videobert import VideoBert
 
 SENTENCES = [("show the carrot", 0.0, 4.0), ("cut the onion", 4.0, 9.0), ("fry the egg", 9.0, 12.0)]
 CAPTIONS = [("cut the onion", 2.0, 6.0), ("fry the egg", 6.0, 12.0)]
+TASK = PretrainingConfig(max_predictions=6, chunks_per_row=2)
 CONFIG = Config(
     model=ModelConfig(num_layers=1, hidden_size=8, num_heads=2, mlp_size=16, max_positions=32, dtype="float32"),
-    data=DataConfig(batch_size=4, sequence_length=32, max_predictions=6, max_sequences=3, chunks_per_row=2),
-    evaluation=EvaluationConfig(batches=2, template=TEMPLATE, storyboards=2),
+    data=DataConfig(batch_size=4, sequence_length=32, max_sequences=3),
+    task=TASK,
+    evaluators={"held_out": HeldOutConfig(batches=2), "zero_shot": ZeroShotConfig(template=TEMPLATE)},
+    report=ReportConfig(storyboards=2),
 )
 
 HISTORY = [{"step": 5, "loss/text": 2.0, "timing": {"seconds": 1.0}}]
@@ -41,8 +52,8 @@ def prepare(folder: pathlib.Path, captions) -> None:
 
 @pytest.fixture(scope="module")
 def params():
-    row = PretrainingRows(TOKENS, CONFIG.data)
-    batch = validation_batches([record(sentences=SENTENCES)], row, CONFIG.data.chunks_per_row, CONFIG.data, 1)[0]
+    row = PretrainingRows(TOKENS, TASK, CONFIG.data)
+    batch = validation_batches([record(sentences=SENTENCES)], row, TASK.chunks_per_row, CONFIG.data, 1)[0]
     return jax.jit(VideoBert(CONFIG.model, TOKENS).init)(jax.random.key(0), batch)["params"]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import jax
 
 from videobert_jax import tokenizer
-from videobert_jax.config import Config
+from videobert_jax.config import Config, HeldOutConfig, ZeroShotConfig
 from videobert_jax.data.batching import validation_batches
 from videobert_jax.data.prepared import TRAIN, VALIDATION, Lexicon, Prepared
 from videobert_jax.data.records import RecordSource
@@ -80,6 +80,9 @@ def judge(
       `zero_shot.score` explains, nulls where the held-out videos have no captions; under ``held_out`` the means over
       held-out batches; and what was asked.
     """
+    held_out_section, zero_shot_section = config.evaluators["held_out"], config.evaluators["zero_shot"]
+    assert isinstance(held_out_section, HeldOutConfig)
+    assert isinstance(zero_shot_section, ZeroShotConfig)
     tokens = lexicon.tokens()
     training, validation = (prepared.source(split) for split in (TRAIN, VALIDATION))
     records = [validation[index] for index in range(len(validation))]
@@ -88,7 +91,7 @@ def judge(
         fill=functools.partial(fill, model, params),
         tokens=tokens,
         words=tokenizer.load(lexicon.tokenizer),
-        template=config.evaluation.template,
+        template=zero_shot_section.template,
         positions=config.data.sequence_length,
     )
 
@@ -97,14 +100,14 @@ def judge(
     result = cloze(examinee, segments, known)
 
     task = make_task(config, tokens)
-    batches = validation_batches(validation, task.row, task.group, config.data, config.evaluation.batches)
+    batches = validation_batches(validation, task.row, task.group, config.data, held_out_section.batches)
     eval_step = jax.jit(make_eval_step(task.network, task.objective))
     result["held_out"] = held_out.measure(lambda batch: eval_step(params, batch), batches)
     write_text(result_file, json.dumps(result, indent=2, allow_nan=False) + "\n")
     print(table(result, result["held_out"]))
 
     shown = segments or sentence_segments(records)
-    count = config.evaluation.storyboards
+    count = config.report.storyboards
     contents = Contents(
         result=result,
         held_out=result["held_out"],

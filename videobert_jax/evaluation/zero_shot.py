@@ -50,7 +50,9 @@ def encode_template(template: str, encode: Callable[[str], Sequence[int]], token
     words = np.array(encode(template), np.int32)
     masks = int(np.count_nonzero(words == tokens.mask))
     if masks != len(BLANKS):
-        raise ValueError(f"config.evaluation.template is {template!r}, with {masks} [MASK]; it needs {len(BLANKS)}")
+        raise ValueError(
+            f"config.evaluators.zero_shot.template is {template!r}, with {masks} [MASK]; it needs {len(BLANKS)}"
+        )
     return words
 
 
