@@ -24,7 +24,7 @@ import tokenizers
 from absl import app, logging
 from transformers import DataCollatorForLanguageModeling, PreTrainedTokenizerFast
 
-from videobert_jax.config import DataConfig
+from videobert_jax.config import DataConfig, PretrainingConfig
 from videobert_jax.data import batching, records
 from videobert_jax.data.rows.pretraining import PretrainingRows
 from videobert_jax.tokens import TokenSpace
@@ -33,12 +33,16 @@ TOKENS = TokenSpace(text_size=30_522, visual_size=20_736, pad=0, unknown=100, cl
 FIRST_WORD = 999
 CHUNKS, CLIPS, SENTENCES, CHUNKS_PER_VIDEO = 4096, 72, 16, 4
 CONFIGS = (
-    DataConfig(batch_size=32, sequence_length=512, max_sequences=64, max_predictions=80),
-    DataConfig(batch_size=32, sequence_length=128, max_sequences=16, max_predictions=20, chunks_per_row=2),
+    (DataConfig(batch_size=32, sequence_length=512, max_sequences=64), PretrainingConfig(max_predictions=80)),
+    (
+        DataConfig(batch_size=32, sequence_length=128, max_sequences=16),
+        PretrainingConfig(max_predictions=20, chunks_per_row=2),
+    ),
 )
 SECONDS = 5.0
 Example = Callable[[dict[str, Any], np.random.Generator], tuple[np.ndarray, np.ndarray]]  # -> words, clips
-Pipeline = Callable[[pathlib.Path, DataConfig], Callable[[int], np.ndarray]]  # step -> which positions hold tokens
+# -> step -> which positions hold tokens
+Pipeline = Callable[[pathlib.Path, DataConfig, PretrainingConfig], Callable[[int], np.ndarray]]
 
 
 def made_up_records() -> Iterator[records.Record]:
@@ -60,14 +64,16 @@ def made_up_records() -> Iterator[records.Record]:
         )
 
 
-def ours(directory: pathlib.Path, config: DataConfig) -> Callable[[int], np.ndarray]:
+def ours(directory: pathlib.Path, config: DataConfig, task: PretrainingConfig) -> Callable[[int], np.ndarray]:
     """Step -> which positions of its batch hold tokens."""
-    source, row = records.RecordSource(directory, "train"), PretrainingRows(TOKENS, config)
-    data = batching.dataset(source, row, config.chunks_per_row, config, seed=0)
+    source, row = records.RecordSource(directory, "train"), PretrainingRows(TOKENS, task, config)
+    data = batching.dataset(source, row, task.chunks_per_row, config, seed=0)
     return lambda step: data[step]["sequence_ids"] > 0
 
 
-def peer(example: Example, directory: pathlib.Path, config: DataConfig) -> Callable[[int], np.ndarray]:
+def peer(
+    example: Example, directory: pathlib.Path, config: DataConfig, task: PretrainingConfig
+) -> Callable[[int], np.ndarray]:
     """The same of one padded example per row."""
     specials = {"pad_token": TOKENS.pad, "cls_token": TOKENS.cls, "sep_token": TOKENS.sep, "mask_token": TOKENS.mask}
     vocabulary = {f"token{index}": index for index in range(TOKENS.size)}
@@ -76,7 +82,7 @@ def peer(example: Example, directory: pathlib.Path, config: DataConfig) -> Calla
         **{name: f"token{index}" for name, index in specials.items()},
     )
     collator = DataCollatorForLanguageModeling(
-        tokenizer, mlm_probability=config.masking, pad_to_multiple_of=config.sequence_length, return_tensors="np"
+        tokenizer, mlm_probability=task.masking, pad_to_multiple_of=config.sequence_length, return_tensors="np"
     )
 
     def encode(features: dict[str, Any], rng: np.random.Generator) -> dict[str, np.ndarray]:
@@ -135,10 +141,10 @@ def main(_: list[str]) -> None:
         directory = pathlib.Path(name)
         shard = directory / records.shard_name("train", "array_record", 0, 1)
         records.write_metadata(directory, {"train": [records.write_shard(shard, made_up_records(), "array_record")]})
-        for config in CONFIGS:
+        for config, task in CONFIGS:
             rates = {}
             for title, make in pipelines.items():
-                rates[title], fill = measure(make(directory, config))
+                rates[title], fill = measure(make(directory, config, task))
                 ratio = rates["ours"] / rates[title]
                 print(f"| {config.sequence_length} | {title} | {rates[title]:,.0f} | {fill:.1%} | {ratio:.1f} |")
 

@@ -26,7 +26,7 @@ import torch
 from absl import app, flags
 from transformers import BertConfig, BertForPreTraining
 
-from videobert_jax.config import Config, DataConfig, ModelConfig
+from videobert_jax.config import Config, DataConfig, ModelConfig, PretrainingConfig
 from videobert_jax.data import batching
 from videobert_jax.data.prepared import TRAIN, Prepared
 from videobert_jax.tasks import make_task
@@ -41,8 +41,13 @@ _STEPS = flags.DEFINE_integer("steps", 5, "Timed steps of each; the median count
 SIZES = {"small": (6, 384, 6, 1536), "base": (12, 768, 12, 3072)}
 ROWS = {"small": 8, "base": 4}
 BERT = TokenSpace(text_size=30_522, visual_size=20_736, pad=0, unknown=100, cls=101, sep=102, mask=103, joiner=1)
-FULL = DataConfig(sequence_length=512, max_predictions=77, max_sequences=16)
-KITCHEN = DataConfig(batch_size=16, sequence_length=256, max_predictions=48, max_sequences=32)
+PREDICTIONS = 77
+FULL = Config(
+    data=DataConfig(sequence_length=512, max_sequences=16), task=PretrainingConfig(max_predictions=PREDICTIONS)
+)
+KITCHEN = Config(
+    data=DataConfig(batch_size=16, sequence_length=256, max_sequences=32), task=PretrainingConfig(max_predictions=48)
+)
 IGNORED = -100  # label of what torch does not predict
 
 Batch = dict[str, np.ndarray]
@@ -52,7 +57,7 @@ Step = Callable[[], None]
 def full_rows(rows: int) -> Batch:
     """One sequence a row, without padding."""
     rng = np.random.default_rng(0)
-    length, predictions, sequences = FULL.sequence_length, FULL.max_predictions, FULL.max_sequences
+    length, predictions, sequences = FULL.data.sequence_length, PREDICTIONS, FULL.data.max_sequences
     ids = rng.integers(1000, BERT.size, (rows, length), dtype=np.int32)
     places = np.sort(rng.permuted(np.tile(np.arange(length, dtype=np.int32), (rows, 1)), axis=1)[:, :predictions])
     first = np.zeros((rows, sequences), np.int32)
@@ -72,12 +77,12 @@ def full_rows(rows: int) -> Batch:
     }
 
 
-def ours(batch: Batch, tokens: TokenSpace, data: DataConfig, dtype: str) -> Step:
+def ours(batch: Batch, tokens: TokenSpace, kind: Config, dtype: str) -> Step:
     """Our step, compiled, with its state."""
     layers, width, heads, mlp = SIZES[_SIZE.value]
     model = ModelConfig(layers, width, heads, mlp, dtype=dtype, unroll=layers, visual_rows="random")
     rows = len(batch["token_ids"])
-    config = Config(model=model, data=dataclasses.replace(data, batch_size=rows))
+    config = dataclasses.replace(kind, model=model, data=dataclasses.replace(kind.data, batch_size=rows))
     mesh = sharding.make_mesh(config.mesh, jax.devices()[:1])
     program = make_program(config, make_task(config, tokens), mesh)
     with jax.set_mesh(mesh):
@@ -145,12 +150,12 @@ def theirs(batch: Batch, tokens: TokenSpace, tuned: bool, dtype: str) -> Step:
     return run
 
 
-def contenders(batch: Batch, tokens: TokenSpace, data: DataConfig) -> dict[str, Callable[[], Step]]:
+def contenders(batch: Batch, tokens: TokenSpace, kind: Config) -> dict[str, Callable[[], Step]]:
     """By name, functions that make a step."""
     partial = functools.partial
     return {
-        "ours, bfloat16": partial(ours, batch, tokens, data, "bfloat16"),
-        "ours, float32": partial(ours, batch, tokens, data, "float32"),
+        "ours, bfloat16": partial(ours, batch, tokens, kind, "bfloat16"),
+        "ours, float32": partial(ours, batch, tokens, kind, "float32"),
         "torch, as it comes (float32)": partial(theirs, batch, tokens, False, "float32"),
         "torch, tuned, float32": partial(theirs, batch, tokens, True, "float32"),
         "torch, tuned, bfloat16": partial(theirs, batch, tokens, True, "bfloat16"),
@@ -171,8 +176,8 @@ def prepared_batch(folder: pathlib.Path) -> tuple[Batch, TokenSpace]:
     """The first batch of a folder that `prepare` wrote."""
     prepared = Prepared(folder)
     tokens = prepared.tokens()
-    task = make_task(Config(data=KITCHEN), tokens)
-    data = batching.dataset(task.examples(prepared, TRAIN), task.row, task.group, KITCHEN, seed=0)
+    task = make_task(KITCHEN, tokens)
+    data = batching.dataset(task.examples(prepared, TRAIN), task.row, task.group, KITCHEN.data, seed=0)
     return data[0], tokens
 
 
@@ -180,9 +185,9 @@ def main(_: list[str]) -> None:
     """Prints a table."""
     if _PREPARED.value:
         batch, tokens = prepared_batch(pathlib.Path(_PREPARED.value))
-        data = KITCHEN
+        kind = KITCHEN
     else:
-        batch, tokens, data = full_rows(ROWS[_SIZE.value]), BERT, FULL
+        batch, tokens, kind = full_rows(ROWS[_SIZE.value]), BERT, FULL
     real = int((batch["sequence_ids"] > 0).sum())
     padded = one_a_row(batch)["input_ids"].numel()
     print(
@@ -190,7 +195,7 @@ def main(_: list[str]) -> None:
         flush=True,
     )
     seconds: dict[str, float] = {}
-    for name, make in contenders(batch, tokens, data).items():
+    for name, make in contenders(batch, tokens, kind).items():
         seconds[name] = median_seconds(make())
         ratios = [seconds[name] / taken for mine, taken in seconds.items() if mine.startswith("ours")]
         against = "  ".join(f"{ratio:5.2f}" for ratio in ratios)

@@ -15,7 +15,8 @@ With `-modern` behind it, `configs/base.py:small-modern`, the layers are not BER
 normalised before each branch, with rotary positions, GeGLU and no biases, and about as many parameters.
 
 With no videos named, the kitchen corpus is rendered, cached and trained on; `--config.data.videos=DIR` takes a folder
-of your own videos with transcripts beside them; docs/datasets tells which formats, and where else these may lie.
+of your own videos with transcripts beside them; docs/your_own_videos.md tells which formats, and where else these may
+lie.
 """
 
 from ml_collections import ConfigDict
@@ -50,17 +51,17 @@ def get_config(kind: str = "tiny") -> ConfigDict:
     config.prepare.depth = 3
 
     config.data.sequence_length = 256
-    config.data.max_predictions = 48
+    config.task.max_predictions = 48
     config.data.max_sequences = 32
-    config.data.text_only = 0.5
-    config.data.video_only = 0.5
-    config.data.joint = 4.0
-    config.data.misaligned = 0.3
-    config.data.concatenate = 0.2
-    config.data.mask_video = 0.1  # neighbours tell so much of so short a clip that words would never be pictured
-    config.data.min_clips = 4  # a sentence spans about as many; one alone tells too little to learn from
+    config.task.text_only = 0.5
+    config.task.video_only = 0.5
+    config.task.joint = 4.0
+    config.task.misaligned = 0.3
+    config.task.concatenate = 0.2
+    config.task.mask_video = 0.1  # neighbours tell so much of so short a clip that words would never be pictured
+    config.task.min_clips = 4  # a sentence spans about as many; one alone tells too little to learn from
 
-    config.objective.video = 0.1  # most of a visual word is chance; unweighted, its loss drowns that of the words
+    config.task.weights.video = 0.1  # most of a visual word is chance; unweighted, its loss drowns that of the words
 
     config.model.update(SIZES[size])
     config.model.update(LAYERS[layers])
@@ -78,7 +79,7 @@ def get_config(kind: str = "tiny") -> ConfigDict:
         config.optimizer.learning_rate = 2e-3
         config.optimizer.warmup_steps = 60
         config.checkpoint.every = 400
-        config.evaluation.every = 400
+        config.evaluators.held_out.every = 400
     else:
         # Of each layer the backward pass reads the products and computes the rest again: on a TPU memory is slower.
         # Layers one after the other, not in a loop, let their results lie where they are; it takes longer to compile.

@@ -1,7 +1,7 @@
 """The recipe of the paper: Sun, Myers, Vondrick, Murphy and Schmid, ICCV 2019, number by number.
 
     python launch/main.py --config=configs/paper.py --workdir=runs/paper --config.data.videos=DIR \\
-        --config.model.init_from=BERT --config.prepare.tokenizer=BERT --config.prepare.backbone_weights=FILE
+        --config.init_from=BERT --config.prepare.tokenizer=BERT --config.prepare.backbone_weights=FILE
 
 Made for 4 Cloud TPUs, on which the authors took about 2 days; `launch/plan.py` tells what it takes on others.
 
@@ -44,21 +44,21 @@ def get_config() -> ConfigDict:
     # Sequences.
     config.data.sequence_length = 512  # unknown; the longest that BERT has positions for, filled with several sequences
     config.data.max_sequences = 16  # ours: the paper packs nothing
-    config.data.max_predictions = 80  # ours: 15 % of 512, and some
-    config.data.chunks_per_row = 4  # ours
-    config.data.text_only = 1.0  # unknown: a weighted sum of text, video and both is all that is said
-    config.data.video_only = 1.0  # unknown
-    config.data.joint = 2.0  # unknown
-    config.data.video_only_tokens = 16  # quoted: 16 tokens for a segment of a video without speech
-    config.data.concatenate = 0.5  # quoted: neighbouring sentences are concatenated at random; how often: unknown
-    config.data.max_subsampling = 5  # quoted: video tokens are subsampled at a random rate from 1 to 5
-    config.data.min_clips = 1  # unknown
-    config.data.misaligned = 0.5  # unknown; half of the pairs, as BERT's next sentences
-    config.data.misaligned_from = "other_video"  # unknown
-    config.data.masking = 0.15  # BERT: 80 % [MASK], 10 % random, 10 % as they were
-    config.data.mask_video = 0.0  # ours: off
-    config.data.mask_joint = True  # quoted: the figure shows masks, the text speaks of alignment alone
-    config.data.mask_misaligned = False  # unknown
+    config.task.max_predictions = 80  # ours: 15 % of 512, and some
+    config.task.chunks_per_row = 4  # ours
+    config.task.text_only = 1.0  # unknown: a weighted sum of text, video and both is all that is said
+    config.task.video_only = 1.0  # unknown
+    config.task.joint = 2.0  # unknown
+    config.task.video_only_tokens = 16  # quoted: 16 tokens for a segment of a video without speech
+    config.task.concatenate = 0.5  # quoted: neighbouring sentences are concatenated at random; how often: unknown
+    config.task.max_subsampling = 5  # quoted: video tokens are subsampled at a random rate from 1 to 5
+    config.task.min_clips = 1  # unknown
+    config.task.misaligned = 0.5  # unknown; half of the pairs, as BERT's next sentences
+    config.task.misaligned_from = "other_video"  # unknown
+    config.task.masking = 0.15  # BERT: 80 % [MASK], 10 % random, 10 % as they were
+    config.task.mask_video = 0.0  # ours: off
+    config.task.mask_joint = True  # quoted: the figure shows masks, the text speaks of alignment alone
+    config.task.mask_misaligned = False  # unknown
 
     # The model.
     config.model.num_layers = 24  # quoted: BERT-large
@@ -73,7 +73,7 @@ def get_config() -> ConfigDict:
     config.model.activation = "gelu"  # BERT
     config.model.gated = False  # BERT
     config.model.use_bias = True  # BERT
-    config.model.init_from = "bert-large-uncased"  # quoted: BERT's released weights; which: unknown; name your folder
+    config.init_from = "bert-large-uncased"  # quoted: BERT's released weights; which: unknown; name your folder
     config.model.text_rows = "frozen"  # quoted: the input embeddings are frozen; so is the tied softmax: unknown
     config.model.visual_rows = "frozen"  # quoted: from the centroids' features, and frozen
     config.model.visual_scale = 1.0  # unknown; as large as BERT's own rows. The paper takes the features themselves
@@ -82,9 +82,9 @@ def get_config() -> ConfigDict:
     config.model.unroll = 24  # ours; likewise
 
     # The losses: a weighted sum.
-    config.objective.text = 1.0  # unknown
-    config.objective.video = 1.0  # unknown
-    config.objective.alignment = 1.0  # unknown
+    config.task.weights.text = 1.0  # unknown
+    config.task.weights.video = 1.0  # unknown
+    config.task.weights.alignment = 1.0  # unknown
 
     # The optimizer.
     config.steps = 500_000  # quoted: 0.5 million, about 8 epochs
@@ -99,5 +99,5 @@ def get_config() -> ConfigDict:
     config.optimizer.clip_norm = 1.0  # BERT; whether VideoBERT clips: unknown
 
     # The question.
-    config.evaluation.template = "now let me show you how to [MASK] the [MASK]."  # quoted
+    config.evaluators.zero_shot.template = "now let me show you how to [MASK] the [MASK]."  # quoted
     return config

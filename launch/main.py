@@ -48,10 +48,10 @@ def main(_: list[str]) -> None:
     workdir = Workdir(pathlib.Path(_WORKDIR.value))
     # Before anything that takes minutes. A run that has begun needs what it began with no more.
     workdir.check(config)
-    if config.model.init_from and not workdir.has_begun():
+    if config.init_from and not workdir.has_begun():
         from videobert_jax.interop import bert
 
-        bert.require(pathlib.Path(config.model.init_from), config.model)
+        bert.require(pathlib.Path(config.init_from), config.model)
     several = _DISTRIBUTED.value or any(flag.value is not None for flag in (_COORDINATOR, _COUNT, _INDEX))
     if several:
         _join()

@@ -71,6 +71,17 @@ def test_an_interrupted_program_says_how_to_go_on(
         ("main.py", "--process_count=0", "flag --process_count=0: 0 is not a positive integer"),
         ("main.py", "--no_such_flag=1", "Unknown command line flag 'no_such_flag'"),
         ("prepare.py", "--config.model.foo=1", "config.model has no key 'foo'; the keys are activation, attention, "),
+        ("main.py", "--config.objective.text=2", "config.objective.text is called config.task.weights.text now"),
+        ("main.py", "--config.data.masking=2", "config.data.masking is called config.task.masking now"),
+        ("main.py", "--noconfig.data.mask_joint", "config.data.mask_joint is called config.task.mask_joint now"),
+        (
+            "main.py",
+            "--config.evaluation.every=2",
+            "config.evaluation.every is called config.evaluators.held_out.every",
+        ),
+        ("plan.py", "--config.model.init_from=bert", "config.model.init_from is called config.init_from now"),
+        ("main.py", "--config.steps.foo=1", "config.steps is a single value; it has no key 'foo'"),
+        ("main.py", "--config.evaluators.held_out.every=0", "config.checkpoint.metric is 'held_out/loss', expected "),
     ],
 )
 def test_a_wrong_command_line_ends_at_once(program: str, override: str, message: str, tmp_path: pathlib.Path) -> None:
@@ -82,9 +93,63 @@ def test_a_wrong_command_line_ends_at_once(program: str, override: str, message:
     assert not list(tmp_path.iterdir())
 
 
+EXTENDED = """
+import dataclasses
+from ml_collections import ConfigDict
+from videobert_jax import config as config_lib
+
+@dataclasses.dataclass(frozen=True)
+class Tagging(config_lib.TaskConfig):
+    name: str = "tagging"
+    labels: int = 3
+
+@dataclasses.dataclass(frozen=True)
+class F1(config_lib.EvaluatorConfig):
+    threshold: float = 0.5
+
+config_lib.TASKS["tagging"], config_lib.EVALUATORS["f1"] = Tagging, F1
+
+def get_config():
+    evaluators = {**config_lib.Config().evaluators, "f1": F1()}
+    return config_lib.to_config_dict(config_lib.Config(task=Tagging(), evaluators=evaluators))
+"""
+
+
+@pytest.mark.parametrize(
+    ("override", "code", "message"),
+    [
+        ("--config.task.labels=5", 1, "there is no folder none; name one with --config.data.videos"),
+        ("--config.evaluators.f1.every=5", 1, "there is no folder none; name one with --config.data.videos"),
+        ("--config.task.label=5", 2, "config.task has no key 'label'; did you mean config.task.labels? The keys are "),
+        (
+            "--config.evaluators.f2.every=5",
+            2,
+            "config.evaluators has no key 'f2'; the keys are f1, held_out, zero_shot",
+        ),
+    ],
+)
+def test_a_config_file_may_bring_a_task_and_evaluators(
+    override: str, code: int, message: str, tmp_path: pathlib.Path
+) -> None:
+    (tmp_path / "tagging.py").write_text(EXTENDED)
+    program = ROOT / "launch" / "prepare.py"
+    command = [sys.executable, program, "--config=tagging.py", "--config.data.videos=none", override]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr.splitlines()) == (code, [done.stderr.rstrip()])
+    assert done.stderr.startswith(f"{program}: {message}")
+
+
+def test_a_fault_in_a_config_file_keeps_its_traceback(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "wrong.py").write_text("def get_config():\n    return {}.steps\n")
+    command = [sys.executable, ROOT / "launch" / "prepare.py", "--config=wrong.py", "--config.steps=3"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert "'dict' object has no attribute 'steps'" in done.stderr
+
+
 @pytest.mark.slow
 def test_a_checkpoint_that_is_not_there_is_told_before_anything_is_prepared(tmp_path: pathlib.Path) -> None:
-    overrides = ["--config.model.init_from=bert", "--config.prepare.tokenizer=bert"]
+    overrides = ["--config.init_from=bert", "--config.prepare.tokenizer=bert"]
     program = ROOT / "launch" / "main.py"
     command = [sys.executable, program, f"--config={ROOT / 'configs' / 'base.py'}", *overrides]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)

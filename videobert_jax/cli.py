@@ -9,8 +9,7 @@ from absl import app, flags
 from ml_collections import ConfigDict
 
 from videobert_jax import config as config_lib
-from videobert_jax.config import Config
-from videobert_jax.config_check import check
+from videobert_jax.config import Config, check
 from videobert_jax.errors import ConfigError, UserError
 
 WRONG = 2  # as for other programs: the same command can but fail again
@@ -45,12 +44,14 @@ def config_of(flag: flags.FlagHolder[ConfigDict]) -> Config:
 
 
 def _parse(argv: list[str]) -> list[str]:
-    """Parses the flags, whose keys are looked at first: ml_collections would end with three tracebacks."""
-    for argument in argv[1:]:
-        if override := re.match(r"--?(?:no)?config\.([^=]*)", argument):
-            config_lib.require_key(override[1])
+    """Parses the flags."""
     try:
         program, *rest = flags.FLAGS(argv)
+    except (AttributeError, KeyError):  # of ml_collections, for an unknown key; or of the config file itself
+        for argument in argv[1:]:
+            if override := re.match(r"--?(?:no)?config\.([^=]*)", argument):
+                config_lib.require_key(override[1])
+        raise
     except (ValueError, flags.Error) as error:  # the first of a file of configs/, about its argument
         raise ConfigError(str(error)) from error
     if rest:

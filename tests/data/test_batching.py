@@ -12,14 +12,15 @@ import pytest
 from synthetic_records import TOKENS, corpus, record
 from written_records import write_records
 
-from videobert_jax.config import DataConfig
+from videobert_jax.config import DataConfig, PretrainingConfig
 from videobert_jax.data import batching
 from videobert_jax.data.batch import Batch
 from videobert_jax.data.records import RecordSource
 from videobert_jax.data.rows.pretraining import PretrainingRows
 from videobert_jax.errors import RecordError
 
-CONFIG = DataConfig(batch_size=8, sequence_length=128, max_predictions=24, max_sequences=16, read_threads=2, prefetch=3)
+CONFIG = DataConfig(batch_size=8, sequence_length=128, max_sequences=16, read_threads=2, prefetch=3)
+TASK = PretrainingConfig(max_predictions=24)
 SHAPES = {
     "token_ids": 128,
     "positions": 128,
@@ -41,13 +42,13 @@ def assert_equal(left: Batch, right: Batch) -> None:
         np.testing.assert_array_equal(left[name], right[name], err_msg=name, strict=True)
 
 
-def dataset(source, config=CONFIG, seed=0, rows=None):
-    return batching.dataset(source, PretrainingRows(TOKENS, config), config.chunks_per_row, config, seed, rows)
+def dataset(source, config=CONFIG, seed=0, rows=None, task=TASK):
+    return batching.dataset(source, PretrainingRows(TOKENS, task, config), task.chunks_per_row, config, seed, rows)
 
 
 def held_out(source, count, rows=None):
-    row = PretrainingRows(TOKENS, CONFIG)
-    return batching.validation_batches(source, row, CONFIG.chunks_per_row, CONFIG, count, rows)
+    row = PretrainingRows(TOKENS, TASK, CONFIG)
+    return batching.validation_batches(source, row, TASK.chunks_per_row, CONFIG, count, rows)
 
 
 @pytest.fixture
@@ -104,8 +105,8 @@ def test_seeds_and_steps_differ(source: RecordSource) -> None:
 def test_an_epoch_uses_every_record_once() -> None:
     """One chunk per row, each of another video: 12 rows are an epoch, and the order changes from one to the next."""
     records = [record(video) for video in range(12)]
-    config = dataclasses.replace(CONFIG, chunks_per_row=1, batch_size=1, text_only=0.0, joint=0.0)
-    data = dataset(records, config, seed=0)
+    task = dataclasses.replace(TASK, chunks_per_row=1, text_only=0.0, joint=0.0)
+    data = dataset(records, dataclasses.replace(CONFIG, batch_size=1), seed=0, task=task)
 
     def video(step: int) -> int:
         clips = data[step]["prediction_targets"][0]
@@ -123,8 +124,8 @@ def test_two_chunks_are_enough_for_any_group() -> None:
 
 @pytest.mark.parametrize(("length", "sequences"), [(128, 16), (256, 32), (512, 64), (256, 16)])
 def test_rows_are_filled(source: RecordSource, length: int, sequences: int) -> None:
-    config = dataclasses.replace(CONFIG, sequence_length=length, max_sequences=sequences, max_predictions=96)
-    data = dataset(source, config, seed=0)
+    config = dataclasses.replace(CONFIG, sequence_length=length, max_sequences=sequences)
+    data = dataset(source, config, seed=0, task=dataclasses.replace(TASK, max_predictions=96))
     assert batching.fill_rate(data[step] for step in range(10)) >= 0.97
 
 
@@ -208,8 +209,8 @@ def test_two_processes_draw_the_batches_of_one(tmp_path: pathlib.Path, source: R
 def test_the_examples_of_a_step_are_those_that_its_rows_are_made_of(source: RecordSource) -> None:
     step = 5
     batch = dataset(source, seed=3)[step]
-    rows = batching.examples_of_step(source, CONFIG.chunks_per_row, CONFIG, 3, step)
-    assert [len(row) for row in rows] == [CONFIG.chunks_per_row] * CONFIG.batch_size
+    rows = batching.examples_of_step(source, TASK.chunks_per_row, CONFIG, 3, step)
+    assert [len(row) for row in rows] == [TASK.chunks_per_row] * CONFIG.batch_size
     for row, records in enumerate(rows):
         possible = {TOKENS.text_size + int(word) for record in records for word in record.visual_ids}
         ids = batch["token_ids"][row]

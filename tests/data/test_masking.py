@@ -6,14 +6,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from synthetic_records import FIRST_WORD, TOKENS
 
-from videobert_jax.config import DataConfig
+from videobert_jax.config import PretrainingConfig
 from videobert_jax.data.batch import Batch
 from videobert_jax.data.masking import Masking
 from videobert_jax.data.packing import pack
 from videobert_jax.data.sequences import TokenSequence, encode_joint, encode_text, encode_video
 from videobert_jax.tokens import Mode
 
-CONFIG = DataConfig(sequence_length=512, max_predictions=512, max_sequences=16)
+CONFIG = PretrainingConfig(max_predictions=512)
+POSITIONS, SEQUENCES = 512, 16
 
 
 def sequence(mode: Mode, words: int, clips: int, aligned: bool = True) -> TokenSequence:
@@ -24,10 +25,10 @@ def sequence(mode: Mode, words: int, clips: int, aligned: bool = True) -> TokenS
 
 
 def row_of(*sequences: TokenSequence) -> Batch:
-    return pack(sequences, CONFIG.sequence_length, CONFIG.max_sequences, TOKENS)
+    return pack(sequences, POSITIONS, SEQUENCES, TOKENS)
 
 
-def masked(row: Batch, config: DataConfig = CONFIG, seed: int = 0) -> Batch:
+def masked(row: Batch, config: PretrainingConfig = CONFIG, seed: int = 0) -> Batch:
     return Masking(TOKENS, config)(row, np.random.default_rng(seed))
 
 
@@ -122,7 +123,7 @@ def test_every_place_and_every_replacement_is_as_likely() -> None:
     masking = Masking(TOKENS, CONFIG)
     rng = np.random.default_rng(0)
     row = row_of(sequence(Mode.JOINT, 20, 20))
-    hits = np.zeros(CONFIG.sequence_length, int)
+    hits = np.zeros(POSITIONS, int)
     replacements = []
     for _ in range(4000):
         result = masking(row, rng)
@@ -186,7 +187,7 @@ def test_a_vocabulary_without_words_masks_video() -> None:
     specials = (TOKENS.pad, TOKENS.unknown, TOKENS.cls, TOKENS.sep, TOKENS.mask, TOKENS.joiner)
     others = tuple(set(range(max(specials))) - set(specials))
     silent = dataclasses.replace(TOKENS, text_size=max(specials) + 1, unused=others)
-    row = pack([encode_video(np.arange(60), silent)], CONFIG.sequence_length, CONFIG.max_sequences, silent)
+    row = pack([encode_video(np.arange(60), silent)], POSITIONS, SEQUENCES, silent)
     swapped = 0
     for seed in range(20):
         result = Masking(silent, CONFIG)(row, np.random.default_rng(seed))

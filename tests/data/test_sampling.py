@@ -8,19 +8,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from synthetic_records import FIRST_WORD, TOKENS, corpus, record, video_of
 
-from videobert_jax.config import DataConfig
+from videobert_jax.config import PretrainingConfig
 from videobert_jax.data.records import Record
 from videobert_jax.data.sampling import SHORTEST, SHORTEST_JOINT, Chunk, Sampler
 from videobert_jax.data.sequences import TokenSequence
 from videobert_jax.tokens import Mode
 
-# Long rows with many places, so that neither cuts nor shares shape what is drawn.
-CONFIG = DataConfig(sequence_length=4096, max_sequences=4096)
+CONFIG = PretrainingConfig()
 ALIGNED = dataclasses.replace(CONFIG, text_only=0.0, video_only=0.0, misaligned=0.0)
 
 
-def draw(records: Sequence[Record], config: DataConfig = CONFIG, seed: int = 0) -> list[TokenSequence]:
-    return Sampler(TOKENS, config)(records, np.random.default_rng(seed))
+def draw(
+    records: Sequence[Record],
+    config: PretrainingConfig = CONFIG,
+    seed: int = 0,
+    sequence_length: int = 4096,
+    max_sequences: int = 4096,
+) -> list[TokenSequence]:
+    """By default of long rows with many places, so that neither cuts nor shares shape what is drawn."""
+    return Sampler(TOKENS, config, sequence_length, max_sequences)(records, np.random.default_rng(seed))
 
 
 def words_of(sequence: TokenSequence) -> np.ndarray:
@@ -54,9 +60,9 @@ def test_the_mix_of_modes_is_kept() -> None:
 def test_modes_without_weight_are_not_drawn() -> None:
     for mode, name in ((Mode.TEXT, "text_only"), (Mode.VIDEO, "video_only"), (Mode.JOINT, "joint")):
         weights = {"text_only": 0.0, "video_only": 0.0, "joint": 0.0, name: 1.0}
-        config = dataclasses.replace(CONFIG, sequence_length=100, **weights)
+        config = dataclasses.replace(CONFIG, **weights)
         for seed in range(20):
-            assert {sequence.mode for sequence in draw(corpus()[:4], config, seed)} == {mode}
+            assert {sequence.mode for sequence in draw(corpus()[:4], config, seed, 100)} == {mode}
 
 
 def test_chunks_that_lack_something_serve_the_other_modes() -> None:
@@ -115,8 +121,8 @@ def test_neighbours_are_concatenated_by_coin() -> None:
     for length in (1, 2, 3, 4):
         assert abs(lengths[length] / len(drawn) - 0.5**length) < 0.037
     for share, expected in ((0.0, {1}), (1.0, {40})):
-        config = dataclasses.replace(config, concatenate=share, sequence_length=122)
-        words = words_of(draw([source], config)[0])
+        config = dataclasses.replace(config, concatenate=share)
+        words = words_of(draw([source], config, sequence_length=122)[0])
         assert {sentences_of(words, source)[1] - sentences_of(words, source)[0]} == expected
 
 
@@ -216,33 +222,32 @@ def test_video_only_sequences_have_the_set_number_of_neighbouring_clips() -> Non
 
 def test_a_sentence_longer_than_the_row_is_cut() -> None:
     source = record(0, sentences=1, words=(200, 201), clips=100)
-    config = dataclasses.replace(ALIGNED, sequence_length=64, max_subsampling=1)
-    (joint,) = draw([source], config)
+    config = dataclasses.replace(ALIGNED, max_subsampling=1)
+    (joint,) = draw([source], config, sequence_length=64)
     assert len(joint.ids) == 64
     assert len(words_of(joint)) == 31
     assert len(clips_of(joint)) == 30
-    (text,) = draw([source], dataclasses.replace(config, joint=0.0, text_only=1.0))
+    (text,) = draw([source], dataclasses.replace(config, joint=0.0, text_only=1.0), sequence_length=64)
     assert words_of(text).tolist() == source.token_ids[:62].tolist()
 
 
 def test_windows_grow_to_their_share_of_the_row() -> None:
     """Two sequences of one short sentence would leave most of the row empty."""
-    config = dataclasses.replace(CONFIG, sequence_length=64, max_sequences=2, concatenate=0.0, video_only=0.0)
+    config = dataclasses.replace(CONFIG, concatenate=0.0, video_only=0.0)
     for seed in range(50):
-        sequences = draw(corpus()[:4], config, seed)
+        sequences = draw(corpus()[:4], config, seed, 64, 2)
         assert len(sequences) <= 2
         assert sum(len(sequence.ids) for sequence in sequences) > 64 - SHORTEST
 
     video = dataclasses.replace(config, text_only=0.0, joint=0.0, video_only=1.0)
     for seed in range(50):
-        assert sum(len(sequence.ids) for sequence in draw([record(0, clips=90)], video, seed)) > 64 - SHORTEST
+        assert sum(len(sequence.ids) for sequence in draw([record(0, clips=90)], video, seed, 64, 2)) > 64 - SHORTEST
 
 
 def test_joint_sequences_are_not_cut_to_nothing() -> None:
     """The room at the end of a row goes to words or clips alone when it is small."""
-    config = dataclasses.replace(CONFIG, sequence_length=100)
     records = [record(video, words=(14, 15)) for video in range(4)]
-    rows = [draw(records, config, seed) for seed in range(100)]
+    rows = [draw(records, CONFIG, seed, 100) for seed in range(100)]
     assert min(len(sequence.ids) for row in rows for sequence in row if sequence.mode == Mode.JOINT) >= SHORTEST_JOINT
     assert any(SHORTEST <= len(row[-1].ids) < SHORTEST_JOINT for row in rows)
 
@@ -260,9 +265,7 @@ def test_joint_sequences_are_not_cut_to_nothing() -> None:
         max_size=4,
     ),
     st.builds(
-        DataConfig,
-        sequence_length=st.integers(16, 200),
-        max_sequences=st.integers(1, 16),
+        PretrainingConfig,
         max_subsampling=st.integers(1, 5),
         video_only_tokens=st.integers(1, 40),
         concatenate=st.sampled_from([0.0, 0.5, 1.0]),
@@ -271,12 +274,16 @@ def test_joint_sequences_are_not_cut_to_nothing() -> None:
         video_only=st.sampled_from([0.0, 1.0]),
     ),
     st.integers(0, 2**31),
+    st.integers(16, 200),
+    st.integers(1, 16),
 )
 @settings(derandomize=True, deadline=None, max_examples=200)
-def test_rows_of_any_records(records: list[Record], config: DataConfig, seed: int) -> None:
-    sequences = draw(records, config, seed)
-    assert 1 <= len(sequences) <= config.max_sequences
-    assert sum(len(sequence.ids) for sequence in sequences) <= config.sequence_length
+def test_rows_of_any_records(
+    records: list[Record], config: PretrainingConfig, seed: int, sequence_length: int, max_sequences: int
+) -> None:
+    sequences = draw(records, config, seed, sequence_length, max_sequences)
+    assert 1 <= len(sequences) <= max_sequences
+    assert sum(len(sequence.ids) for sequence in sequences) <= sequence_length
     for sequence in sequences:
         words, clips = words_of(sequence), clips_of(sequence)
         assert (len(words) > 0) == (sequence.mode != Mode.VIDEO)

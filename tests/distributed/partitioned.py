@@ -13,7 +13,7 @@ import numpy as np
 import tiny_run
 from jax.sharding import Mesh
 
-from videobert_jax.config import Config, DataConfig, MeshConfig, ModelConfig, OptimizerConfig
+from videobert_jax.config import Config, DataConfig, MeshConfig, ModelConfig, OptimizerConfig, PretrainingConfig
 from videobert_jax.planning import collectives, hlo
 from videobert_jax.tasks import make_task
 from videobert_jax.training import sharding
@@ -22,7 +22,8 @@ from videobert_jax.training.program import make_program
 # No parameter has as many elements as any part of an activation; activations are float32, to tell elements from bytes.
 CONFIG = Config(
     steps=10,
-    data=DataConfig(batch_size=16, sequence_length=28, max_predictions=6, max_sequences=3, chunks_per_row=1),
+    data=DataConfig(batch_size=16, sequence_length=28, max_sequences=3),
+    task=PretrainingConfig(max_predictions=6, chunks_per_row=1),
     model=ModelConfig(
         num_layers=2, hidden_size=40, num_heads=4, mlp_size=88, max_positions=36, dtype="float32", attention="xla"
     ),

@@ -9,7 +9,16 @@ import pytest
 from cloze_corpus import TEMPLATE, TOKENS, record, write_tokenizer
 from written_records import write_records
 
-from videobert_jax.config import Config, DataConfig, EvaluationConfig, MeshConfig, ModelConfig
+from videobert_jax.config import (
+    Config,
+    DataConfig,
+    HeldOutConfig,
+    MeshConfig,
+    ModelConfig,
+    PretrainingConfig,
+    ReportConfig,
+    ZeroShotConfig,
+)
 from videobert_jax.data.features import ClipFeatures
 from videobert_jax.data.prepared import Prepared
 from videobert_jax.evaluation import held_out
@@ -27,8 +36,10 @@ CONFIG = Config(
     model=ModelConfig(
         num_layers=1, hidden_size=8, num_heads=2, mlp_size=16, max_positions=32, dtype="float32", visual_rows="random"
     ),
-    data=DataConfig(batch_size=4, sequence_length=32, max_predictions=6, max_sequences=3, chunks_per_row=2),
-    evaluation=EvaluationConfig(batches=2, template=TEMPLATE, storyboards=2),
+    data=DataConfig(batch_size=4, sequence_length=32, max_sequences=3),
+    task=PretrainingConfig(max_predictions=6, chunks_per_row=2),
+    evaluators={"held_out": HeldOutConfig(batches=2), "zero_shot": ZeroShotConfig(template=TEMPLATE)},
+    report=ReportConfig(storyboards=2),
 )
 
 

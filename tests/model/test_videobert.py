@@ -10,7 +10,7 @@ import tiny_model
 from jax.sharding import AbstractMesh, AxisType
 from tiny_model import CONFIG, LENGTH, MAX_SEQUENCES, PREDICTIONS, TOKENS, batch_of, joint, make, read, text, video
 
-from videobert_jax.config import ObjectiveConfig
+from videobert_jax.config import LossWeights
 from videobert_jax.objectives.objective import total
 from videobert_jax.objectives.pretraining import Pretraining
 
@@ -32,7 +32,7 @@ def gradients(remat: str = "none", unroll: int = 1) -> tuple[jax.Array, Any]:
 
     def loss(params: Any) -> jax.Array:
         outputs = read(model, params, ROWS, jax.random.key(3))
-        objective = Pretraining(TOKENS.text_size, ObjectiveConfig())
+        objective = Pretraining(TOKENS.text_size, LossWeights())
         return total(objective(outputs, ROWS), objective.weights)
 
     return jax.jit(jax.value_and_grad(loss))(PARAMS)

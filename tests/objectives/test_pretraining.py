@@ -8,7 +8,7 @@ import numpy as np
 import optax
 import pytest
 
-from videobert_jax.config import ModelConfig, ObjectiveConfig
+from videobert_jax.config import LossWeights, ModelConfig
 from videobert_jax.model.videobert import Outputs, VideoBert
 from videobert_jax.objectives import masked_prediction
 from videobert_jax.objectives.objective import Metrics, total
@@ -16,7 +16,7 @@ from videobert_jax.objectives.pretraining import Pretraining
 from videobert_jax.tokens import Mode, TokenSpace
 
 TOKENS = TokenSpace(text_size=12, visual_size=8, pad=0, unknown=1, cls=2, sep=3, mask=4, joiner=5)
-OBJECTIVE = Pretraining(TOKENS.text_size, ObjectiveConfig())
+OBJECTIVE = Pretraining(TOKENS.text_size, LossWeights())
 measure = jax.jit(OBJECTIVE)
 SELECTIONS = {"text", "video", "text_in_text", "text_in_joint", "video_in_video", "video_in_joint", "alignment"}
 
@@ -48,7 +48,7 @@ CHOSEN = {
 
 @functools.partial(jax.jit, static_argnums=2)
 @jax.value_and_grad
-def loss_and_slope(outputs: Outputs, batch: Any, weights: ObjectiveConfig, counts: Any = None) -> jax.Array:
+def loss_and_slope(outputs: Outputs, batch: Any, weights: LossWeights, counts: Any = None) -> jax.Array:
     return total(OBJECTIVE(outputs, batch), dataclasses.asdict(weights), counts)
 
 
@@ -97,7 +97,7 @@ def test_counts_need_no_outputs(outputs: Outputs) -> None:
 
 def test_parts_add_up_to_the_whole(outputs: Outputs) -> None:
     """With unequal counts, where a mean of means would be wrong; gradients likewise."""
-    weights = ObjectiveConfig(text=1.0, video=0.5, alignment=2.0)
+    weights = LossWeights(text=1.0, video=0.5, alignment=2.0)
 
     def part(rows: slice) -> tuple[Outputs, dict[str, np.ndarray]]:
         return Outputs(*(values[rows] for values in outputs)), {name: values[rows] for name, values in BATCH.items()}
@@ -129,7 +129,7 @@ def test_what_never_occurs_counts_nothing(outputs: Outputs) -> None:
     """Without any prediction or joint sequence: 0 of 0, and neither the loss nor a gradient is NaN."""
     empty = {**BATCH, **{name: np.zeros_like(BATCH[name]) for name in ("prediction_weights", "alignment_weights")}}
     assert set(numbers(measure(outputs, empty)).values()) == {(0.0, 0.0)}
-    loss, slope = loss_and_slope(outputs, empty, ObjectiveConfig())
+    loss, slope = loss_and_slope(outputs, empty, LossWeights())
     assert loss == 0
     assert not any(np.asarray(leaf).any() for leaf in jax.tree.leaves(slope))
 

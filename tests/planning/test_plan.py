@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from written_records import write_records
 
-from videobert_jax.config import Config, DataConfig, MeshConfig, ModelConfig, PrepareConfig
+from videobert_jax.config import Config, DataConfig, MeshConfig, ModelConfig, PrepareConfig, PretrainingConfig
 from videobert_jax.data import batching
 from videobert_jax.data.records import Record, RecordSource
 from videobert_jax.errors import ConfigError
@@ -36,8 +36,9 @@ PLAN = Plan(
 
 
 def test_shapes_are_those_that_the_pipeline_makes(tmp_path: pathlib.Path) -> None:
-    data = DataConfig(batch_size=4, sequence_length=64, max_predictions=12, max_sequences=6, chunks_per_row=1)
-    config = Config(data=data, prepare=PrepareConfig(branching=4, depth=2, tokenizer_size=100))
+    data = DataConfig(batch_size=4, sequence_length=64, max_sequences=6)
+    task_config = PretrainingConfig(max_predictions=12, chunks_per_row=1)
+    config = Config(data=data, task=task_config, prepare=PrepareConfig(branching=4, depth=2, tokenizer_size=100))
     tokens = planning.token_space(config)
     record = Record(
         video_id="video",
@@ -158,7 +159,8 @@ def test_a_tiny_run_on_four_chips() -> None:
     """The real step through the real compiler: two turns of each scan, gradients summed over all chips."""
     config = Config(
         steps=3600,
-        data=DataConfig(batch_size=32, sequence_length=128, max_predictions=20, max_sequences=4),
+        data=DataConfig(batch_size=32, sequence_length=128, max_sequences=4),
+        task=PretrainingConfig(max_predictions=20),
         model=ModelConfig(num_layers=2, hidden_size=128, num_heads=2, mlp_size=256, max_positions=128, dropout=0.0),
         prepare=PrepareConfig(branching=4, depth=2, tokenizer_size=1000),
     )

@@ -55,10 +55,13 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     return folder
 
 
-def config_of(folders: pathlib.Path, **model: Any) -> Config:
-    model = {"init_from": str(folders / "bert"), "visual_rows": "frozen", **model}
+def config_of(folders: pathlib.Path, init_from: pathlib.Path | None = None, **model: Any) -> Config:
+    first = str(init_from or folders / "bert")
+    model = {"visual_rows": "frozen", **model}
     prepare, optimizer = {"tokenizer": str(folders / "bert")}, {"weight_decay": 0.5}
-    return tiny_run.tiny_config(folders / "cache", steps=2, model=model, prepare=prepare, optimizer=optimizer)
+    return tiny_run.tiny_config(
+        folders / "cache", steps=2, init_from=first, model=model, prepare=prepare, optimizer=optimizer
+    )
 
 
 def first_state(config: Config, folders: pathlib.Path) -> tuple[TrainState, TrainState]:
@@ -120,7 +123,7 @@ def test_a_run_with_other_words_is_refused(folders: pathlib.Path, tmp_path: path
     other = shutil.copytree(folders / "bert", tmp_path / "other")
     (other / "vocab.txt").write_text((other / "vocab.txt").read_text().replace("word9\n", "egg\n"))
     with pytest.raises(ConfigError, match=r"^id 9 is 'word9' in the prepared data, 'egg' in the checkpoint in .*other"):
-        first_state(config_of(folders, init_from=str(other)), folders)
+        first_state(config_of(folders, init_from=other), folders)
 
 
 def test_what_a_checkpoint_lacks_is_told(folders: pathlib.Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -128,7 +131,7 @@ def test_what_a_checkpoint_lacks_is_told(folders: pathlib.Path, caplog: pytest.L
     tensors = safetensors.numpy.load_file(headless / "model.safetensors")
     kept = {name: x for name, x in tensors.items() if not name.startswith("cls.")}
     safetensors.numpy.save_file(kept, headless / "model.safetensors")
-    config = config_of(folders, init_from=str(headless))
+    config = config_of(folders, init_from=headless)
     initial_params.load(config, make_task(config, TOKENS), Prepared(folders / "prepared"))
     assert [record.getMessage() for record in caplog.records] == [
         f"{headless} has no prediction_head: it starts random"

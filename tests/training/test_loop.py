@@ -114,6 +114,6 @@ def test_a_loader_that_dies_ends_the_run(prepared, cache, tmp_path) -> None:
 
 
 def test_a_config_that_cannot_be_is_refused_before_any_work(prepared, cache, tmp_path) -> None:
-    with pytest.raises(ConfigError, match=r"config\.evaluation\.batches is 0, expected .*; set --config\."):
-        tiny_run.train(tiny_run.tiny_config(cache, evaluation={"batches": 0}), tmp_path / "run", prepared)
+    with pytest.raises(ConfigError, match=r"config\.evaluators\.held_out\.batches is 0, expected .*; set --config\."):
+        tiny_run.train(tiny_run.tiny_config(cache, evaluators={"held_out": {"batches": 0}}), tmp_path / "run", prepared)
     assert not (tmp_path / "run").exists()

@@ -1,13 +1,18 @@
 import dataclasses
 import errno
+import json
 import pathlib
+import shutil
 
 import pytest
 
 from videobert_jax import config as config_lib
-from videobert_jax.config import Config, MeshConfig, ModelConfig
+from videobert_jax.config import CheckpointConfig, Config, HeldOutConfig, MeshConfig, ModelConfig, PretrainingConfig
 from videobert_jax.data.prepared import Prepared
+from videobert_jax.errors import ConfigError
 from videobert_jax.training.workdir import Workdir
+
+OLD_CONFIG = pathlib.Path(__file__).parents[1] / "config" / "config_of_51d42bd.json"
 
 
 @pytest.fixture
@@ -52,6 +57,7 @@ def test_what_only_concerns_execution_may_change(tmp_path: pathlib.Path, prepare
         mesh=MeshConfig(fsdp=2),
         model=ModelConfig(attention="xla"),
         data=dataclasses.replace(Config().data, prefetch=1),
+        evaluators={"held_out": HeldOutConfig(every=5)},
     )
     Workdir(tmp_path / "run").open(longer, Prepared(prepared))
     assert config_lib.load(tmp_path / "run" / "config.json") == longer
@@ -103,8 +109,44 @@ def test_a_damaged_config_is_named(tmp_path: pathlib.Path, prepared: pathlib.Pat
     begun(Config(), tmp_path / "run", prepared)
     for text in ("", "[]", '{"steps": '):
         (tmp_path / "run" / "config.json").write_text(text)
-        with pytest.raises(ValueError, match=r"config.json is damaged .*; remove it"):
+        with pytest.raises(ConfigError, match=r"config.json is damaged .*; or remove config.json to go on"):
             Workdir(tmp_path / "run").check(Config())
+
+
+def test_a_run_of_before_goes_on(tmp_path: pathlib.Path, prepared: pathlib.Path) -> None:
+    """Its config.json has other keys, and lacks some; it is written anew."""
+    config = config_lib.load(OLD_CONFIG)
+    workdir = Workdir(begun(config, tmp_path / "run", prepared))
+    shutil.copyfile(OLD_CONFIG, workdir.config_file)
+    freely = HeldOutConfig(every=7, batches=3)
+    config = dataclasses.replace(config, evaluators={"held_out": freely}, checkpoint=CheckpointConfig(every=5))
+    workdir.check(config)
+    other = dataclasses.replace(config, init_from="bert", task=PretrainingConfig())
+    with pytest.raises(
+        ConfigError, match=r"init_from was '', is 'bert'.* task\.weights\.video was 0\.1, is 1\.0\. Choose"
+    ):
+        workdir.check(other)
+    workdir.open(config, Prepared(prepared))
+    assert workdir.config_file.read_text() == config_lib.to_json(config)
+
+
+def test_a_value_that_a_run_of_before_did_not_have_has_its_default(
+    tmp_path: pathlib.Path, prepared: pathlib.Path
+) -> None:
+    workdir = Workdir(begun(Config(), tmp_path / "run", prepared))
+    values = json.loads(workdir.config_file.read_text())
+    del values["model"]["norm"]
+    workdir.config_file.write_text(json.dumps(values))
+    workdir.check(Config())
+    with pytest.raises(ConfigError, match=r"another config: model\.norm was 'post', is 'pre'\."):
+        workdir.check(Config(model=ModelConfig(norm="pre")))
+
+
+def test_a_config_of_another_version_is_told(tmp_path: pathlib.Path, prepared: pathlib.Path) -> None:
+    workdir = Workdir(begun(Config(), tmp_path / "run", prepared))
+    workdir.config_file.write_text('{"model": {"experts": 8}}')
+    with pytest.raises(ConfigError, match=r"config\.model has no key 'experts'; .* or remove config\.json to go on"):
+        workdir.check(Config())
 
 
 def test_a_workdir_knows_its_data(tmp_path: pathlib.Path, prepared: pathlib.Path, monkeypatch) -> None:

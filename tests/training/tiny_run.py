@@ -23,15 +23,16 @@ from videobert_jax.config import (
     CheckpointConfig,
     Config,
     DataConfig,
-    EvaluationConfig,
+    HeldOutConfig,
     MeshConfig,
     ModelConfig,
     OptimizerConfig,
+    PretrainingConfig,
+    ZeroShotConfig,
 )
 from videobert_jax.data import batching
 from videobert_jax.data.prepared import Prepared
 from videobert_jax.data.records import Record, RecordSource
-from videobert_jax.data.rows.pretraining import PretrainingRows
 from videobert_jax.tokens import TokenSpace
 from videobert_jax.training.workdir import Workdir
 
@@ -44,9 +45,8 @@ def tiny_config(cache: pathlib.Path, **changes: Any) -> Config:
     config = Config(
         steps=12,
         log_every=1,
-        data=DataConfig(
-            cache=str(cache), batch_size=8, sequence_length=64, max_predictions=12, max_sequences=6, chunks_per_row=2
-        ),
+        data=DataConfig(cache=str(cache), batch_size=8, sequence_length=64, max_sequences=6),
+        task=PretrainingConfig(max_predictions=12, chunks_per_row=2),
         model=ModelConfig(
             num_layers=2,
             hidden_size=64,
@@ -59,7 +59,7 @@ def tiny_config(cache: pathlib.Path, **changes: Any) -> Config:
         optimizer=OptimizerConfig(learning_rate=1e-2, warmup_steps=2),
         mesh=MeshConfig(),
         checkpoint=CheckpointConfig(every=4, keep=2),
-        evaluation=EvaluationConfig(every=2, batches=2),
+        evaluators={"held_out": HeldOutConfig(every=2, batches=2), "zero_shot": ZeroShotConfig()},
     )
     return _changed(config, changes)
 
@@ -86,8 +86,10 @@ def write_prepared(folder: pathlib.Path) -> pathlib.Path:
 
 def batches(source: RecordSource, config: Config, rows: Sequence[int] | None = None) -> Any:
     """The batches of a run, by step."""
-    row = PretrainingRows(TOKENS, config.data)
-    return batching.dataset(source, row, config.data.chunks_per_row, config.data, config.seed, rows)
+    from videobert_jax.tasks import make_task
+
+    task = make_task(config, TOKENS)
+    return batching.dataset(source, task.row, task.group, config.data, config.seed, rows)
 
 
 def _record(seed: int) -> Record:
@@ -106,12 +108,10 @@ def _record(seed: int) -> Record:
     )
 
 
-def _changed(config: Any, changes: dict[str, Any]) -> Any:
-    fields = {
-        name: _changed(getattr(config, name), value) if isinstance(value, dict) else value
-        for name, value in changes.items()
-    }
-    return dataclasses.replace(config, **fields)
+def _changed(section: Any, changes: dict[str, Any]) -> Any:
+    values = section if isinstance(section, dict) else vars(section)
+    changed = {name: _changed(values[name], new) if isinstance(new, dict) else new for name, new in changes.items()}
+    return {**section, **changed} if isinstance(section, dict) else dataclasses.replace(section, **changed)
 
 
 def _kill_at(point: str, number: int) -> None:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from videobert_jax.config import DataConfig
+from videobert_jax.config import PretrainingConfig
 from videobert_jax.data.batch import Row
 from videobert_jax.tokens import Mode, TokenSpace
 
@@ -20,7 +20,7 @@ class Masking:
     joint sequences are left whole.
     """
 
-    def __init__(self, tokens: TokenSpace, config: DataConfig) -> None:
+    def __init__(self, tokens: TokenSpace, config: PretrainingConfig) -> None:
         self._tokens = tokens
         self._config = config
         self._maskable = np.ones(tokens.size, bool)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from videobert_jax.config import DataConfig
+from videobert_jax.config import PretrainingConfig
 from videobert_jax.data.records import Record
 from videobert_jax.data.sequences import TokenSequence, encode_joint, encode_text, encode_video
 from videobert_jax.tokens import Mode, TokenSpace
@@ -68,9 +68,11 @@ class Sampler:
     than a row.
     """
 
-    def __init__(self, tokens: TokenSpace, config: DataConfig) -> None:
+    def __init__(self, tokens: TokenSpace, config: PretrainingConfig, sequence_length: int, max_sequences: int) -> None:
         self._tokens = tokens
         self._config = config
+        self._sequence_length = sequence_length
+        self._max_sequences = max_sequences
         self._weights = {Mode.TEXT: config.text_only, Mode.VIDEO: config.video_only, Mode.JOINT: config.joint}
 
     def __call__(self, records: Sequence[Record], rng: np.random.Generator) -> list[TokenSequence]:
@@ -82,15 +84,15 @@ class Sampler:
         draw = {Mode.TEXT: self._text, Mode.VIDEO: self._video, Mode.JOINT: self._joint}
 
         sequences: list[TokenSequence] = []
-        room = self._config.sequence_length
-        while len(sequences) < self._config.max_sequences and room >= SHORTEST:
+        room = self._sequence_length
+        while len(sequences) < self._max_sequences and room >= SHORTEST:
             if room < SHORTEST_JOINT:
                 weights.pop(Mode.JOINT, None)
             if not weights:
                 break
             bounds = list(itertools.accumulate(weights.values()))
             mode = list(weights)[bisect.bisect_right(bounds, rng.random() * bounds[-1])]
-            share = room // (self._config.max_sequences - len(sequences))
+            share = room // (self._max_sequences - len(sequences))
             sequence = draw[mode](pools[mode], rng, share, room)
             sequences.append(sequence)
             room -= len(sequence.ids)

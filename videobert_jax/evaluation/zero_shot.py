@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from absl import logging
 
-from videobert_jax.config import ZeroShotConfig
+from videobert_jax.config import HeldOutConfig, ZeroShotConfig
 from videobert_jax.data.prepared import TRAIN, VALIDATION, Prepared
 from videobert_jax.data.records import Record
 from videobert_jax.data.segments import Segment, find_segments
@@ -44,7 +44,9 @@ def encode_template(template: str, encode: Callable[[str], Sequence[int]], token
     words = np.array(encode(template), np.int32)
     masks = int(np.count_nonzero(words == tokens.mask))
     if masks != len(BLANKS):
-        raise ValueError(f"config.evaluation.template is {template!r}, with {masks} [MASK]; it needs {len(BLANKS)}")
+        raise ValueError(
+            f"config.evaluators.zero_shot.template is {template!r}, with {masks} [MASK]; it needs {len(BLANKS)}"
+        )
     return words
 
 
@@ -175,7 +177,9 @@ def evaluate(model: Model, prepared: Prepared, section: ZeroShotConfig) -> Resul
     """
     segments = find_segments(_records(prepared, VALIDATION))
     details = cloze(model, section.template, segments, _captions(prepared))
-    details["held_out"] = dict(held_out.evaluate(model, prepared, model.config.evaluators["held_out"]).metrics)
+    measured = model.config.evaluators.get("held_out")
+    batches = measured if isinstance(measured, HeldOutConfig) else HeldOutConfig()
+    details["held_out"] = dict(held_out.evaluate(model, prepared, batches).metrics)
     scores = {f"{name}/{key}": value for name in SCORES for key, value in details[name].items() if value is not None}
     return Result(scores, details)
 

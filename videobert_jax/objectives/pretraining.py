@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from videobert_jax.config import ObjectiveConfig
+from videobert_jax.config import LossWeights
 from videobert_jax.objectives import alignment, masked_prediction
 from videobert_jax.objectives.objective import Arrays, Metrics
 
@@ -22,7 +22,7 @@ class Pretraining:
     """
 
     text_size: int
-    factors: ObjectiveConfig
+    factors: LossWeights
 
     @property
     def weights(self) -> Mapping[str, float]:

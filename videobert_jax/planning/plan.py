@@ -15,7 +15,7 @@ from jax.experimental import topologies
 from jax.sharding import Mesh
 
 from videobert_jax.config import Config, MeshConfig
-from videobert_jax.config_check import RULES, Choice
+from videobert_jax.config.tree import REMAT_POLICIES
 from videobert_jax.errors import ConfigError
 from videobert_jax.planning import chips, hlo
 from videobert_jax.planning.estimate import Estimate, Total, estimate
@@ -123,7 +123,7 @@ def sweep(config: Config, topology: str) -> Iterator[Plan]:
     for mesh in LAYOUTS:
         if not _fits(mesh, config, topology):
             continue
-        for remat in _remat_policies():
+        for remat in REMAT_POLICIES:
             rows = devices * FIRST_ROWS
             fits = True
             while fits:
@@ -190,12 +190,6 @@ def token_space(config: Config) -> TokenSpace:
     prepare = config.prepare
     text = BERT_VOCABULARY if prepare.tokenizer else prepare.tokenizer_size
     return TokenSpace(text, prepare.branching**prepare.depth, pad=0, unknown=1, cls=2, sep=3, mask=4, joiner=5)
-
-
-def _remat_policies() -> Choice:
-    rule = RULES["model.remat"]
-    assert isinstance(rule, Choice)
-    return rule
 
 
 def _compile(program: Program) -> jax.stages.Compiled | int:

@@ -19,8 +19,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from videobert_jax.config import Config, PrepareConfig
-from videobert_jax.config_check import check
+from videobert_jax.config import Config, PrepareConfig, check
 from videobert_jax.data.prepared import TRAIN, VALIDATION, Prepared
 from videobert_jax.data.records import SCHEMA_VERSION, RecordSource, is_data_set
 from videobert_jax.errors import DamagedError, FormatError, PrepareError, RecordError, RoundsError

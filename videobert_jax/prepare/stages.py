@@ -52,7 +52,7 @@ STORED_ID = 200  # bytes of a video's id in the names of stored files
 def check(config: PrepareConfig) -> None:
     """Raises ConfigError for a backbone or a splitter that is not known or cannot work so.
 
-    `config_check` judges the rest.
+    `config.check` judges the rest.
     """
     get_backbone(config.backbone).check(config.clip_frames, config.image_size, config.backbone_weights)
     sentences.find_splitter(config)

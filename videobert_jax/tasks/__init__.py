@@ -12,4 +12,4 @@ TASKS: Mapping[str, Callable[[Config, TokenSpace], Task]] = {"pretraining": pret
 
 def make_task(config: Config, tokens: TokenSpace) -> Task:
     """The task that `config.task` names, over a joint vocabulary."""
-    return TASKS["pretraining"](config, tokens)
+    return TASKS[config.task.name](config, tokens)

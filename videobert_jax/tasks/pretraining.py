@@ -1,6 +1,6 @@
 """Pretraining: masked words, masked visual words, and text-video alignment (VideoBERT, section 3.3)."""
 
-from videobert_jax.config import Config, ModelConfig
+from videobert_jax.config import Config, ModelConfig, PretrainingConfig
 from videobert_jax.data.prepared import Prepared
 from videobert_jax.data.rows.pretraining import PretrainingRows
 from videobert_jax.model.embeddings import TOKEN_TABLE
@@ -12,11 +12,13 @@ from videobert_jax.tokens import TokenSpace
 
 def make(config: Config, tokens: TokenSpace) -> Task:
     """The task of a config."""
+    section = config.task
+    assert isinstance(section, PretrainingConfig)
     return Task(
         network=VideoBert(config.model, tokens),
-        objective=Pretraining(tokens.text_size, config.objective),
-        row=PretrainingRows(tokens, config.data),
-        group=config.data.chunks_per_row,
+        objective=Pretraining(tokens.text_size, section.weights),
+        row=PretrainingRows(tokens, section, config.data),
+        group=section.chunks_per_row,
         examples=Prepared.source,
         frozen=frozen_tokens(config.model, tokens),
     )

@@ -33,13 +33,13 @@ class Rows(NamedTuple):
 
 
 def load(config: Config, task: Task, lexicon: Lexicon) -> list[Rows]:
-    """What `model.init_from` and `model.visual_rows` ask for; the latter are drawn to the scale of the former.
+    """What `init_from` and `model.visual_rows` ask for; the latter are drawn to the scale of the former.
 
     Raises ConfigError if the checkpoint is of another model, or was trained with other words than the run's.
     """
     tokens, rows, deviation = task.network.tokens, [], config.model.init_std
-    if config.model.init_from:
-        folder = pathlib.Path(config.model.init_from)
+    if config.init_from:
+        folder = pathlib.Path(config.init_from)
         require_vocabulary(folder, tokenizer.load(lexicon.tokenizer))
         params = load_bert(folder, config.model, tokens)
         for part in OPTIONAL:

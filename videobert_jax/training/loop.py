@@ -11,8 +11,7 @@ from typing import Any
 
 import jax
 
-from videobert_jax.config import Config
-from videobert_jax.config_check import check
+from videobert_jax.config import Config, check
 from videobert_jax.data import batching
 from videobert_jax.data.prepared import TRAIN, Prepared
 from videobert_jax.tasks.task import Task

@@ -4,13 +4,11 @@ import contextlib
 import dataclasses
 import errno
 import filecmp
-import json
 import os
 import pathlib
 import shutil
 import tempfile
 from collections.abc import Iterator
-from typing import Any
 
 import filelock
 from absl import logging
@@ -20,24 +18,6 @@ from videobert_jax.config import Config
 from videobert_jax.data.prepared import Lexicon, Prepared
 from videobert_jax.errors import ConfigError
 from videobert_jax.files import whole, write_text
-
-# What may differ when a run is resumed: where and how it is executed, how long, and what is shown of it. With other
-# `steps` the learning rate follows the new schedule from there on, so the run is not the one that was never stopped.
-MAY_CHANGE = (
-    "steps",
-    "log_every",
-    "mesh",
-    "checkpoint",
-    "evaluation",
-    "optimizer.accumulation",
-    "model.attention",
-    "model.remat",
-    "model.unroll",
-    "data.cache",
-    "data.read_threads",
-    "data.prefetch",
-    "prepare.workers",
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,9 +90,9 @@ class Workdir(Lexicon):
         except OSError as error:
             problem = f"cannot write to the workdir ({error.strerror}); name another with --workdir=DIR"
             raise type(error)(error.errno, problem, str(self.folder)) from error
-        changed = {key: values for key, values in self._changes(config).items() if not _may_change(key)}
+        changed = [change for change in self._changes(config) if not change.may_change]
         if changed:
-            differences = "; ".join(f"{key} was {before!r}, is {now!r}" for key, (before, now) in changed.items())
+            differences = "; ".join(f"{change.key} was {change.before!r}, is {change.now!r}" for change in changed)
             raise ConfigError(
                 f"{self.folder} holds a run with another config: {differences}. Choose another --workdir, or restore "
                 "those values; to go on all the same, knowing that no single config describes the result, remove its "
@@ -133,10 +113,11 @@ class Workdir(Lexicon):
                     f"{self.folder} was trained with another {mine.name} than that of {prepared.folder}: its "
                     "checkpoints do not fit. Choose another --workdir, or name the data that it was made with"
                 )
-        if "steps" in (changes := self._changes(config)):
-            logging.warning(
-                "steps was %s, is %s: from here on the learning rate follows the new one", *changes["steps"]
-            )
+        for change in self._changes(config):
+            if change.key == "steps":
+                logging.warning(
+                    "steps was %s, is %s: from here on the learning rate follows the new one", change.before, change.now
+                )
         if writing:
             for mine, theirs in zip(self.copied, prepared.copied, strict=True):
                 if not begun:
@@ -193,32 +174,15 @@ class Workdir(Lexicon):
         """Whether there is a checkpoint, and so a result that depends on the config."""
         return any(self.checkpoints.glob("*"))
 
-    def _changes(self, config: Config) -> dict[str, tuple[Any, Any]]:
-        """The keys whose values differ between the run, if there is one, and `config`: before and now."""
-        path = self.config_file
-        if not path.exists() or not self.has_begun():
-            return {}
+    def _changes(self, config: Config) -> list[config_lib.Change]:
+        """The values that differ between the run, if there is one, and `config`."""
+        if not self.config_file.exists() or not self.has_begun():
+            return []
         try:
-            before = _flat(json.loads(path.read_text()))
-        except (ValueError, AttributeError) as error:
-            raise ConfigError(
-                f"{path} is damaged ({error}); remove it to go on with the config of this command"
-            ) from error
-        now = config_lib.flat(config)
-        pairs = {key: (before.get(key), now.get(key)) for key in sorted(before | now)}
-        return {key: values for key, values in pairs.items() if values[0] != values[1]}
-
-
-def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested dictionaries as one, with dotted keys."""
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
-    return flat
-
-
-def _may_change(key: str) -> bool:
-    return any(key == allowed or key.startswith(allowed + ".") for allowed in MAY_CHANGE)
+            return config_lib.changes(config_lib.load(self.config_file), config)
+        except ConfigError as error:
+            advice = f"remove {self.config_file.name} to go on with the config of this command"
+            raise ConfigError(f"{error}; or {advice}") from error
 
 
 def _remove(path: pathlib.Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from videobert_jax.config import DataConfig
+from videobert_jax.config import DataConfig, PretrainingConfig
 from videobert_jax.data.batch import PREDICTIONS, SEQUENCES, ArraySpec, Row, row_shapes
 from videobert_jax.data.masking import Masking
 from videobert_jax.data.packing import pack
@@ -20,24 +20,24 @@ class PretrainingRows:
     """Makes a row of a group of records; a `batching.RowMaker`."""
 
     tokens: TokenSpace
-    config: DataConfig
+    config: PretrainingConfig
+    data: DataConfig
 
     @property
     def shapes(self) -> Mapping[str, ArraySpec]:
         """The arrays of every row."""
-        config = self.config
-        sizes = {"S": config.sequence_length, "N": config.max_sequences, "K": config.max_predictions}
+        sizes = {"S": self.data.sequence_length, "N": self.data.max_sequences, "K": self.config.max_predictions}
         return row_shapes((*SEQUENCES, *PREDICTIONS), **sizes)
 
     def __call__(self, examples: Sequence[Record], rng: np.random.Generator) -> Row:
         """One row."""
         sequences = self._sampler(examples, rng)
-        packed = pack(sequences, self.config.sequence_length, self.config.max_sequences, self.tokens)
+        packed = pack(sequences, self.data.sequence_length, self.data.max_sequences, self.tokens)
         return self._masking(packed, rng)
 
     @functools.cached_property
     def _sampler(self) -> Sampler:
-        return Sampler(self.tokens, self.config)
+        return Sampler(self.tokens, self.config, self.data.sequence_length, self.data.max_sequences)
 
     @functools.cached_property
     def _masking(self) -> Masking:

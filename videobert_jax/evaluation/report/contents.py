@@ -29,24 +29,30 @@ def gather(
       results: of the evaluators, by name.
       history: the lines of the run's ``metrics.jsonl``, for its curves.
     """
-    training, validation = prepared.source(TRAIN), prepared.source(VALIDATION)
-    records = [validation[index] for index in range(len(validation))]
-    captions = {caption for index in range(len(training)) for caption in training[index].captions}
-    segments = find_segments(records) or sentence_segments(records)
-    template, count, parse = (
-        model.config.evaluators["zero_shot"].template,
-        model.config.report.storyboards,
-        find_reader(),
-    )
+    training = prepared.source(TRAIN)
+    records = [training[index] for index in range(len(training))]
+    facts = _facts(model, len({record.video_id for record in records}))
+    if "zero_shot" not in results:
+        reason = "zero_shot is not among the evaluators that ran at the end"
+        return Contents(zero_shot.unanswerable("", reason), {}, facts, curves(history), [], [])
     details = results["zero_shot"].details
+    captions = {caption for record in records for caption in record.captions}
+    segments, parse, count = _held_out_segments(prepared), find_reader(), model.config.report.storyboards
     return Contents(
         result=details,
         held_out=details["held_out"],
-        facts=_facts(model, len({training[index].video_id for index in range(len(training))})),
+        facts=facts,
         curves=curves(history),
-        readings=_readings(model, template, _some(segments, count), captions, prepared, parse),
-        picturings=_picturings(model, template, segments, count, parse),
+        readings=_readings(model, details["template"], _some(segments, count), captions, prepared, parse),
+        picturings=_picturings(model, details["template"], segments, count, parse),
     )
+
+
+def _held_out_segments(prepared: Prepared) -> list[Segment]:
+    """Those with captions; in a corpus without any, one for each sentence."""
+    source = prepared.source(VALIDATION)
+    records = [source[index] for index in range(len(source))]
+    return find_segments(records) or sentence_segments(records)
 
 
 def _some(items: Sequence[Any], count: int) -> list[Any]:

@@ -13,7 +13,8 @@ from videobert_jax.evaluation.report.terminal import COLUMNS, NOT_MEASURED
 from videobert_jax.evaluation.zero_shot import BLANKS, TOPS
 from videobert_jax.inference.storyboard import Picturing
 
-TASKS = ("text", "video", "alignment")  # suffixes of metric names
+# Suffix of the metrics of pretraining -> its name on the page.
+TASKS = {"text": "Words", "video": "Visual words", "alignment": "Alignment"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,12 +110,17 @@ def _held_out_figures(held_out: Mapping[str, float]) -> list[Figure]:
     ]
 
 
-def _charts(curves: Mapping[str, Curve]) -> dict[str, Chart]:
-    """One chart for each loss and accuracy, with a line for training batches and one for held-out batches."""
-    charts = {}
-    for task in TASKS:
-        for measure, top in (("loss", None), ("accuracy", 1.0)):
+def _charts(curves: Mapping[str, Curve]) -> list[tuple[str, str, Chart]]:
+    """Title, measure and chart of each loss, then of each accuracy: lines for training and for held-out batches.
+
+    Pretraining has more metrics than are shown; any other task shows all that it has.
+    """
+    measured = {name.partition("/")[2] for name in curves if name.startswith(("loss/", "accuracy/"))}
+    titles = TASKS if not measured or measured & TASKS.keys() else {name: name for name in sorted(measured)}
+    charts = []
+    for measure, top in (("loss", None), ("accuracy", 1.0)):
+        for task, title in titles.items():
             name = f"{measure}/{task}"
             lines = [Line(curves.get(name, ()), "train"), Line(curves.get(f"held_out/{name}", ()), "held")]
-            charts[name] = chart(lines, top=top, percent=measure == "accuracy")
+            charts.append((title, measure, chart(lines, top=top, percent=measure == "accuracy")))
     return charts

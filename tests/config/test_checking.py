@@ -1,0 +1,146 @@
+"""Every value is judged before anything takes time."""
+
+import dataclasses
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from videobert_jax.config import Config, EvaluatorConfig, HeldOutConfig, ZeroShotConfig, check, flat, settings
+from videobert_jax.config.rules import Choice, Interval
+from videobert_jax.data.records import FORMATS
+from videobert_jax.data.sampling import SHORTEST_JOINT
+from videobert_jax.errors import ConfigError
+
+WITHOUT_RULE = {
+    *("prepare.backbone", "prepare.backbone_weights", "prepare.tokenizer", "prepare.sentence_splitter"),
+    *("data.videos", "data.transcripts", "data.annotations", "data.cache"),
+    *("init_from", "checkpoint.metric"),
+}
+RULES: dict[str, Any] = {one.key: one.rule for one in settings(Config()) if one.rule is not None}
+NUMBERS = [key for key, rule in RULES.items() if isinstance(rule, Interval)]
+CHOICES = [key for key, rule in RULES.items() if isinstance(rule, Choice)]
+
+
+def changed(changes: dict[str, object]) -> Config:
+    """The default config with other values of some dotted keys."""
+    config = Config()
+    for key, value in changes.items():
+        config = with_value(config, key, value)
+    return config
+
+
+def with_value(section: Any, key: str, value: object) -> Any:
+    name, _, rest = key.partition(".")
+    if isinstance(section, Mapping):
+        return {**section, name: with_value(section[name], rest, value)}
+    return dataclasses.replace(section, **{name: with_value(getattr(section, name), rest, value) if rest else value})
+
+
+def test_every_number_and_every_choice_has_a_rule() -> None:
+    judged = {key for key, value in flat(Config()).items() if not isinstance(value, bool)}
+    assert RULES.keys() == judged - WITHOUT_RULE
+    assert RULES.keys() == {*NUMBERS, *CHOICES, "evaluators.zero_shot.template"}
+    assert {type(flat(Config())[key]) for key in NUMBERS} == {int, float}
+    assert {type(flat(Config())[key]) for key in CHOICES} == {str}
+
+
+def test_rules_agree_with_the_rooms_that_they_speak_of() -> None:
+    assert RULES["prepare.record_format"] == FORMATS
+    assert RULES["data.sequence_length"].low == SHORTEST_JOINT
+
+
+@pytest.mark.parametrize("key", NUMBERS)
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, -2, 2**31])
+def test_no_number_is_without_bounds(key: str, value: float) -> None:
+    with pytest.raises(ConfigError, match=rf"config\.{key} is {value}, expected a number in .*; set --config\.{key}$"):
+        check(changed({key: value}))
+
+
+@pytest.mark.parametrize("key", CHOICES)
+def test_a_choice_is_one_of_its_choices(key: str) -> None:
+    for choice in RULES[key]:
+        check(changed({"init_from": "bert", "prepare.tokenizer": "bert", key: choice}))
+    with pytest.raises(
+        ConfigError, match=rf"config\.{key} is 'foo', expected {re.escape(str(RULES[key]))}; set --config\.{key}$"
+    ):
+        check(changed({key: "foo"}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"model.dropout": 1.0}, r"model\.dropout is 1\.0, expected a number in \[0, 1\)"),
+        ({"optimizer.learning_rate": 0.0}, r"optimizer\.learning_rate is 0\.0, expected a number in \(0, 10\]"),
+        ({"optimizer.epsilon": 0.0}, r"optimizer\.epsilon is 0\.0"),
+        ({"prepare.validation_fraction": 1.0}, r"expected a number in \(0, 1\)"),
+        ({"kitchen.num_videos": 1}, r"expected a number in \[2, 100000\]"),
+        ({"kitchen.width": 65}, r"kitchen\.width is 65, expected an even number"),
+        ({"kitchen.height": 65}, r"kitchen\.height is 65, expected an even number"),
+        ({"prepare.clip_frames": 0}, r"prepare\.clip_frames is 0"),
+        ({"prepare.backbone": "precomputed"}, r"data\.videos is '', expected the folder of the precomputed features"),
+        ({"prepare.image_size": 100_000}, r"expected a number in \[32, 4096\]"),
+        ({"data.batch_size": 0}, r"data\.batch_size is 0"),
+        ({"data.sequence_length": 1024}, r"expected at most model\.max_positions, which is 512"),
+        ({"model.num_heads": 3}, r"expected a divisor of model\.hidden_size, which is 1024"),
+        ({"init_from": "bert"}, r"prepare\.tokenizer is '', expected the tokenizer of init_from"),
+        ({"model.text_rows": "frozen"}, r"model\.text_rows is 'frozen', expected 'trained' where"),
+        ({"optimizer.accumulation": 3}, r"data\.batch_size is 128, expected a multiple of optimizer\.accumulation"),
+        ({"task.joint": 0.0, "task.text_only": 0.0, "task.video_only": 0.0}, r"task\.joint is 0\.0, expected more"),
+        (
+            {"task.weights.text": 0.0, "task.weights.video": 0.0, "task.weights.alignment": 0.0},
+            r"task\.weights\.text is 0\.0, expected more than 0 where task\.weights\.video",
+        ),
+        ({"data.transcripts": "caption.json"}, r"data\.videos is '', expected the folder of the videos that"),
+        ({"data.annotations": "train.json"}, r"data\.videos is '', expected the folder of the videos that"),
+        (
+            {"evaluators.zero_shot.template": "how to [MASK]"},
+            r"template is 'how to \[MASK\]', expected a sentence with two \[MASK\], for the",
+        ),
+        ({"evaluators.zero_shot.template": "[MASK] [MASK] [MASK]"}, r"two \[MASK\]"),
+        (
+            {"checkpoint.metric": "zero_shot/loss"},
+            r"checkpoint\.metric is 'zero_shot/loss', expected .*\(held_out\); set",
+        ),
+        ({"checkpoint.metric": "nobody/loss"}, r"checkpoint\.metric is 'nobody/loss', expected EVALUATOR/METRIC of"),
+        ({"checkpoint.metric": "held_out"}, r"checkpoint\.metric is 'held_out', expected EVALUATOR/METRIC"),
+        ({"checkpoint.metric": "held_out/"}, r"checkpoint\.metric is 'held_out/', expected EVALUATOR/METRIC"),
+        ({"checkpoint.metric": ""}, r"checkpoint\.metric is '', expected EVALUATOR/METRIC"),
+        ({"evaluators.held_out.every": 0}, r"checkpoint\.metric is 'held_out/loss', expected .*\(none; set the"),
+        ({"mesh.fsdp": 0}, r"mesh\.fsdp is 0, expected at least 1, or -1"),
+        ({"mesh.tensor": -1}, r"mesh\.tensor is -1, expected at least 1, as mesh\.data takes the rest"),
+    ],
+)
+def test_what_cannot_be_is_named(changes: dict[str, object], expected: str) -> None:
+    with pytest.raises(ConfigError, match=expected):
+        check(changed(changes))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"seed": 2**31 - 1, "task.joint": 0.0, "task.weights.video": 0.0, "optimizer.clip_norm": 0.0},
+        {"prepare.workers": 0, "data.read_threads": 0, "data.prefetch": 0, "report.storyboards": 0},
+        {"checkpoint.metric": "held_out/loss/text_in_joint", "evaluators.zero_shot.every": 5},
+        {"mesh.data": 2, "mesh.tensor": -1, "optimizer.warmup_steps": 0, "model.dropout": 0.0, "task.masking": 1.0},
+    ],
+)
+def test_what_can_be_passes(changes: dict[str, object]) -> None:
+    check(changed(changes))
+
+
+def test_all_problems_are_told_at_once() -> None:
+    with pytest.raises(ConfigError) as caught:
+        check(changed({"seed": -1, "model.num_layers": 0, "model.num_heads": 0}))
+    lines = str(caught.value).splitlines()
+    assert [line.split()[0] for line in lines] == ["config.seed", "config.model.num_layers", "config.model.num_heads"]
+
+
+def test_the_evaluator_of_the_best_checkpoint_has_to_be_there() -> None:
+    evaluators: dict[str, EvaluatorConfig] = {"zero_shot": ZeroShotConfig(every=5)}
+    with pytest.raises(ConfigError, match=r"checkpoint\.metric is 'held_out/loss', expected .*\(zero_shot\)"):
+        check(dataclasses.replace(Config(), evaluators=evaluators))
+    check(dataclasses.replace(Config(), evaluators={"held_out": HeldOutConfig()}))

@@ -1,0 +1,43 @@
+"""What holds for every field of a config."""
+
+import ast
+import dataclasses
+import pathlib
+
+from videobert_jax import config as config_lib
+from videobert_jax.config import Config, settings
+
+ROOT = pathlib.Path(__file__).parents[2]
+MAY_CHANGE = {
+    *("steps", "log_every", "prepare.workers"),
+    *("data.cache", "data.read_threads", "data.prefetch"),
+    *("model.attention", "model.remat", "model.unroll", "optimizer.accumulation"),
+    *("mesh.data", "mesh.fsdp", "mesh.tensor"),
+    *("checkpoint.every", "checkpoint.keep", "checkpoint.metric"),
+    *("evaluators.held_out.every", "evaluators.held_out.batches"),
+    *("evaluators.zero_shot.every", "evaluators.zero_shot.template"),
+    "report.storyboards",
+}
+
+
+def test_no_key_is_without_a_reader() -> None:
+    """A key that nothing reads is a lie to the user: every field is read somewhere in the package or in launch."""
+    fields = {
+        field.name
+        for kind in vars(config_lib).values()
+        if dataclasses.is_dataclass(kind)
+        for field in dataclasses.fields(kind)
+    }
+    read = {
+        node.attr
+        for folder in ("videobert_jax", "launch")
+        for path in (ROOT / folder).rglob("*.py")
+        if path.parent.name != "config"  # to judge a value is not to use it
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute)
+    }
+    assert not fields - read
+
+
+def test_a_resumed_run_may_change_what_only_concerns_execution() -> None:
+    assert {one.key for one in settings(Config()) if one.may_change} == MAY_CHANGE

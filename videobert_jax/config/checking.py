@@ -1,0 +1,69 @@
+"""Which values of a config make sense.
+
+What only others know stays with them: the names of backbones, and what the devices divide.
+"""
+
+import dataclasses
+from collections.abc import Iterator
+
+from videobert_jax.config.rules import settings
+from videobert_jax.config.tree import Config, MeshConfig
+from videobert_jax.errors import ConfigError
+
+
+def check(config: Config) -> None:
+    """Raises ConfigError, a line for each problem, if a value is out of its range or two do not go together."""
+    values = {one.key: one for one in settings(config)}
+    problems = [(key, str(rule)) for key, value, rule, _ in values.values() if rule is not None and value not in rule]
+    problems = problems or list(_contradictions(config))  # which take for granted that each value is in its range
+    if problems:
+        raise ConfigError(
+            "\n".join(
+                f"config.{key} is {values[key].value!r}, expected {expected}; set --config.{key}"
+                for key, expected in problems
+            )
+        )
+
+
+def _contradictions(config: Config) -> Iterator[tuple[str, str]]:
+    """The key of each value that does not go together with others, and what is expected of it."""
+    data, model, micro_batches = config.data, config.model, config.optimizer.accumulation
+    if (data.transcripts or data.annotations) and not data.videos:
+        yield "data.videos", "the folder of the videos that data.transcripts and data.annotations are about"
+    if config.prepare.backbone == "precomputed" and not data.videos:
+        yield "data.videos", "the folder of the precomputed features"
+    if data.sequence_length > model.max_positions:
+        yield "data.sequence_length", f"at most model.max_positions, which is {model.max_positions}"
+    if model.hidden_size % model.num_heads:
+        yield "model.num_heads", f"a divisor of model.hidden_size, which is {model.hidden_size}"
+    if config.init_from and not config.prepare.tokenizer:
+        yield "prepare.tokenizer", "the tokenizer of init_from, which is often the same folder"
+    if model.text_rows == "frozen" and not config.init_from:
+        yield "model.text_rows", "'trained' where init_from names no words to freeze"
+    if data.batch_size % micro_batches:
+        yield "data.batch_size", f"a multiple of optimizer.accumulation, which is {micro_batches}"
+    for key, expected in config.task.contradictions():
+        yield f"task.{key}", expected
+    for side in ("width", "height"):
+        if getattr(config.kitchen, side) % 2:
+            yield f"kitchen.{side}", "an even number, as yuv420p video needs"
+    yield from _metric_contradictions(config)
+    yield from _mesh_contradictions(config.mesh)
+
+
+def _metric_contradictions(config: Config) -> Iterator[tuple[str, str]]:
+    name, _, metric = config.checkpoint.metric.partition("/")
+    while_training = [evaluator for evaluator, section in config.evaluators.items() if section.every]
+    if name not in while_training or not metric:
+        known = ", ".join(while_training) or "none; set the `every` of one"
+        yield "checkpoint.metric", f"EVALUATOR/METRIC of an evaluator that runs while a model is trained ({known})"
+
+
+def _mesh_contradictions(mesh: MeshConfig) -> Iterator[tuple[str, str]]:
+    sizes = dataclasses.asdict(mesh)
+    for axis, size in sizes.items():
+        if size == 0:
+            yield f"mesh.{axis}", "at least 1, or -1 to take the rest of the devices"
+    rest = [axis for axis, size in sizes.items() if size == -1]
+    for axis in rest[1:]:
+        yield f"mesh.{axis}", f"at least 1, as mesh.{rest[0]} takes the rest of the devices already"
