@@ -179,8 +179,8 @@ def transcript_beside(video: pathlib.Path) -> pathlib.Path | None:
     """The transcript that `scan` would find in the folder of a video or of a file of features."""
     of_features = video.suffix.lower() in feature_files.SUFFIXES
     suffixes = feature_files.SUFFIXES if of_features else VIDEO_SUFFIXES
-    shown = [path for path in sorted(video.parent.iterdir()) if not path.name.startswith(".")]
-    files = [path for path in shown if path.suffix.lower() in (*suffixes, *TRANSCRIPT_SUFFIXES)]
+    beside = sorted(video.parent.iterdir())
+    files = [path for path in beside if path.suffix.lower() in (*suffixes, *TRANSCRIPT_SUFFIXES)]
     usable = [path for path in files if not _flaw(path, video.parent)]
     transcripts = [path for path in usable if path.suffix.lower() in TRANSCRIPT_SUFFIXES]
     matched, _ = _match([video, *(path for path in usable if path not in transcripts)], transcripts)
