@@ -25,6 +25,7 @@ from videobert_jax.config import Config
 from videobert_jax.data.prepared import Prepared
 from videobert_jax.errors import ConfigError
 from videobert_jax.prepare import pipeline as prepare
+from videobert_jax.training import starting_point
 from videobert_jax.training.reporting import goodput
 from videobert_jax.training.workdir import Workdir
 
@@ -48,7 +49,8 @@ def main(_: list[str]) -> None:
     workdir = Workdir(pathlib.Path(_WORKDIR.value))
     # Before anything that takes minutes. A run that has begun needs what it began with no more.
     workdir.check(config)
-    if config.init_from and not workdir.has_begun():
+    source = starting_point.find(config, workdir)
+    if config.init_from and not source and not workdir.has_begun():
         from videobert_jax.interop import bert
 
         bert.require(pathlib.Path(config.init_from), config.model)
@@ -56,7 +58,7 @@ def main(_: list[str]) -> None:
     if several:
         _join()
     starting = goodput.process_age()
-    prepared = _prepare_together(config) if several else prepare.prepare(config)
+    prepared = _prepare_together(config, source) if several else prepare.prepare(config, given=source)
     preparing = goodput.process_age() - starting
 
     # Only now: what is prepared is found without waiting for JAX.
@@ -105,11 +107,11 @@ def _join() -> None:
     processes.join(_COORDINATOR.value, _COUNT.value, _INDEX.value, _JOIN.value, _HEARTBEAT.value)
 
 
-def _prepare_together(config: Config) -> Prepared:
+def _prepare_together(config: Config, source: Workdir | None) -> Prepared:
     from videobert_jax.training.hosts import processes
 
     with processes.ending_together():
-        return processes.first_before_others(lambda: prepare.prepare(config))
+        return processes.first_before_others(lambda: prepare.prepare(config, given=source))
 
 
 if __name__ == "__main__":

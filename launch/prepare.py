@@ -23,6 +23,7 @@ from videobert_jax import cli
 from videobert_jax.errors import ConfigError
 from videobert_jax.prepare import pipeline as prepare
 from videobert_jax.prepare.rounds import Runner
+from videobert_jax.training import starting_point
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "What the run is: a file of configs/, with its argument.")
 _BEAM = flags.DEFINE_string("beam", None, "Prepare with Apache Beam and these options; none: on this machine.")
@@ -32,7 +33,7 @@ def main(_: list[str]) -> None:
     """Prints the folder of prepared data. Raises on the first thing that is wrong, and so ends non-zero."""
     config = cli.config_of(_CONFIG)
     run = None if _BEAM.value is None else _beam(_BEAM.value, config.prepare.workers)
-    print(prepare.prepare(config, run).folder)
+    print(prepare.prepare(config, run, starting_point.find(config)).folder)
 
 
 def _beam(options: str, workers: int) -> Runner:

@@ -83,6 +83,17 @@ def _flush(path: pathlib.Path) -> None:
         os.close(descriptor)
 
 
+def copy(source: pathlib.Path, target: pathlib.Path) -> None:
+    """Copies a file or a folder, whole or not at all; once it is there it stays."""
+    if target.exists():
+        return
+    with whole(target) as part:
+        if source.is_dir():
+            shutil.copytree(source, part)
+        else:
+            shutil.copyfile(source, part)
+
+
 def link(source: pathlib.Path, target: pathlib.Path) -> None:
     """Makes `target` the same file as `source`, or a copy where the file system has no hard links."""
     if target.exists() and target.samefile(source):

@@ -36,8 +36,6 @@ def _contradictions(config: Config) -> Iterator[tuple[str, str]]:
         yield "data.sequence_length", f"at most model.max_positions, which is {model.max_positions}"
     if model.hidden_size % model.num_heads:
         yield "model.num_heads", f"a divisor of model.hidden_size, which is {model.hidden_size}"
-    if config.init_from and not config.prepare.tokenizer:
-        yield "prepare.tokenizer", "the tokenizer of init_from, which is often the same folder"
     if model.text_rows == "frozen" and not config.init_from:
         yield "model.text_rows", "'trained' where init_from names no words to freeze"
     if data.batch_size % micro_batches:

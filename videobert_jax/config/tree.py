@@ -113,7 +113,9 @@ class Config:
     steps: int = setting(500_000, COUNT, may_change=True)
     seed: int = setting(0, SEED)
     log_every: int = setting(10, COUNT, may_change=True)  # steps
-    init_from: str = ""  # folder of a Hugging Face BERT that the text side starts from; empty: at random
+    # Workdir of a run that this one starts from, with its words and visual words; or, with its `prepare.tokenizer`, the
+    # folder of a Hugging Face BERT that the text side starts from. Empty: at random.
+    init_from: str = ""
     kitchen: KitchenConfig = dataclasses.field(default_factory=KitchenConfig)
     prepare: PrepareConfig = dataclasses.field(default_factory=PrepareConfig)
     data: DataConfig = DataConfig()

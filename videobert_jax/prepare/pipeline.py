@@ -13,6 +13,7 @@ import contextlib
 import dataclasses
 import errno
 import functools
+import hashlib
 import os
 import pathlib
 import shutil
@@ -20,7 +21,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from videobert_jax.config import Config, PrepareConfig, check
-from videobert_jax.data.prepared import TRAIN, VALIDATION, Prepared
+from videobert_jax.data.prepared import TRAIN, VALIDATION, Lexicon, Prepared
 from videobert_jax.data.records import SCHEMA_VERSION, RecordSource, is_data_set
 from videobert_jax.errors import DamagedError, FormatError, PrepareError, RecordError, RoundsError
 from videobert_jax.files import exclusive, read_json, remove, whole, write_json
@@ -40,12 +41,13 @@ FEATURES_VERSION = 2  # the same, of the features alone
 FEATURE_SETTINGS = ("fps", "clip_frames", "backbone", "backbone_weights", "image_size")
 
 
-def prepare(config: Config, run: Runner | None = None) -> Prepared:
+def prepare(config: Config, run: Runner | None = None, given: Lexicon | None = None) -> Prepared:
     """Returns the folder of prepared data, `<cache>/prepared-<hash>`, having made it if it was not there.
 
     Args:
       config: what to prepare, and how.
       run: who does the work; by default processes of this machine, `config.prepare.workers` of them.
+      given: words and visual words to use; by default they are made of the training videos.
 
     Raises PrepareError if a folder that the config names is not there, if no video can be used, or if the cache cannot
     be written or is damaged, or if annotations or a file of many transcripts are broken or of no known format;
@@ -56,12 +58,12 @@ def prepare(config: Config, run: Runner | None = None) -> Prepared:
     with _explained(cache):
         _mark(cache)
         corpus = _named_corpus(config) if config.data.videos else scan(_kitchen(config, cache))
-        prepared = Prepared(cache / f"prepared-{_key(config.prepare, corpus)}")
+        prepared = Prepared(cache / f"prepared-{_key(config.prepare, corpus, given)}")
         if not _is_finished(prepared):
             with exclusive(prepared.folder):
                 if not _is_finished(prepared):
                     _remove_damaged_records(prepared.records)
-                    _prepare(config.prepare, corpus, cache, prepared, run)
+                    _prepare(config.prepare, corpus, cache, prepared, run, given)
     return prepared
 
 
@@ -122,7 +124,7 @@ def _damage(records: pathlib.Path) -> RecordError | None:
     return None
 
 
-def _key(config: PrepareConfig, corpus: Corpus) -> str:
+def _key(config: PrepareConfig, corpus: Corpus, given: Lexicon | None) -> str:
     """A hash of everything that the result depends on."""
     videos = [path for source in corpus.sources for path in (source.video, source.transcript)]
     folder = pathlib.Path(config.tokenizer)
@@ -131,7 +133,8 @@ def _key(config: PrepareConfig, corpus: Corpus) -> str:
     tokenizer = sorted(folder.iterdir()) if config.tokenizer else []
     truth = annotation_files(corpus.annotations) if corpus.annotations else []
     files = fingerprint([*videos, corpus.transcripts, *truth, *tokenizer, *_weights(config)])
-    return digest([VERSION, SCHEMA_VERSION, _settings(config), files, _as_dicts(corpus.problems)])
+    meaning = [hashlib.sha256(path.read_bytes()).hexdigest() for path in given.defining] if given else []
+    return digest([VERSION, SCHEMA_VERSION, _settings(config), files, _as_dicts(corpus.problems), *meaning])
 
 
 def _features_key(config: PrepareConfig) -> str:
@@ -154,14 +157,19 @@ def _settings(config: PrepareConfig) -> dict[str, Any]:
 
 
 def _prepare(
-    config: PrepareConfig, corpus: Corpus, cache: pathlib.Path, prepared: Prepared, run: Runner | None
+    config: PrepareConfig,
+    corpus: Corpus,
+    cache: pathlib.Path,
+    prepared: Prepared,
+    run: Runner | None,
+    given: Lexicon | None,
 ) -> None:
     from videobert_jax.prepare import stages  # brings JAX, which a finished preparation does without
 
     stages.check(config)
     videos, problems = _planned(corpus)
     store = cache / f"features-{_features_key(config)}"
-    preparation = stages.Preparation(config, corpus.transcripts, store, prepared)
+    preparation = stages.Preparation(config, corpus.transcripts, store, prepared, given)
     with exclusive(store):
         remove(prepared.blocks)  # they hold paths, which may have changed
         write_plan(prepared.plan, videos)

@@ -16,10 +16,10 @@ from videobert_jax import tokenizer
 from videobert_jax.backbones import get_backbone
 from videobert_jax.config import PrepareConfig
 from videobert_jax.data.features import ClipFeatures
-from videobert_jax.data.prepared import TRAIN, Prepared
+from videobert_jax.data.prepared import TRAIN, Lexicon, Prepared
 from videobert_jax.data.records import Record, shard_name, write_metadata, write_shard
 from videobert_jax.errors import RoundsError
-from videobert_jax.files import link, read_json, reading, remove, whole, write_json
+from videobert_jax.files import copy, link, read_json, reading, remove, whole, write_json
 from videobert_jax.prepare import chunks
 from videobert_jax.prepare.blocks import Block, Planned, list_blocks, read_plan, write_blocks
 from videobert_jax.prepare.factors import factors
@@ -67,12 +67,14 @@ class Preparation:
       shared: one file with transcripts of many videos, if there is one.
       store: folder of the features, which other prepared folders share.
       prepared: the folder to fill; its `plan` lists the videos.
+      given: words and visual words to use; None: they are made of the training videos.
     """
 
     config: PrepareConfig
     shared: pathlib.Path | None
     store: pathlib.Path
     prepared: Prepared
+    given: Lexicon | None = None
 
     def rounds(self) -> list[Round]:
         """All there is to do."""
@@ -136,6 +138,10 @@ class Preparation:
         if not training:
             return
         remove(self.prepared.transcripts)
+        if self.given:
+            for theirs, ours in zip(self.given.copied, self.prepared.copied, strict=True):
+                copy(theirs, ours)
+            return
         if not (self.prepared.tokenizer).exists():
             with whole(self.prepared.tokenizer) as part:
                 self._tokenizer(training).save(part)

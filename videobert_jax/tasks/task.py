@@ -4,6 +4,9 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
+import jax
+import jax.numpy as jnp
+
 from videobert_jax.data.batching import Examples, RowMaker
 from videobert_jax.data.prepared import Prepared
 from videobert_jax.model.trunk import Trunk
@@ -43,3 +46,13 @@ class Task:
     group: int
     examples: Callable[[Prepared, str], Examples[Any]]
     frozen: tuple[Frozen, ...] = ()
+
+    def init(self, key: jax.Array) -> Any:
+        """First parameters of the network, float32; trace it for their shapes alone."""
+        plain = self.network.clone(config=dataclasses.replace(self.network.config, attention="xla"))
+        row = {name: jnp.zeros((1, *spec.shape), spec.dtype) for name, spec in self.row.shapes.items()}
+        return plain.init(key, row)["params"]
+
+    def abstract_params(self) -> Any:
+        """The tree of parameters as `jax.ShapeDtypeStruct`."""
+        return jax.eval_shape(self.init, jax.random.key(0))

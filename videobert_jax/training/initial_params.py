@@ -1,9 +1,10 @@
-"""Initial values of parameters that are not drawn at random: of a BERT, and of the visual words.
+"""Initial values of parameters that are not drawn at random: of another run, of a BERT, and of the visual words.
 
 The rows of the visual words come from the centroids' features (VideoBERT section 3.3). Words that look alike so start
 out alike: what is learnt of one holds for a rare or never seen one beside it.
 """
 
+import filecmp
 import pathlib
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -17,10 +18,14 @@ from flax import traverse_util
 from videobert_jax import tokenizer
 from videobert_jax.config import Config, ModelConfig
 from videobert_jax.data.prepared import Lexicon
+from videobert_jax.errors import ConfigError
 from videobert_jax.interop.bert import OPTIONAL, load_bert, require_vocabulary
 from videobert_jax.model.embeddings import TOKEN_TABLE
 from videobert_jax.tasks.task import Task
+from videobert_jax.training.parameters import restore_params
+from videobert_jax.training.starting_point import is_workdir
 from videobert_jax.training.state import TrainState
+from videobert_jax.training.workdir import Workdir
 from videobert_jax.visual_words.vocabulary import Vocabulary
 
 
@@ -35,8 +40,12 @@ class Rows(NamedTuple):
 def load(config: Config, task: Task, lexicon: Lexicon) -> list[Rows]:
     """What `init_from` and `model.visual_rows` ask for; the latter are drawn to the scale of the former.
 
+    A workdir gives all parameters that its network and the task's have in common, the visual words among them.
+
     Raises ConfigError if the checkpoint is of another model, or was trained with other words than the run's.
     """
+    if is_workdir(config):
+        return _load_workdir(Workdir(pathlib.Path(config.init_from)), task, lexicon)
     tokens, rows, deviation = task.network.tokens, [], config.model.init_std
     if config.init_from:
         folder = pathlib.Path(config.init_from)
@@ -49,6 +58,27 @@ def load(config: Config, task: Task, lexicon: Lexicon) -> list[Rows]:
         deviation = float(params[TOKEN_TABLE].std())
     visual = load_visual_rows(config.model, lexicon.tree, config.seed, deviation)
     return rows if visual is None else [*rows, Rows(TOKEN_TABLE, tokens.text_size, visual)]
+
+
+def _load_workdir(source: Workdir, task: Task, lexicon: Lexicon) -> list[Rows]:
+    for theirs, ours in zip(source.defining, lexicon.defining, strict=True):
+        if not filecmp.cmp(theirs, ours, shallow=False):
+            raise ConfigError(
+                f"{theirs} is not the same as {ours}: the run that config.init_from names has other words or visual "
+                "words. Prepare again with it, by launch/prepare.py or launch/main.py"
+            )
+    given = traverse_util.flatten_dict(restore_params(source.checkpoints, jax.local_devices()[0]), sep="/")
+    expected = traverse_util.flatten_dict(task.abstract_params(), sep="/")
+    common = expected.keys() & given.keys()
+    if missing := sorted({path.partition("/")[0] for path in expected.keys() - common}):
+        logging.warning("%s has no %s: it starts random", source.folder, ", ".join(missing))
+    for path in common:
+        if given[path].shape != expected[path].shape:
+            raise ConfigError(
+                f"{path} has the shape {given[path].shape} in {source.folder}, expected {expected[path].shape}; set "
+                "config.model to the sizes of that run"
+            )
+    return [Rows(path, 0, np.asarray(given[path])) for path in sorted(common)]
 
 
 def put(state: TrainState, given: Iterable[Rows]) -> TrainState:

@@ -4,7 +4,6 @@ import dataclasses
 from collections.abc import Callable, Iterable
 
 import jax
-import jax.numpy as jnp
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
@@ -89,14 +88,9 @@ def make_program(config: Config, task: Task, mesh: Mesh) -> Program:
     }
     platform = mesh.devices.flat[0].platform
     network = task.network.clone(config=attention.resolved(model, platform, config.data.sequence_length))
-    plain = task.network.clone(config=dataclasses.replace(model, attention="xla"))
     optimizer = make_optimizer(config.optimizer, config.steps, task.frozen)
 
-    def init_params(key: jax.Array) -> Params:
-        row = {name: jnp.zeros((1, *x.shape[1:]), x.dtype) for name, x in batch.items()}
-        return plain.init(key, row)["params"]
-
-    init = initializer(init_params, optimizer.transformation, config.seed)
+    init = initializer(task.init, optimizer.transformation, config.seed)
     return Program(
         mesh=mesh,
         network=network,

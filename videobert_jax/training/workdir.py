@@ -17,7 +17,7 @@ from videobert_jax import config as config_lib
 from videobert_jax.config import Config
 from videobert_jax.data.prepared import Lexicon, Prepared
 from videobert_jax.errors import ConfigError
-from videobert_jax.files import whole, write_text
+from videobert_jax.files import copy, write_text
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,7 +122,7 @@ class Workdir(Lexicon):
             for mine, theirs in zip(self.copied, prepared.copied, strict=True):
                 if not begun:
                     _remove(mine)
-                _copy(theirs, mine)
+                copy(theirs, mine)
             write_text(self._prepared_file, f"{prepared.folder.resolve()}\n")
             write_text(self.config_file, config_lib.to_json(config))
 
@@ -191,14 +191,3 @@ def _remove(path: pathlib.Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
-
-
-def _copy(source: pathlib.Path, target: pathlib.Path) -> None:
-    """Copies a file or a folder, whole or not at all; once it is there it stays."""
-    if target.exists():
-        return
-    with whole(target) as part:
-        if source.is_dir():
-            shutil.copytree(source, part)
-        else:
-            shutil.copyfile(source, part)

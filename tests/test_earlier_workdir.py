@@ -1,0 +1,147 @@
+"""A workdir that commit 51d42bd wrote loads, evaluates, exports, continues training, and serves as a starting point."""
+
+import dataclasses
+import json
+import pathlib
+import subprocess
+import sys
+import tarfile
+
+import numpy as np
+import pytest
+import tiny_corpus
+
+import videobert_jax
+from videobert_jax import config as config_lib
+from videobert_jax.config import CheckpointConfig, DataConfig, HeldOutConfig
+from videobert_jax.data.prepared import Prepared
+from videobert_jax.errors import ConfigError
+from videobert_jax.evaluation import evaluator
+from videobert_jax.evaluation.run import evaluate
+from videobert_jax.prepare.pipeline import prepare
+from videobert_jax.tasks import make_task
+from videobert_jax.training import loop, starting_point
+from videobert_jax.training.reporting import writers
+from videobert_jax.training.workdir import Workdir
+
+ROOT = pathlib.Path(__file__).parent.parent
+ARCHIVE = ROOT / "tests" / "fixtures" / "run_51d42bd.tar.xz"
+
+
+@pytest.fixture
+def folder(tmp_path: pathlib.Path) -> pathlib.Path:
+    with tarfile.open(ARCHIVE) as archive:
+        archive.extractall(tmp_path, filter="data")
+    (tmp_path / "run" / "prepared.txt").write_text(f"{tmp_path / 'prepared'}\n")
+    return tmp_path
+
+
+def test_it_loads_and_answers(folder: pathlib.Path) -> None:
+    model = videobert_jax.load(folder / "run")
+    assert model.config.evaluators["held_out"] == HeldOutConfig(every=3, batches=1)
+    verb, thing = model.fill("now let me show you how to [MASK] the [MASK]")
+    assert len(verb) == len(thing) == 5
+    assert all(0 < guess.probability < 1 and guess.word for guess in verb)
+    vector = model.embed(text="cut the carrot")
+    assert vector.dtype == np.float32
+    assert float(vector @ vector) == pytest.approx(1, abs=1e-6)
+
+
+def test_it_evaluates_to_what_it_did(folder: pathlib.Path) -> None:
+    before = json.loads((folder / "run" / "evaluation" / "zero_shot.json").read_text())
+    details = evaluate(folder / "run")["zero_shot"].details
+    assert details.keys() == before.keys()
+    for name, value in before.items():  # means of the held-out batches, in float32 and rounded by any processor
+        assert details[name] == (pytest.approx(value, rel=1e-4) if name == "held_out" else value)
+
+
+def test_it_continues_where_it_ended(folder: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    workdir = Workdir(folder / "run")
+    config = config_lib.load(workdir.config_file)
+    config = dataclasses.replace(
+        config, steps=8, data=dataclasses.replace(config.data, cache=str(tmp_path / "cache")),
+        checkpoint=CheckpointConfig(every=8),
+    )  # fmt: skip
+    prepared = workdir.prepared()
+    task = make_task(config, prepared.tokens())
+    loop.train(config, task, evaluator.for_training(config, task, prepared), workdir, prepared)
+    steps = [line["step"] for line in writers.read(workdir.metrics) if "loss" in line]
+    assert steps == list(range(1, 9))
+    assert (workdir.checkpoints / "8").exists()
+    assert json.loads(workdir.config_file.read_text())["task"]["name"] == "pretraining"
+
+
+@pytest.mark.slow
+def test_it_is_exported(folder: pathlib.Path) -> None:
+    command = [
+        sys.executable,
+        ROOT / "launch" / "export.py",
+        f"--workdir={folder / 'run'}",
+        f"--output={folder / 'out'}",
+    ]
+    subprocess.run(command, check=True, capture_output=True)
+    assert (folder / "out" / "inference.jaxexport").exists()
+    assert (folder / "out" / "bert" / "model.safetensors").exists()
+
+
+def test_a_run_starts_from_it_with_its_words_and_visual_words(folder: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    """On other videos; all parameters are its own before the first step."""
+    source = Workdir(folder / "run")
+    theirs = config_lib.load(source.config_file)
+    tiny_corpus.write_corpus(tmp_path / "videos", videos=2)
+    config = dataclasses.replace(
+        theirs, steps=1, init_from=str(source.folder), checkpoint=CheckpointConfig(every=1),
+        data=dataclasses.replace(theirs.data, videos=str(tmp_path / "videos"), cache=str(tmp_path / "cache")),
+        prepare=dataclasses.replace(theirs.prepare, workers=1),
+        optimizer=dataclasses.replace(theirs.optimizer, learning_rate=1e-30, weight_decay=0.0),
+    )  # fmt: skip
+    config_lib.check(config)
+    given = starting_point.find(config)
+    prepared = prepare(config, tiny_corpus.here, given)
+    for mine, other in zip(prepared.defining, source.defining, strict=True):
+        assert mine.read_bytes() == other.read_bytes()
+    workdir = Workdir(tmp_path / "new")
+    task = make_task(config, prepared.tokens())
+    loop.train(config, task, evaluator.for_training(config, task, prepared), workdir, prepared)
+    before, after = videobert_jax.load(source.folder), videobert_jax.load(workdir.folder)
+    text = "now let me show you how to [MASK] the [MASK]"
+    assert after.fill(text) == before.fill(text)
+    np.testing.assert_array_equal(after.embed(text=text), before.embed(text=text))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"prepare": {"fps": 5.0, "backbone": "s3d"}}, r"fps is 5\.0, there 10\.0; prepare\.backbone is 's3d', there"),
+        ({"model": {"hidden_size": 32}}, r"model\.hidden_size is 32, there 16"),
+        ({"model": {"norm": "pre"}}, r"model\.norm is 'pre', there 'post'"),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_is_refused_with_both_values(folder: pathlib.Path, changes, message: str) -> None:
+    theirs = config_lib.load(folder / "run" / "config.json")
+    sections = {name: dataclasses.replace(getattr(theirs, name), **values) for name, values in changes.items()}
+    with pytest.raises(ConfigError, match=message):
+        starting_point.find(dataclasses.replace(theirs, init_from=str(folder / "run"), **sections))
+
+
+def test_a_folder_that_is_no_workdir_is_named(tmp_path: pathlib.Path) -> None:
+    config = config_lib.Config(init_from=str(tmp_path), data=DataConfig())
+    with pytest.raises(ConfigError, match=r"init_from is .*, expected the workdir of a run with a checkpoint, or with"):
+        starting_point.find(config)
+
+
+def test_a_run_that_has_begun_needs_the_other_one_no_more(folder: pathlib.Path) -> None:
+    workdir = Workdir(folder / "run")
+    config = dataclasses.replace(config_lib.load(workdir.config_file), init_from="gone")
+    assert starting_point.find(config, workdir) == workdir
+
+
+def test_other_words_are_refused(folder: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    config = config_lib.load(folder / "run" / "config.json")
+    config = dataclasses.replace(config, init_from=str(folder / "run"))
+    other = Prepared(folder / "prepared")
+    other.tokens_file.write_text(other.tokens_file.read_text() + "\n")
+    from videobert_jax.training import initial_params
+
+    with pytest.raises(ConfigError, match=r"has other words or visual words\. Prepare again"):
+        initial_params.load(config, make_task(config, other.tokens()), other)
