@@ -12,14 +12,10 @@ import shutil
 from absl import flags, logging
 
 from videobert_jax import cli
-from videobert_jax import config as config_lib
-from videobert_jax.config_check import check
 from videobert_jax.errors import ConfigError
-from videobert_jax.evaluation import final
 from videobert_jax.inference import portable
+from videobert_jax.inference.model import load
 from videobert_jax.interop.bert import save_bert, unlike_bert
-from videobert_jax.model.videobert import VideoBert
-from videobert_jax.training.workdir import Workdir
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of a run, whose newest checkpoint is taken.")
 _OUTPUT = flags.DEFINE_string("output", None, "Folder to write to; files of an earlier export are replaced.")
@@ -30,25 +26,19 @@ def main(_: list[str]) -> None:
     logging.set_verbosity(logging.WARNING)
     if not _WORKDIR.value or not _OUTPUT.value:
         raise ConfigError("--workdir and --output need the names of folders")
-    workdir, output = Workdir(pathlib.Path(_WORKDIR.value)), pathlib.Path(_OUTPUT.value)
-    for file in (workdir.config_file, workdir.tokens_file):
-        if not file.exists():
-            raise FileNotFoundError(f"{workdir.folder} is not the folder of a run: it has no {file.name}")
+    output = pathlib.Path(_OUTPUT.value)
     if output.exists() and not output.is_dir():
         raise NotADirectoryError(f"--output is {output}, which is a file; expected a folder, or a name for one")
-    config = config_lib.load(workdir.config_file)
-    check(config)
-    tokens = workdir.tokens()
-    params = final.load_params(config, workdir)
-    portable.save(output, VideoBert(config.model, tokens), params)
-    tokens.save(output / "tokens.json")
+    model = load(_WORKDIR.value)
+    portable.save(output, model.task.network, model.params)
+    model.tokens.save(output / "tokens.json")
     print(f"export: {output / portable.PROGRAM} with {portable.WEIGHTS} for JAX")
     shutil.rmtree(output / "bert", ignore_errors=True)
-    if reason := unlike_bert(config.model):
+    if reason := unlike_bert(model.config.model):
         print(f"export: nothing for transformers, whose BERT is another model: {reason}")
         return
-    save_bert(output / "bert", params, config.model, tokens)
-    shutil.copytree(workdir.tokenizer, output / "bert", dirs_exist_ok=True)
+    save_bert(output / "bert", model.params, model.config.model, model.tokens)
+    shutil.copytree(model.lexicon.tokenizer, output / "bert", dirs_exist_ok=True)
     print(f"export: {output / 'bert'} for transformers")
 
 

@@ -62,7 +62,7 @@ def main(_: list[str]) -> None:
     # Only now: what is prepared is found without waiting for JAX.
     import jax
 
-    from videobert_jax.evaluation import evaluator, final
+    from videobert_jax.evaluation import evaluator, run
     from videobert_jax.tasks import make_task
     from videobert_jax.training import loop
     from videobert_jax.training.hosts import processes
@@ -74,7 +74,7 @@ def main(_: list[str]) -> None:
         evaluators = evaluator.for_training(config, task, prepared)
         loop.train(config, task, evaluators, workdir, prepared, _HANG.value, profile_steps, before)
         if first:
-            final.judge(config, workdir, prepared)
+            run.evaluate(workdir.folder, prepared)
         processes.leave_together("the first process has judged")
 
 

@@ -1,1 +1,16 @@
-"""VideoBERT (Sun et al., ICCV 2019) in JAX: from raw video and transcripts to a pretrained joint model."""
+"""VideoBERT in JAX: a joint transformer over video and language, from raw files to answers."""
+
+import pathlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from videobert_jax.inference.model import Model
+
+__all__ = ["load"]
+
+
+def load(folder: str | pathlib.Path) -> "Model":
+    """The model of a run, such as "runs/demo"; see `videobert_jax.inference.model.load`."""
+    from videobert_jax.inference import model  # only now: importing the package costs nothing
+
+    return model.load(folder)

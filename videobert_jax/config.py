@@ -172,6 +172,22 @@ class EvaluationConfig:
 
 
 @dataclasses.dataclass(frozen=True)
+class HeldOutConfig:
+    """The objective's metrics on held-out batches."""
+
+    every: int = 1000
+    batches: int = 8
+
+
+@dataclasses.dataclass(frozen=True)
+class ZeroShotConfig:
+    """The cloze."""
+
+    every: int = 0
+    template: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
 class Config:
     """A whole run."""
 
@@ -187,6 +203,17 @@ class Config:
     mesh: MeshConfig = MeshConfig()
     checkpoint: CheckpointConfig = CheckpointConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
+
+    @property
+    def report(self) -> EvaluationConfig:
+        """The report."""
+        return self.evaluation
+
+    @property
+    def evaluators(self) -> dict[str, Any]:
+        """By name."""
+        e = self.evaluation
+        return {"held_out": HeldOutConfig(e.every, e.batches), "zero_shot": ZeroShotConfig(0, e.template)}
 
 
 def to_config_dict(config: Config) -> ConfigDict:

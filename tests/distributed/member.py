@@ -22,11 +22,10 @@ import jax
 import tiny_run
 
 from videobert_jax.data import batching
-from videobert_jax.evaluation import final
+from videobert_jax.inference.model import load
 from videobert_jax.training import checkpoints, loop, program
 from videobert_jax.training.hosts import processes, watchdog
 from videobert_jax.training.reporting import journal
-from videobert_jax.training.workdir import Workdir
 
 HEARTBEAT_SECONDS = 100
 
@@ -127,7 +126,7 @@ def _live(run: Run, count: int, index: int, port: int, fault: Fault | None, devi
         processes.first_before_others(lambda: _take_turn(run, index))
         tiny_run.train(config, run.workdir, run.prepared)
         if index == 0:
-            final.load_params(config, Workdir(run.workdir))  # the others do not
+            load(run.workdir)  # the others do not
         processes.leave_together("the first has read")
 
 

@@ -9,8 +9,7 @@ import numpy as np
 from videobert_jax.data.batch import Batch
 from videobert_jax.data.records import Record
 from videobert_jax.data.segments import Segment
-from videobert_jax.evaluation.zero_shot import Fill
-from videobert_jax.inference.fill import Fillings
+from videobert_jax.inference.fill import Fill, Fillings
 from videobert_jax.tokens import TokenSpace
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[>]", "[unused1]"]

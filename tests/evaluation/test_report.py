@@ -9,9 +9,10 @@ import pytest
 from cloze_corpus import TEMPLATE
 
 from videobert_jax.evaluation.report.page import Contents, render
+from videobert_jax.evaluation.report.readings import Guess, Reading
 from videobert_jax.evaluation.report.terminal import NOT_MEASURED, table
-from videobert_jax.evaluation.storyboard import Guess, Picturing, Reading
 from videobert_jax.evaluation.zero_shot import SCORES, unanswerable
+from videobert_jax.inference.storyboard import Picturing
 
 VOID = {"meta", "img", "path", "polyline", "circle"}
 

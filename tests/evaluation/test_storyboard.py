@@ -5,9 +5,10 @@ import pytest
 from cloze_corpus import ID, TEMPLATE, TOKENS, encode, model_of, record, segment, write_tokenizer
 
 from videobert_jax.data.batch import Batch
-from videobert_jax.data.segments import sentence_segments
-from videobert_jax.evaluation import storyboard
-from videobert_jax.evaluation.storyboard import Guess
+from videobert_jax.data.segments import evenly_spaced, sentence_segments
+from videobert_jax.evaluation.report import readings
+from videobert_jax.evaluation.report.readings import Guess
+from videobert_jax.inference import storyboard
 from videobert_jax.inference.fill import Fillings
 from videobert_jax.tokenizer import TextTokenizer, load
 
@@ -38,14 +39,14 @@ def test_a_reading_shows_frames_narration_and_what_is_right(words: TextTokenizer
     ids = [[[ID["stir"], ID["cut"], 7, 8, 9], [ID["carrot"], ID["onion"], 7, 8, 9]]]
     probabilities = np.full((1, 2, 5), 0.2, np.float32)
     jpegs = {"w": [b"%d" % clip for clip in range(9)]}
-    (reading,) = storyboard.read([shown], Fillings(np.array(ids), probabilities), np.array([True]), words, jpegs.get)
+    (reading,) = readings.read([shown], Fillings(np.array(ids), probabilities), np.array([True]), words, jpegs.get)
     assert reading.frames == (b"3", b"4", b"5", b"6")
     assert (reading.video_id, reading.caption, reading.narration) == ("w", "cut the carrot", "show the carrot")
     assert reading.unseen
     assert [(guess.word, guess.right) for guess in reading.blanks[0][:2]] == [("stir", False), ("cut", True)]
     assert reading.blanks[1][0] == Guess("carrot", pytest.approx(0.2), True)
 
-    (untold,) = storyboard.read(
+    (untold,) = readings.read(
         [segment("")], Fillings(np.array(ids), probabilities), np.array([False]), words, {"v": []}.get
     )
     assert {guess.right for blank in untold.blanks for guess in blank} == {None}
@@ -53,7 +54,7 @@ def test_a_reading_shows_frames_narration_and_what_is_right(words: TextTokenizer
 
 def test_sentences_come_from_the_different_captions() -> None:
     captions = ["stir the egg", "cut the carrot", "cut the carrot into pieces", "fry", "cut the carrot"]
-    sentences = storyboard.sentences_to_picture(TEMPLATE, [segment(caption) for caption in captions])
+    sentences = readings.sentences_to_picture(TEMPLATE, [segment(caption) for caption in captions])
     assert sentences == ["show how to cut the carrot", "show how to stir the egg"]
 
 
@@ -82,7 +83,7 @@ def test_spoken_sentences_stand_in_for_captions() -> None:
     assert (last.visual_ids.tolist(), last.start_clip) == ([3, 4], 3)
 
 
-def test_evenly_spaced_items_include_both_ends() -> None:
-    assert storyboard.evenly(range(11), 3) == [0, 5, 10]
-    assert storyboard.evenly([4, 5], 6) == [4, 5]
-    assert storyboard.evenly([], 6) == []
+def test_evenly_spaced_places_include_both_ends() -> None:
+    assert evenly_spaced(11, 3).tolist() == [0, 5, 10]
+    assert evenly_spaced(2, 6).tolist() == [0, 1]
+    assert evenly_spaced(0, 6).tolist() == []

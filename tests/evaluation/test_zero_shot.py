@@ -10,6 +10,7 @@ from videobert_jax.data.batch import Batch
 from videobert_jax.data.sequences import encode_joint
 from videobert_jax.evaluation import zero_shot
 from videobert_jax.evaluation.zero_shot import questions
+from videobert_jax.inference import fill
 from videobert_jax.inference.fill import Fillings
 
 VERBS, OBJECTS = ("cut", "stir", "fry"), ("carrot", "onion", "egg")
@@ -34,12 +35,12 @@ def knowing(batch: Batch) -> np.ndarray:
 
 def ask(segments, template: str = TEMPLATE, predict=knowing, length: int = 32) -> Fillings:
     words = zero_shot.encode_template(template, encode, TOKENS)
-    return zero_shot.ask(model_of(predict), words, segments, TOKENS, length)
+    return fill.ask(model_of(predict), words, segments, TOKENS, length)
 
 
 def result(segments, training=()) -> dict:
     words = zero_shot.encode_template(TEMPLATE, encode, TOKENS)
-    prior = zero_shot.language_prior(model_of(knowing), words, TOKENS)
+    prior = fill.language_prior(model_of(knowing), words, TOKENS)
     unseen = zero_shot.is_unseen(segments, training)
     return zero_shot.judge(ask(segments), prior, questions(segments, id_of), unseen, TEMPLATE)
 
@@ -66,7 +67,7 @@ def test_the_prior_is_asked_for_without_video_and_without_the_joiner() -> None:
         seen.append(batch["token_ids"][0])
         return knowing(batch)
 
-    zero_shot.language_prior(model_of(predict), np.array(encode(TEMPLATE)), TOKENS)
+    fill.language_prior(model_of(predict), np.array(encode(TEMPLATE)), TOKENS)
     assert seen[0][:8].tolist() == [TOKENS.cls, *encode(TEMPLATE), TOKENS.sep]
 
 
@@ -143,7 +144,7 @@ def test_top_5_is_any_of_the_first_five() -> None:
     segments = [segment("cut the egg"), segment("stir the egg")]
     asked, unseen = questions(segments, id_of), np.zeros(2, bool)
     answers = ask(segments, predict=ranked)
-    prior = zero_shot.language_prior(model_of(ranked), np.array(encode(TEMPLATE)), TOKENS)
+    prior = fill.language_prior(model_of(ranked), np.array(encode(TEMPLATE)), TOKENS)
     score = zero_shot.score(asked["verb"], 0, 5, answers, prior, unseen)
     assert (score["cross_modal"], score["language_prior"], score["unseen_pairs"]) == (0.5, 0.5, None)
     first = zero_shot.score(asked["verb"], 0, 1, answers, prior, unseen)
@@ -177,7 +178,7 @@ def test_without_captions_everything_is_null_and_says_why() -> None:
 
 def test_blanks_may_be_filled_with_visual_words() -> None:
     sequence = encode_joint(np.array(encode("[MASK] [MASK]")), np.array([3]), TOKENS)
-    answers = zero_shot.fill_in(model_of(knowing), [sequence], "video", TOKENS)
+    answers = fill.fill_in(model_of(knowing), [sequence], "video", TOKENS)
     assert answers.ids.shape == (1, 2, 5)
     assert answers.ids.min() >= TOKENS.text_size
     assert answers.probabilities[0, 0, 0] == pytest.approx(1 / 12)

@@ -39,6 +39,7 @@ def test_a_network_with_another_head_computes_the_same() -> None:
         np.testing.assert_allclose(pooled[row], expected, rtol=2e-5, atol=2e-5)
 
 
+@pytest.mark.slow
 def test_first_values_follow_from_names() -> None:
     """So that another head changes none of them."""
     one, other = (

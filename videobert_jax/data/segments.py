@@ -67,3 +67,8 @@ def sentence_segments(records: Iterable[Record]) -> list[Segment]:
                 spoken = tuple(words.tolist())
                 segments.append(Segment(record.video_id, "", int(record.start_clip + first), clips, spoken))
     return segments
+
+
+def evenly_spaced(length: int, count: int) -> np.ndarray:
+    """At most `count` of the places [0, length), evenly spaced, int [n]."""
+    return np.linspace(0, length - 1, min(count, length)).round().astype(int)

@@ -1,14 +1,17 @@
-"""What is shown in held-out video, by its captions: the segments to ask about, and the right answers."""
+"""The right answers about held-out video, by its captions: what is done there, and to what."""
 
 import collections
 import dataclasses
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from videobert_jax.errors import ConfigError
+from videobert_jax.evaluation.tagger import OPENERS, Tagger, is_imperative
+
 NUM_VERBS, NUM_OBJECTS = 45, 100  # commonest words that are asked for (the paper's numbers for YouCook II)
 WORD = re.compile(r"[a-z]+(?:['-][a-z]+)*")
 # Words of captions that name neither an action nor a thing.
-FUNCTION_WORDS = frozenset(
+FUNCTION_WORDS = OPENERS | frozenset(
     WORD.findall(
         """a about above across after again all also an and another any around as at away back be before below beside
         between both but by couple down during each every few first five for four from gently half his her
@@ -20,7 +23,10 @@ FUNCTION_WORDS = frozenset(
 )
 
 
-def verb_and_objects(caption: str) -> tuple[str, tuple[str, ...]]:
+Reading = tuple[str, tuple[str, ...]]  # verb, objects; an empty verb where there is none
+
+
+def verb_and_objects(caption: str) -> Reading:
     """The verb and the object words of a caption in the imperative, as "cut the carrot into slices".
 
     No tagger is needed in this style: the verb comes first, and what follows that is no function word is taken for an
@@ -28,6 +34,38 @@ def verb_and_objects(caption: str) -> tuple[str, tuple[str, ...]]:
     """
     words = [word for word in WORD.findall(caption.lower()) if word not in FUNCTION_WORDS]
     return (words[0], tuple(dict.fromkeys(words[1:]))) if words else ("", ())
+
+
+@dataclasses.dataclass(frozen=True)
+class CaptionReader:
+    """Reads what captions say: imperatives by the rule above, others by a tagger, or not at all without one.
+
+    A caption that cannot be read has an empty verb and no objects, so that nothing is asked about it: the rule would
+    take "a man is cutting a carrot" for the verb "man".
+    """
+
+    tagger: Tagger | None = None
+
+    def __call__(self, caption: str) -> Reading:
+        """The verb and the objects of a caption."""
+        if is_imperative(caption):
+            return verb_and_objects(caption)
+        return self.tagger.verb_and_objects(caption) if self.tagger else ("", ())
+
+    def unreadable(self, captions: Iterable[str]) -> int:
+        """How many of the captions have no verb that it can tell."""
+        return sum(not self(caption)[0] for caption in captions)
+
+
+IMPERATIVES = CaptionReader()
+
+
+def find_reader() -> CaptionReader:
+    """With the tagger if the extra `[tagger]` is installed."""
+    try:
+        return CaptionReader(Tagger())
+    except ConfigError:
+        return IMPERATIVES
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,7 +97,7 @@ def commonest(answers: Iterable[Sequence[str]], count: int, id_of: Callable[[str
     )
 
 
-def pairs(captions: Iterable[str]) -> set[tuple[str, str]]:
+def pairs(captions: Iterable[str], read: CaptionReader = IMPERATIVES) -> set[tuple[str, str]]:
     """Every (verb, object word) of the captions."""
-    found = (verb_and_objects(caption) for caption in set(captions))
+    found = (read(caption) for caption in set(captions))
     return {(verb, word) for verb, objects in found for word in objects}

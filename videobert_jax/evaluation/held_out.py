@@ -6,14 +6,17 @@ from typing import Any
 import jax
 import numpy as np
 
-from videobert_jax.config import Config
+from videobert_jax.config import Config, HeldOutConfig
 from videobert_jax.data.batching import validation_batches
 from videobert_jax.data.prepared import VALIDATION, Prepared
+from videobert_jax.evaluation.result import Result
+from videobert_jax.inference.model import Model
 from videobert_jax.objectives.objective import Metrics
 from videobert_jax.tasks.task import Task
 from videobert_jax.training import sharding
 from videobert_jax.training.evaluators import Build, Measure
 from videobert_jax.training.program import Program
+from videobert_jax.training.step import make_eval_step
 
 
 def measure(metrics: Callable[[Any], Metrics], batches: Iterable[Mapping[str, Any]]) -> dict[str, float]:
@@ -38,14 +41,24 @@ def total(means: Mapping[str, float], weights: Mapping[str, float]) -> float:
     return sum(weight * means.get(f"loss/{name}", 0.0) for name, weight in weights.items())
 
 
-def evaluator(config: Config, task: Task, prepared: Prepared, batches: int) -> Build:
-    """An evaluator for the loop, on `batches` batches of the global size, each split over the mesh."""
+def evaluate(model: Model, prepared: Prepared, section: HeldOutConfig) -> Result:
+    """The metrics of a model on held-out batches, on this process's devices."""
+    task, config = model.task, model.config.data
+    examples = task.examples(prepared, VALIDATION)
+    batches = validation_batches(examples, task.row, task.group, config, section.batches)
+    step = jax.jit(make_eval_step(task.network, task.objective))
+    means = measure(lambda batch: step(model.params, batch), batches)
+    return Result(means, means)
 
-    def build(program: Program) -> Measure:
+
+def build(config: Config, task: Task, prepared: Prepared, section: HeldOutConfig) -> Build:
+    """The same for the loop, on batches that are split over the mesh."""
+
+    def for_program(program: Program) -> Measure:
         mesh, size = program.mesh, config.data.batch_size
         rows = sharding.rows_of_process(mesh, size, config.optimizer.accumulation)
         examples = task.examples(prepared, VALIDATION)
-        drawn = validation_batches(examples, task.row, task.group, config.data, batches, rows)
+        drawn = validation_batches(examples, task.row, task.group, config.data, section.batches, rows)
         placed = [sharding.to_global(batch, rows, mesh, size) for batch in drawn]
         step = program.compile_eval_step()
 
@@ -55,4 +68,4 @@ def evaluator(config: Config, task: Task, prepared: Prepared, batches: int) -> B
 
         return measured
 
-    return build
+    return for_program

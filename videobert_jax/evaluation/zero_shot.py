@@ -8,41 +8,35 @@ blank stands beside two that know nothing of the video: the same model asked wit
 import dataclasses
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
-import jax
 import numpy as np
+from absl import logging
 
-from videobert_jax.data.batch import Batch
-from videobert_jax.data.packing import pad_rows, rows_of_sequences
-from videobert_jax.data.segments import Segment
-from videobert_jax.data.sequences import TokenSequence, encode_joint, encode_text
-from videobert_jax.evaluation.caption_words import NUM_OBJECTS, NUM_VERBS, Labels, commonest, pairs, verb_and_objects
-from videobert_jax.inference.fill import Fillings, vocabulary
+from videobert_jax.config import ZeroShotConfig
+from videobert_jax.data.prepared import TRAIN, VALIDATION, Prepared
+from videobert_jax.data.records import Record
+from videobert_jax.data.segments import Segment, find_segments
+from videobert_jax.evaluation import held_out
+from videobert_jax.evaluation.caption_words import (
+    IMPERATIVES,
+    NUM_OBJECTS,
+    NUM_VERBS,
+    CaptionReader,
+    Labels,
+    commonest,
+    find_reader,
+    pairs,
+)
+from videobert_jax.evaluation.result import Result
+from videobert_jax.inference.fill import Fillings, ask, language_prior
+from videobert_jax.inference.model import Model
+from videobert_jax.progress import progress
 from videobert_jax.tokens import TokenSpace
-
-Fill = Callable[[Batch, np.ndarray], Fillings]  # `inference.fill.fill` of a model and its parameters
 
 BLANKS = ("verb", "object")
 TOPS = (1, 5)
 SCORES = tuple(f"{blank}_top{top}" for blank in BLANKS for top in TOPS)
-ROWS, LENGTHS = 64, 32  # batches have so many rows, and a multiple of so many positions: few programs to compile
-
-
-def fill_in(
-    fill: Fill, sequences: Sequence[TokenSequence], modality: Literal["text", "video"], tokens: TokenSpace
-) -> Fillings:
-    """Fills the blanks of n sequences that have M each, best first: NumPy arrays [n, M, 5], ids of the joint space."""
-    length = -(-max(len(sequence.ids) for sequence in sequences) // LENGTHS) * LENGTHS
-    blanks = int(np.count_nonzero(sequences[0].ids == tokens.mask))
-    allowed = vocabulary(tokens, modality)
-    parts = []
-    for start in range(0, len(sequences), ROWS):
-        part = sequences[start : start + ROWS]
-        batch = pad_rows(rows_of_sequences(part, length, blanks, tokens), ROWS, tokens)
-        found = fill(batch, allowed)
-        parts.append(Fillings(found.ids[: len(part)], found.probabilities[: len(part)]))
-    return jax.tree.map(lambda *arrays: np.concatenate(arrays), *parts)
 
 
 def encode_template(template: str, encode: Callable[[str], Sequence[int]], tokens: TokenSpace) -> np.ndarray:
@@ -52,30 +46,6 @@ def encode_template(template: str, encode: Callable[[str], Sequence[int]], token
     if masks != len(BLANKS):
         raise ValueError(f"config.evaluation.template is {template!r}, with {masks} [MASK]; it needs {len(BLANKS)}")
     return words
-
-
-def ask(fill: Fill, words: np.ndarray, segments: Sequence[Segment], tokens: TokenSpace, length: int) -> Fillings:
-    """Fills in the template `words` for each segment; of a long one, as many clips as fit, evenly spaced.
-
-    Args:
-      fill: the model.
-      words: int32 [m], text ids of the template.
-      segments: at least one.
-      tokens: the joint vocabulary.
-      length: positions that the model has.
-    """
-    room = length - len(words) - 3
-    if room < 1:
-        raise ValueError(f"the template has {len(words)} tokens, which leaves no room for video in {length} positions")
-    shown = [segment.visual_ids for segment in segments]
-    shown = [ids[np.linspace(0, len(ids) - 1, min(len(ids), room)).round().astype(int)] for ids in shown]
-    sequences = [encode_joint(words, visual_ids, tokens) for visual_ids in shown]
-    return fill_in(fill, sequences, "text", tokens)
-
-
-def language_prior(fill: Fill, words: np.ndarray, tokens: TokenSpace) -> Fillings:
-    """Fills in the template without any video: one answer, n = 1, for all segments."""
-    return fill_in(fill, [encode_text(words, tokens)], "text", tokens)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,9 +61,11 @@ class Question:
     right: tuple[frozenset[int], ...]
 
 
-def questions(segments: Sequence[Segment], id_of: Callable[[str], int | None]) -> dict[str, Question]:
+def questions(
+    segments: Sequence[Segment], id_of: Callable[[str], int | None], read: CaptionReader = IMPERATIVES
+) -> dict[str, Question]:
     """The question of each blank. `id_of` gives the id of a word that is a single token, None for another."""
-    parsed = [verb_and_objects(segment.caption) for segment in segments]
+    parsed = [read(segment.caption) for segment in segments]
     return {
         "verb": _question([(verb,) for verb, _ in parsed], NUM_VERBS, id_of),
         "object": _question([objects for _, objects in parsed], NUM_OBJECTS, id_of),
@@ -106,10 +78,12 @@ def _question(answers: Sequence[tuple[str, ...]], count: int, id_of: Callable[[s
     return Question(labels, tuple(right))
 
 
-def is_unseen(segments: Sequence[Segment], training_captions: Iterable[str]) -> np.ndarray:
+def is_unseen(
+    segments: Sequence[Segment], training_captions: Iterable[str], read: CaptionReader = IMPERATIVES
+) -> np.ndarray:
     """Bool [n]: no (verb, object word) of the segment's caption occurs together in any training caption."""
-    seen = pairs(training_captions)
-    return np.array([not pairs([segment.caption]) & seen for segment in segments], bool)
+    seen = pairs(training_captions, read)
+    return np.array([not pairs([segment.caption], read) & seen for segment in segments], bool)
 
 
 def score(
@@ -183,3 +157,60 @@ def judge(
         for blank in BLANKS
     }
     return {**scores, "template": template, "segments": len(unseen), "unseen_segments": int(unseen.sum()), **counts}
+
+
+NO_CAPTIONS = "the held-out videos have no captions; an annotations.json beside the videos gives some"
+NO_IMPERATIVES = (
+    "none of the {} captions of the held-out videos can be read: they are no imperatives; pip install '.[tagger]'"
+)
+
+
+def evaluate(model: Model, prepared: Prepared, section: ZeroShotConfig) -> Result:
+    """Asks a model about the captioned segments of the held-out videos.
+
+    Returns:
+      As details, for each of ``verb_top1 verb_top5 object_top1 object_top5`` the accuracies that `score` explains,
+      nulls where there is nothing to judge by; under ``held_out`` the means over held-out batches; and what was asked.
+      Captions that cannot be read are left out and counted in a warning and as ``unreadable_captions``.
+    """
+    segments = find_segments(_records(prepared, VALIDATION))
+    details = cloze(model, section.template, segments, _captions(prepared))
+    details["held_out"] = dict(held_out.evaluate(model, prepared, model.config.evaluators["held_out"]).metrics)
+    scores = {f"{name}/{key}": value for name in SCORES for key, value in details[name].items() if value is not None}
+    return Result(scores, details)
+
+
+def cloze(model: Model, template: str, segments: Sequence[Segment], training_captions: Iterable[str]) -> dict[str, Any]:
+    """The zero-shot result by the captioned segments; nulls and a reason if nothing can be asked about them."""
+    if not segments:
+        return unanswerable(template, NO_CAPTIONS)
+    read = find_reader()
+    captions = [segment.caption for segment in segments]
+    left_out = read.unreadable(captions)
+    if left_out:
+        logging.warning(
+            "%d of %d captions have no verb that can be told, and nothing is asked about them%s",
+            left_out, len(captions), "" if read.tagger else "; pip install '.[tagger]' to read other than imperatives",
+        )  # fmt: skip
+    if left_out == len(captions):
+        return unanswerable(template, NO_IMPERATIVES.format(left_out))
+    words = encode_template(template, model.words.encode, model.tokens)
+    answers = ask(model.fill_batch, words, segments, model.tokens, model.length)
+    prior = language_prior(model.fill_batch, words, model.tokens)
+    unseen = is_unseen(segments, training_captions, read)
+    result = judge(answers, prior, questions(segments, model.words.id_of, read), unseen, template)
+    return {**result, "unreadable_captions": left_out} if left_out else result
+
+
+def _records(prepared: Prepared, split: str) -> list[Record]:
+    source = prepared.source(split)
+    return [source[index] for index in range(len(source))]
+
+
+def _captions(prepared: Prepared) -> set[str]:
+    """All captions of the training videos, each once."""
+    source = prepared.source(TRAIN)
+    each = (source[index] for index in range(len(source)))
+    return {
+        caption for record in progress(each, len(source), "training captions", "record") for caption in record.captions
+    }

@@ -11,7 +11,7 @@ import numpy as np
 import safetensors.numpy
 from flax import traverse_util
 
-from videobert_jax.model.videobert import VideoBert
+from videobert_jax.model.trunk import Trunk
 
 PROGRAM, WEIGHTS = "inference.jaxexport", "weights.safetensors"
 PLATFORMS = ("cpu", "cuda", "tpu")
@@ -24,7 +24,7 @@ SHAPES = {
 }
 
 
-def answer(model: VideoBert, params: Any, batch: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
+def answer(model: Trunk, params: Any, batch: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
     """What a model makes of a batch.
 
     Args:
@@ -40,13 +40,13 @@ def answer(model: VideoBert, params: Any, batch: Mapping[str, jax.Array]) -> dic
     return {"hidden": outputs.hidden.astype(jnp.float32), "logits": outputs.predictions}
 
 
-def export(model: VideoBert, params: Any) -> jax.export.Exported:
+def export(model: Trunk, params: Any) -> jax.export.Exported:
     """`answer` as a function of (weights by path, batch), for any number of rows, length and number of places.
 
     It is lowered for all of `PLATFORMS`, whatever machine this is. The weights are an argument: the program is small
     and fits every checkpoint of the run, and those of a large model are more than a program can hold.
     """
-    model = VideoBert(dataclasses.replace(model.config, attention="xla"), model.tokens)  # the one for all platforms
+    model = model.clone(config=dataclasses.replace(model.config, attention="xla"))  # the one for all platforms
     flat = traverse_util.flatten_dict(params, sep="/")
     weights = {path: jax.ShapeDtypeStruct(x.shape, x.dtype) for path, x in flat.items()}
     scope = jax.export.SymbolicScope([f"length <= {model.config.max_positions}"])
@@ -61,7 +61,7 @@ def export(model: VideoBert, params: Any) -> jax.export.Exported:
     return jax.export.export(jax.jit(inference), platforms=PLATFORMS)(weights, batch)
 
 
-def save(folder: pathlib.Path, model: VideoBert, params: Any) -> None:
+def save(folder: pathlib.Path, model: Trunk, params: Any) -> None:
     """Writes the program and, beside it, its weights; docs/export.md tells how to read them."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / PROGRAM).write_bytes(export(model, params).serialize())

@@ -183,6 +183,12 @@ class Workdir(Lexicon):
             )
         return prepared
 
+    def require(self) -> None:
+        """Raises FileNotFoundError unless this is the folder of a run."""
+        for file in (self.config_file, self.tokens_file):
+            if not file.exists():
+                raise FileNotFoundError(f"{self.folder} is not the folder of a run: it has no {file.name}")
+
     def has_begun(self) -> bool:
         """Whether there is a checkpoint, and so a result that depends on the config."""
         return any(self.checkpoints.glob("*"))

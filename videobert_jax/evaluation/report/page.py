@@ -8,9 +8,10 @@ from typing import Any
 import jinja2
 
 from videobert_jax.evaluation.report.curves import Chart, Curve, Line, chart
+from videobert_jax.evaluation.report.readings import Reading
 from videobert_jax.evaluation.report.terminal import COLUMNS, NOT_MEASURED
-from videobert_jax.evaluation.storyboard import Picturing, Reading
 from videobert_jax.evaluation.zero_shot import BLANKS, TOPS
+from videobert_jax.inference.storyboard import Picturing
 
 TASKS = ("text", "video", "alignment")  # suffixes of metric names
 

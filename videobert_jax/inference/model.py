@@ -1,0 +1,184 @@
+"""A trained model and what can be asked of it: what `videobert_jax.load` returns."""
+
+import dataclasses
+import functools
+import pathlib
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from videobert_jax import config as config_lib
+from videobert_jax import tokenizer
+from videobert_jax.config import Config
+from videobert_jax.data.batch import Batch
+from videobert_jax.data.prepared import Lexicon
+from videobert_jax.data.segments import Segment, evenly_spaced
+from videobert_jax.data.sequences import TokenSequence, encode_joint, encode_text, encode_video
+from videobert_jax.errors import UserError
+from videobert_jax.inference import fill
+from videobert_jax.inference.watch import watch
+from videobert_jax.model.trunk import Trunk
+from videobert_jax.tasks import make_task
+from videobert_jax.tasks.task import Task
+from videobert_jax.tokenizer import TextTokenizer
+from videobert_jax.tokens import TokenSpace
+from videobert_jax.training.parameters import restore_params
+from videobert_jax.training.workdir import Workdir
+from videobert_jax.visual_words.vocabulary import Vocabulary
+
+Video = str | pathlib.Path | Segment  # a file, or what was made of one before
+
+
+class Guess(NamedTuple):
+    """A word for a [MASK], and its probability among all words."""
+
+    word: str
+    probability: float
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Model:
+    """A trained model.
+
+    Attributes:
+      config: of its run.
+      task: what it was trained for; its network is the only way in.
+      params: of the network, on this process's devices.
+      lexicon: the files that say what its ids mean.
+    """
+
+    config: Config
+    task: Task
+    params: Any
+    lexicon: Lexicon
+
+    @property
+    def tokens(self) -> TokenSpace:
+        """The joint vocabulary."""
+        return self.task.network.tokens
+
+    @property
+    def length(self) -> int:
+        """Positions of the longest sequence that it was trained on."""
+        return self.config.data.sequence_length
+
+    @functools.cached_property
+    def words(self) -> TextTokenizer:
+        """Text to ids and back."""
+        return tokenizer.load(self.lexicon.tokenizer)
+
+    @functools.cached_property
+    def vocabulary(self) -> Vocabulary:
+        """Clip features to visual words."""
+        return Vocabulary.load(self.lexicon.tree)
+
+    def watch(self, video: str | pathlib.Path, transcript: str | pathlib.Path | None = None) -> list[Segment]:
+        """What the model reads of a video file: its visual words, and what is said in it.
+
+        A transcript of the same name beside the video is found. Raises UserError or OSError for an unusable video.
+        """
+        spoken = None if transcript is None else pathlib.Path(transcript)
+        return watch(pathlib.Path(video), spoken, self.config.prepare, self.vocabulary, self.words)
+
+    def outputs(self, batch: Mapping[str, Any]) -> Any:
+        """What the network says about a batch (`data.batch`): its outputs as NumPy arrays."""
+        return jax.device_get(_apply(self.task.network, self.params, batch))
+
+    def fill_batch(self, batch: Batch, allowed: np.ndarray, top: int = fill.TOP) -> fill.Fillings:
+        """Fills in the places of a batch; see `fill.fill`."""
+        return fill.fill(self.task.network, self.params, batch, allowed, top=top)
+
+    def fill(self, text: str, video: Video | None = None, top: int = fill.TOP) -> list[list[Guess]]:
+        """Fills in each [MASK] of a text, beside a video if there is one (VideoBERT, section 4.2).
+
+        Args:
+          text: with at least one [MASK], such as "now let me show you how to [MASK] the [MASK]".
+          video: a file, or a segment that `watch` made; as many of its clips as fit are shown, evenly spaced.
+          top: how many words to return for each place.
+
+        Returns:
+          For each [MASK] the likeliest words, the best first. Places are filled independently of each other.
+
+        Raises:
+          UserError: there is no [MASK] in the text, or the text is too long.
+        """
+        words = np.array(self.words.encode(text), np.int32)
+        if not np.any(words == self.tokens.mask):
+            raise UserError(f"the text is {text!r}, expected at least one [MASK] in it, which the model fills in")
+        sequence = self._sequence(words, video)
+        answers = fill.fill_in(functools.partial(self.fill_batch, top=top), [sequence], "text", self.tokens, rows=1)
+        places = zip(answers.ids[0].tolist(), answers.probabilities[0].tolist(), strict=True)
+        return [
+            [Guess(self.words.name(id_), probability) for id_, probability in zip(*place, strict=True)]
+            for place in places
+        ]
+
+    def embed(self, text: str = "", video: Video | None = None) -> np.ndarray:
+        """A unit vector float32 [D] for a text, a video, or both together.
+
+        It is the mean of the last layer over the words and the clips (Reimers and Gurevych 2019), not trained for
+        comparison: the retrieval task trains such vectors.
+
+        Raises:
+          UserError: neither is given, or the text is too long.
+        """
+        words = np.array(self.words.encode(text), np.int32)
+        if not len(words) and video is None:
+            raise UserError("there is nothing to embed: give a text, a video, or both")
+        batch = fill.batch_of([self._sequence(words, video)], self.tokens, rows=1)
+        hidden = self.outputs(batch).hidden[0].astype(np.float32)
+        vector = hidden[~np.isin(batch["token_ids"][0], self.tokens.specials)].mean(axis=0)
+        return vector / np.linalg.norm(vector)
+
+    def _sequence(self, words: np.ndarray, video: Video | None) -> TokenSequence:
+        """What the network reads: words int32 [m], and of the video as many clips as there is room for."""
+        room = self.length - len(words) - 3
+        if room < (0 if video is None else 1):
+            raise UserError(
+                f"the text has {len(words)} tokens, expected at most {self.length - 4}: a sequence of this model has "
+                f"{self.length} positions"
+            )
+        if video is None:
+            return encode_text(words, self.tokens)
+        visual_ids = self._segment(video).visual_ids
+        clips = visual_ids[evenly_spaced(len(visual_ids), room)]
+        return encode_joint(words, clips, self.tokens) if len(words) else encode_video(clips, self.tokens)
+
+    def _segment(self, video: Video) -> Segment:
+        if isinstance(video, Segment):
+            return video
+        (segment,) = self.watch(video)
+        return segment
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _apply(network: Trunk, params: Any, batch: Mapping[str, jax.Array]) -> Any:
+    return network.apply({"params": params}, batch)
+
+
+def load(folder: str | pathlib.Path) -> Model:
+    """The model of a run, from its newest checkpoint, on this process's first device.
+
+    It reads the parameters alone; the memory that takes is theirs and little more.
+
+    Raises:
+      FileNotFoundError: `folder` is not the folder of a run, or has no checkpoint.
+      ConfigError: its config cannot be read.
+      OSError: its checkpoints are damaged.
+    """
+    workdir = Workdir(pathlib.Path(folder))
+    workdir.require()
+    config = config_lib.load(workdir.config_file)
+    task = make_task(config, workdir.tokens())
+    device = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+    abstract = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=device), abstract_params(task))
+    return Model(config, task, restore_params(workdir.checkpoints, abstract), workdir)
+
+
+def abstract_params(task: Task) -> Any:
+    """Shapes and dtypes of the parameters of a task's network."""
+    row = {name: jax.ShapeDtypeStruct((1, *spec.shape), spec.dtype) for name, spec in task.row.shapes.items()}
+    network = task.network.clone(config=dataclasses.replace(task.network.config, attention="xla"))
+    return jax.eval_shape(network.init, jax.random.key(0), row)["params"]
