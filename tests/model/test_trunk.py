@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import flax.linen as nn
 import jax
 import numpy as np
+import pytest
 import tiny_model
 from tiny_model import CONFIG, TOKENS, batch_of, joint, make, read, text, video
 
