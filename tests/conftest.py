@@ -38,7 +38,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_configure(config: pytest.Config) -> None:
     """Keeps what is compiled for the next session, for all processes of this one; `pytest --cache-clear` removes it."""
-    cache = config.cache
+    cache: pytest.Cache | None = getattr(config, "cache", None)
     if cache is None:  # -p no:cacheprovider
         return
     folder = cache.mkdir(f"compiled-{_processor()}")

@@ -75,6 +75,7 @@ def run(folder: pathlib.Path, checkpoints: pathlib.Path, captions) -> Workdir:
     return workdir
 
 
+@pytest.mark.slow
 def test_a_run_is_evaluated_by_files_and_the_result_is_the_same_again(tmp_path, checkpoints, capsys) -> None:
     workdir = run(tmp_path, checkpoints, CAPTIONS)
     result = evaluate(workdir.folder)["zero_shot"].details

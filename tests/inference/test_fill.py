@@ -30,7 +30,7 @@ def test_vocabulary_has_no_special_and_no_padding_id(modality: str, ids: set[int
     assert set(allowed.nonzero()[0].tolist()) == ids
 
 
-@pytest.mark.parametrize("modality", [pytest.param("text", marks=pytest.mark.slow), "video", "any"])
+@pytest.mark.parametrize("modality", ["text", "video", "any"])
 def test_gives_the_likeliest_of_what_is_allowed(modality: str) -> None:
     """By the model's own logits, sorted by NumPy."""
     allowed = vocabulary(TOKENS, modality)

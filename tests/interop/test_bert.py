@@ -62,6 +62,7 @@ def minilm(minilm_folder: pathlib.Path) -> dict[str, Any]:
     return traverse_util.unflatten_dict(flat, sep="/")
 
 
+@pytest.mark.slow
 def test_hidden_states_are_those_of_transformers(minilm: dict[str, Any]) -> None:
     expected = np.load(record_bert.TARGET)
     rows, length = expected["ids"].shape
@@ -77,6 +78,7 @@ def test_hidden_states_are_those_of_transformers(minilm: dict[str, Any]) -> None
     np.testing.assert_allclose(pooled[..., ::16], expected["pooled"], atol=TOLERANCE)
 
 
+@pytest.mark.slow
 def test_what_came_in_goes_out_bitwise(
     minilm: dict[str, Any], minilm_folder: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import flax.linen as nn
 import jax
 import numpy as np
+import pytest
 import tiny_model
 from tiny_model import CONFIG, TOKENS, batch_of, joint, make, read, text, video
 
@@ -39,6 +40,7 @@ def test_a_network_with_another_head_computes_the_same() -> None:
         np.testing.assert_allclose(pooled[row], expected, rtol=2e-5, atol=2e-5)
 
 
+@pytest.mark.slow
 def test_first_values_follow_from_names() -> None:
     """So that another head changes none of them."""
     one, other = (

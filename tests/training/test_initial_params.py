@@ -138,6 +138,7 @@ def test_what_a_checkpoint_lacks_is_told(folders: pathlib.Path, caplog: pytest.L
     ]
 
 
+@pytest.mark.slow
 def test_rows_that_do_not_fit_are_refused(folders: pathlib.Path) -> None:
     state = first_state(config_of(folders), folders)[1]
     with pytest.raises(ValueError, match="could not broadcast"):

@@ -127,6 +127,7 @@ def test_muon_makes_the_updates_of_matrices_orthogonal() -> None:
         np.testing.assert_array_equal(mine, theirs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_every_optimizer_decays_kernels_and_embeddings_only(name: str) -> None:
     with_decay, without = (first_update(name, weight_decay=decay)[0] for decay in (0.5, 0.0))

@@ -58,7 +58,6 @@ def parts():
         yield split
 
 
-@pytest.mark.slow
 def test_every_part_has_length_one(parts):
     for feature in parts(clip(), clip(GREEN)):
         for name, part in feature.items():
