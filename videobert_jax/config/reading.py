@@ -18,7 +18,7 @@ from ml_collections import ConfigDict
 
 from videobert_jax.config.evaluators import EVALUATORS, EvaluatorConfig
 from videobert_jax.config.rules import flat
-from videobert_jax.config.tasks import TASKS, LossWeights, PretrainingConfig, TaskConfig
+from videobert_jax.config.tasks import TASKS, PretrainingConfig, TaskConfig
 from videobert_jax.config.tree import Config
 from videobert_jax.errors import ConfigError
 
@@ -31,12 +31,13 @@ MOVED = {
     "evaluation.batches": "evaluators.held_out.batches",
     "evaluation.template": "evaluators.zero_shot.template",
     "evaluation.storyboards": "report.storyboards",
-    **{f"objective.{field.name}": f"task.weights.{field.name}" for field in dataclasses.fields(LossWeights)},
+    **{f"objective.{name}": f"task.weights.{name}" for name in ("text", "video", "alignment")},
     **{
-        f"data.{field.name}": f"task.{field.name}"
-        for field in dataclasses.fields(PretrainingConfig)
-        if field.name not in ("name", "weights")
+        f"data.{name}": f"task.{name}" for name in ("text_only", "video_only", "joint", "misaligned", "misaligned_from")
     },
+    **{f"data.{name}": f"task.{name}" for name in ("concatenate", "max_subsampling", "min_clips", "video_only_tokens")},
+    **{f"data.{name}": f"task.{name}" for name in ("masking", "mask_video", "mask_joint", "mask_misaligned")},
+    **{f"data.{name}": f"task.{name}" for name in ("max_predictions", "chunks_per_row")},
 }
 
 
