@@ -59,6 +59,19 @@ def test_no_number_is_without_bounds(key: str, value: float) -> None:
         check(changed({key: value}))
 
 
+@pytest.mark.parametrize("key", NUMBERS)
+def test_a_number_is_within_its_own_bounds(key: str) -> None:
+    rule, kind = RULES[key], type(flat(Config())[key])
+    for end, bracket, outside in ((rule.low, rule.brackets[0], -1), (rule.high, rule.brackets[1], 1)):
+        beyond = (
+            kind(end) if bracket in "()" else end + outside if kind is int else math.nextafter(end, outside * math.inf)
+        )
+        with pytest.raises(
+            ConfigError, match=rf"^config\.{key} is .*, expected {re.escape(str(rule))}; set --config\.{key}$"
+        ):
+            check(changed({key: beyond}))
+
+
 @pytest.mark.parametrize("key", CHOICES)
 def test_a_choice_is_one_of_its_choices(key: str) -> None:
     for choice in RULES[key]:

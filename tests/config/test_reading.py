@@ -180,6 +180,13 @@ def test_an_old_value_is_found_where_it_is_now(old: str, new: str, tmp_path: pat
     assert config_lib.flat(config_lib.load(tmp_path / "config.json"))[new] == other
 
 
+def test_an_old_value_that_is_missing_has_its_default(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "config.json").write_text('{"evaluation": {"every": 5}, "objective": {"video": 0.5}}')
+    expected = {**Config().evaluators, "held_out": HeldOutConfig(every=5)}
+    config = Config(evaluators=expected, task=PretrainingConfig(weights=LossWeights(video=0.5)))
+    assert config_lib.load(tmp_path / "config.json") == config
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -16,9 +16,9 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from videobert_jax.config.evaluators import EVALUATORS, EvaluatorConfig
+from videobert_jax.config.evaluators import EVALUATORS, EvaluatorConfig, default_evaluators
 from videobert_jax.config.rules import flat
-from videobert_jax.config.tasks import TASKS, LossWeights, PretrainingConfig, TaskConfig
+from videobert_jax.config.tasks import TASKS, PretrainingConfig, TaskConfig
 from videobert_jax.config.tree import Config
 from videobert_jax.errors import ConfigError
 
@@ -31,11 +31,14 @@ MOVED = {
     "evaluation.batches": "evaluators.held_out.batches",
     "evaluation.template": "evaluators.zero_shot.template",
     "evaluation.storyboards": "report.storyboards",
-    **{f"objective.{field.name}": f"task.weights.{field.name}" for field in dataclasses.fields(LossWeights)},
+    **{f"objective.{name}": f"task.weights.{name}" for name in ("text", "video", "alignment")},
     **{
-        f"data.{field.name}": f"task.{field.name}"
-        for field in dataclasses.fields(PretrainingConfig)
-        if field.name not in ("name", "weights")
+        f"data.{name}": f"task.{name}"
+        for name in (
+            *("text_only", "video_only", "joint", "misaligned", "misaligned_from", "concatenate", "max_subsampling"),
+            *("min_clips", "video_only_tokens", "masking", "mask_video", "mask_joint", "mask_misaligned"),
+            *("max_predictions", "chunks_per_row"),
+        )
     },
 }
 
@@ -88,13 +91,11 @@ def _read(values: Mapping[str, Any]) -> Config:
 
 def _old_keys(values: Mapping[str, Any]) -> list[str]:
     """Those keys of earlier versions that it has."""
-    places = {old: old.split(".") for old in MOVED}
-    return [old for old, (section, name) in places.items() if name in _section(values, section)]
+    return [old for old in MOVED if _has(values, *old.split("."))]
 
 
-def _section(values: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    section = values.get(name)
-    return section if isinstance(section, dict) else {}
+def _has(values: Mapping[str, Any], section: str, name: str) -> bool:
+    return isinstance(values.get(section), dict) and name in values[section]
 
 
 def _renamed(old: str) -> str:
@@ -152,6 +153,8 @@ def _convert(kind: Any, value: Any, where: str) -> Any:
 def _translated(values: Mapping[str, Any]) -> dict[str, Any]:
     """The values of a JSON file with each old key where it is now; one whose place is taken stays, and so is told."""
     now = copy.deepcopy(dict(values))
+    if "evaluation" in now:  # then every run had both
+        now.setdefault("evaluators", {name: {} for name in default_evaluators()})
     for old in _old_keys(values):
         section, name = old.split(".")
         *path, last = MOVED[old].split(".")
