@@ -10,7 +10,7 @@ from videobert_jax.errors import UserError
 
 INSTALL = "pip install -e '.[tagger]'"
 MODEL = "morphmodel_en.pgz"  # comes with HanTa; its tags are those of the British National Corpus (C5)
-TOKEN = re.compile(r"[a-z]+?(?=n't\b)|n't\b|'[a-z]+|[a-z]+(?:-[a-z]+)*|\d+|[.,;:]")
+TOKEN = re.compile(r"[a-z]+?(?=n't\b)|n't\b|'[a-z]+|[a-z]+(?:-[a-z]+)*|[.,;:]")
 
 NOUNS = ("NN", "NP0", "UNC")  # UNC: words that the tagger does not know, in captions mostly food
 SUBJECTS = ("NN1", "PNP", "PNI")  # "man", "he", "someone"
