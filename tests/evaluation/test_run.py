@@ -136,6 +136,14 @@ def test_statements_are_read_by_the_tagger(tmp_path, checkpoints, caplog) -> Non
     assert "cannot be read" not in caplog.text + workdir.page.read_text()
 
 
+def test_training_captions_without_an_action_have_no_pairs_to_miss(tmp_path, checkpoints, caplog) -> None:
+    workdir = run(tmp_path, checkpoints, [("the egg is on the table", 6.0, 12.0), CAPTIONS[0]])
+    with caplog.at_level(logging.WARNING):
+        evaluate(workdir.folder)
+    assert "2 of 4 held-out captions cannot be read" in caplog.text
+    assert "training captions" not in caplog.text
+
+
 @pytest.mark.usefixtures("without_tagger")
 def test_captions_of_which_none_can_be_read_give_nulls_and_a_reason(tmp_path, checkpoints) -> None:
     workdir = run(tmp_path, checkpoints, [("a man is cutting a carrot", 2.0, 6.0), ("he fries", 6.0, 12.0)])
