@@ -1,11 +1,23 @@
 """Segments of held-out video, and the right answers about them."""
 
+import sys
+
 import numpy as np
 import pytest
 from cloze_corpus import encode, id_of, record
 
 from videobert_jax.data.segments import find_segments
-from videobert_jax.evaluation.caption_words import Labels, commonest, pairs, verb_and_objects
+from videobert_jax.evaluation.caption_words import (
+    IMPERATIVES,
+    CaptionReader,
+    Labels,
+    commonest,
+    find_reader,
+    is_imperative,
+    pairs,
+    verb_and_objects,
+)
+from videobert_jax.evaluation.tagger import Tagger
 
 
 @pytest.mark.parametrize(
@@ -22,6 +34,67 @@ from videobert_jax.evaluation.caption_words import Labels, commonest, pairs, ver
 )
 def test_the_verb_comes_first_and_the_other_words_are_objects(caption: str, expected) -> None:
     assert verb_and_objects(caption) == expected
+
+
+@pytest.mark.parametrize(
+    "caption",
+    [
+        "Peel the potato.",
+        "then carefully bring the milk to a boil",
+        "now, finely shred the cabbage",
+        "apply the glaze",
+        "feed the parrot",
+        "press the lid down",
+        "stir",
+    ],
+)
+def test_an_imperative_begins_with_the_base_form_of_a_verb(caption: str) -> None:
+    assert is_imperative(caption)
+
+
+@pytest.mark.parametrize(
+    "caption",
+    [
+        "a man peels a potato",
+        "then he peels a potato",
+        "someone peeling a potato",
+        "women peel potatoes",
+        "peeling the potato",
+        "peeled potatoes lie there",
+        "peels are everywhere",
+        "they've peeled a potato",
+        "dogs peel no potato",
+        "in a bowl mix the eggs",
+        "suddenly the lamp falls",
+        "lena is peeling a potato",
+        "uncle tom has peeled it",
+        "carefully",
+        "12 !",
+        "",
+    ],
+)
+def test_a_statement_is_no_imperative(caption: str) -> None:
+    assert not is_imperative(caption)
+
+
+def test_a_reader_without_tagger_reads_imperatives_alone() -> None:
+    captions = ["then peel the potato", "a man is peeling a potato", "he peels"]
+    assert [IMPERATIVES(caption) for caption in captions] == [("peel", ("potato",)), ("", ()), ("", ())]
+    assert IMPERATIVES.unreadable(captions) == 2
+
+
+def test_a_reader_with_tagger_reads_imperatives_by_the_rule_and_others_by_the_tagger() -> None:
+    read = CaptionReader(Tagger())
+    assert read("dice the yellow pepper") == IMPERATIVES("dice the yellow pepper") == ("dice", ("yellow", "pepper"))
+    assert read("a man is dicing a yellow pepper") == ("dice", ("pepper",))
+    assert read.unreadable(["dice it", "a man is dicing", "the pepper is yellow"]) == 1
+    assert pairs(["dice the pepper", "a man is dicing a leek"], read) == {("dice", "pepper"), ("dice", "leek")}
+
+
+def test_the_tagger_is_used_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert find_reader().tagger is not None
+    monkeypatch.setitem(sys.modules, "HanTa", None)
+    assert find_reader() == IMPERATIVES
 
 
 def test_segments_hold_the_clips_whose_centres_lie_within_and_what_is_said_meanwhile() -> None:

@@ -154,6 +154,12 @@ def test_a_result_that_lacks_a_value_is_an_error() -> None:
         render(contents(result))
 
 
+def test_the_page_counts_captions_that_cannot_be_read() -> None:
+    assert "cannot be read" not in parse(render(contents(measured()))).text
+    checker = parse(render(contents({**measured(), "unreadable_captions": 1988})))
+    assert "1,988 of 2,000 captions cannot be read and are left out." in " ".join(checker.text.split())
+
+
 def test_a_page_without_captions_says_so() -> None:
     checker = parse(render(contents(unanswerable(TEMPLATE, "no captions"), {"accuracy/video": 0.31})))
     assert "Not measured: no captions" in checker.text

@@ -3,6 +3,8 @@
 import json
 import logging
 import pathlib
+import subprocess
+import sys
 
 import jax
 import pytest
@@ -22,14 +24,15 @@ from videobert_jax.config import (
 from videobert_jax.data.features import ClipFeatures
 from videobert_jax.data.prepared import Prepared
 from videobert_jax.evaluation import held_out
-from videobert_jax.evaluation.caption_words import IMPERATIVES
 from videobert_jax.evaluation.run import evaluate
+from videobert_jax.evaluation.tagger import INSTALL
 from videobert_jax.tasks import make_task
 from videobert_jax.training.checkpoints import Checkpoints
 from videobert_jax.training.program import make_program
 from videobert_jax.training.sharding import make_mesh
 from videobert_jax.training.workdir import Workdir
 
+ROOT = pathlib.Path(__file__).parents[2]
 SENTENCES = [("show the carrot", 0.0, 4.0), ("cut the onion", 4.0, 9.0), ("fry the egg", 9.0, 12.0)]
 CAPTIONS = [("cut the onion", 2.0, 6.0), ("fry the egg", 6.0, 12.0)]
 CONFIG = Config(
@@ -105,24 +108,77 @@ def test_without_captions_there_are_nulls_and_storyboards_of_what_is_spoken(tmp_
     assert document.count('<article class="reading">') == 2
 
 
-def test_captions_that_cannot_be_read_are_left_out_and_counted(tmp_path, checkpoints, caplog, monkeypatch) -> None:
+@pytest.fixture
+def without_tagger(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "HanTa", None)
+
+
+@pytest.mark.usefixtures("without_tagger")
+def test_captions_that_cannot_be_read_are_left_out_and_counted(tmp_path, checkpoints, caplog) -> None:
     """The rule for imperatives would ask for the verb "someone"."""
-    monkeypatch.setattr("videobert_jax.evaluation.caption_words.find_reader", lambda: IMPERATIVES)
-    monkeypatch.setattr("videobert_jax.evaluation.zero_shot.find_reader", lambda: IMPERATIVES)
     workdir = run(tmp_path, checkpoints, [CAPTIONS[0], ("someone is frying an egg", 6.0, 12.0)])
     with caplog.at_level(logging.WARNING):
         result = evaluate(workdir.folder)["zero_shot"].details
     assert result["unreadable_captions"] == 2
+    assert (result["segments"], result["unseen_segments"]) == (2, 0)
     assert result["verb_labels"] == {"words": ["cut"], "not_a_single_token": [], "segments": 2}
-    assert "2 of 4 captions have no verb that can be told" in caplog.text
+    assert "2 of 4 held-out captions cannot be read and are left out" in caplog.text
+    assert INSTALL in caplog.text
+    assert "training captions" not in caplog.text
+    document = " ".join(workdir.page.read_text().split())
+    assert "2 of 4 captions cannot be read and are left out" in document
+    assert "unseen pair</em>" not in document
 
 
-def test_captions_of_which_none_can_be_read_give_nulls_and_a_reason(tmp_path, checkpoints, monkeypatch) -> None:
-    monkeypatch.setattr("videobert_jax.evaluation.zero_shot.find_reader", lambda: IMPERATIVES)
+@pytest.mark.usefixtures("without_tagger")
+def test_training_captions_that_cannot_be_read_are_counted(tmp_path, checkpoints, caplog) -> None:
+    """Their pairs seem unseen."""
+    workdir = run(tmp_path, checkpoints, [("someone is frying an egg", 6.0, 12.0), CAPTIONS[0]])
+    with caplog.at_level(logging.WARNING):
+        evaluate(workdir.folder)
+    assert "1 of 1 training captions cannot be read" in caplog.text
+
+
+def test_statements_are_read_by_the_tagger(tmp_path, checkpoints, caplog) -> None:
+    workdir = run(tmp_path, checkpoints, [CAPTIONS[0], ("someone is frying an egg", 6.0, 12.0)])
+    with caplog.at_level(logging.WARNING):
+        result = evaluate(workdir.folder)["zero_shot"].details
+    assert result["verb_labels"]["words"] == ["cut", "fry"]
+    assert (result["segments"], result["unseen_segments"]) == (4, 2)
+    assert "cannot be read" not in caplog.text + workdir.page.read_text()
+
+
+def test_training_captions_without_an_action_have_no_pairs_to_miss(tmp_path, checkpoints, caplog) -> None:
+    workdir = run(tmp_path, checkpoints, [("the egg is on the table", 6.0, 12.0), CAPTIONS[0]])
+    with caplog.at_level(logging.WARNING):
+        evaluate(workdir.folder)
+    assert "2 of 4 held-out captions cannot be read" in caplog.text
+    assert "training captions" not in caplog.text
+
+
+@pytest.mark.usefixtures("without_tagger")
+def test_captions_of_which_none_can_be_read_give_nulls_and_a_reason(tmp_path, checkpoints) -> None:
     workdir = run(tmp_path, checkpoints, [("a man is cutting a carrot", 2.0, 6.0), ("he fries", 6.0, 12.0)])
     result = evaluate(workdir.folder)["zero_shot"].details
     assert result["verb_top1"]["cross_modal"] is None
     assert "none of the 4 captions of the held-out videos can be read" in result["reason"]
+    assert INSTALL in result["reason"]
+
+
+def test_the_tagger_is_not_offered_where_it_is_installed(tmp_path, checkpoints) -> None:
+    workdir = run(tmp_path, checkpoints, [("the egg is on the table", 2.0, 6.0)])
+    reason = evaluate(workdir.folder)["zero_shot"].details["reason"]
+    assert reason == "none of the 2 captions of the held-out videos can be read"
+
+
+@pytest.mark.slow
+def test_the_program_shows_the_warning_on_the_terminal(tmp_path, checkpoints) -> None:
+    workdir = run(tmp_path, checkpoints, [CAPTIONS[0], ("the egg is on the table", 6.0, 12.0)])
+    command = [sys.executable, "launch/evaluate.py", f"--workdir={workdir.folder}"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert "2 of 4 held-out captions cannot be read and are left out" in done.stderr
+    assert "verb top-1" in done.stdout
 
 
 def test_held_out_metrics_are_means_over_all_batches_together() -> None:

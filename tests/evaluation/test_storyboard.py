@@ -52,6 +52,13 @@ def test_a_reading_shows_frames_narration_and_what_is_right(words: TextTokenizer
     assert {guess.right for blank in untold.blanks for guess in blank} == {None}
 
 
+def test_a_caption_without_objects_has_no_pair_and_no_wrong_objects(words: TextTokenizer) -> None:
+    answers = Fillings(np.full((1, 2, 5), ID["egg"]), np.full((1, 2, 5), 0.2, np.float32))
+    (reading,) = readings.read([segment("cut")], answers, np.array([True]), words, {"v": []}.get)
+    assert not reading.unseen
+    assert [{guess.right for guess in blank} for blank in reading.blanks] == [{False}, {None}]
+
+
 def test_sentences_come_from_the_different_captions() -> None:
     captions = ["stir the egg", "cut the carrot", "cut the carrot into pieces", "fry", "cut the carrot"]
     sentences = readings.sentences_to_picture(TEMPLATE, [segment(caption) for caption in captions])

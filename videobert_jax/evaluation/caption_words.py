@@ -5,43 +5,67 @@ import dataclasses
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from videobert_jax.errors import ConfigError
-from videobert_jax.evaluation.tagger import OPENERS, Tagger, is_imperative
+from videobert_jax.errors import UserError
+from videobert_jax.evaluation.tagger import Tagger
 
 NUM_VERBS, NUM_OBJECTS = 45, 100  # commonest words that are asked for (the paper's numbers for YouCook II)
 WORD = re.compile(r"[a-z]+(?:['-][a-z]+)*")
+# Words that can precede the verb of an imperative.
+OPENERS = frozenset(
+    WORD.findall(
+        """again also and carefully coarsely evenly finally finely first gently gradually immediately just lastly
+        lightly next now please quickly roughly second simply slowly so then thinly third thoroughly"""
+    )
+)
 # Words of captions that name neither an action nor a thing.
 FUNCTION_WORDS = OPENERS | frozenset(
     WORD.findall(
-        """a about above across after again all also an and another any around as at away back be before below beside
-        between both but by couple down during each every few first five for four from gently half his her
-        how if in into is it its just more most my of off on once one only onto or other our out over own
-        quickly side slowly some so than that the their them then there these they third this those three
-        through till to together two under until up using very well when where which while with within
-        without you your"""
+        """a about above across after all an another any around as at away back be before below beside between both but
+        by couple down during each every few five for four from half her his how if in into is it its more most
+        my of off on once one only onto or other our out over own side some than that the their them there these
+        they this those three through till to together two under until up using very well when where which while
+        with within without you your"""
     )
 )
-
+# Other words that captions begin with, but imperatives do not.
+BEGINNINGS = frozenset(
+    WORD.findall(
+        """although baby because behind boy chef child children eight everyone girl group guy he however i inside kid
+        lady later man many men near nine outside people person seven several she six somebody someone something
+        soon still ten video we what who woman women yet"""
+    )
+)
+AUXILIARIES = frozenset(WORD.findall("am are be been being did do does had has is was were will would"))
+# "there's", "carrots", "cuts", "chopped", "cutting", "suddenly"; but not "press", "shred", "feed", "bring", "apply".
+NO_BASE_FORM = re.compile(r".*'.*|.*[^s]s|.*[aeiouy].*(?:[^e]ed|ing)|.*[^p]ly")
 
 Reading = tuple[str, tuple[str, ...]]  # verb, objects; an empty verb where there is none
 
 
 def verb_and_objects(caption: str) -> Reading:
-    """The verb and the object words of a caption in the imperative, as "cut the carrot into slices".
+    """The verb and the object words of a caption in the imperative, such as "cut the carrot into slices".
 
-    No tagger is needed in this style: the verb comes first, and what follows that is no function word is taken for an
-    object. A caption without any such word has an empty verb.
+    The verb is the first word that is not a function word; all others are objects. A caption of function words alone
+    has an empty verb.
     """
     words = [word for word in WORD.findall(caption.lower()) if word not in FUNCTION_WORDS]
     return (words[0], tuple(dict.fromkeys(words[1:]))) if words else ("", ())
 
 
+def is_imperative(caption: str) -> bool:
+    """Whether the first word of the caption, apart from openers such as "then", can be a verb in the imperative."""
+    words = [word for word in WORD.findall(caption.lower()) if word not in OPENERS]
+    if not words or words[0] in FUNCTION_WORDS | BEGINNINGS or not AUXILIARIES.isdisjoint(words[:3]):
+        return False
+    return not NO_BASE_FORM.fullmatch(words[0])
+
+
 @dataclasses.dataclass(frozen=True)
 class CaptionReader:
-    """Reads what captions say: imperatives by the rule above, others by a tagger, or not at all without one.
+    """Reads imperatives by the rule of `verb_and_objects`, other captions by a tagger.
 
-    A caption that cannot be read has an empty verb and no objects, so that nothing is asked about it: the rule would
-    take "a man is cutting a carrot" for the verb "man".
+    A caption that cannot be read has an empty verb and no objects. Without a tagger, these are all but imperatives: by
+    the rule, the verb of "a man is cutting a carrot" would be "man".
     """
 
     tagger: Tagger | None = None
@@ -53,7 +77,7 @@ class CaptionReader:
         return self.tagger.verb_and_objects(caption) if self.tagger else ("", ())
 
     def unreadable(self, captions: Iterable[str]) -> int:
-        """How many of the captions have no verb that it can tell."""
+        """How many of the captions cannot be read."""
         return sum(not self(caption)[0] for caption in captions)
 
 
@@ -61,10 +85,10 @@ IMPERATIVES = CaptionReader()
 
 
 def find_reader() -> CaptionReader:
-    """With the tagger if the extra `[tagger]` is installed."""
+    """A reader with a tagger if the extra `[tagger]` is installed."""
     try:
         return CaptionReader(Tagger())
-    except ConfigError:
+    except UserError:
         return IMPERATIVES
 
 

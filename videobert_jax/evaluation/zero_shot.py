@@ -7,7 +7,7 @@ blank stands beside two that know nothing of the video: the same model asked wit
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,7 @@ from videobert_jax.evaluation.caption_words import (
     pairs,
 )
 from videobert_jax.evaluation.result import Result
+from videobert_jax.evaluation.tagger import INSTALL
 from videobert_jax.inference.fill import Fillings, ask, language_prior
 from videobert_jax.inference.model import Model
 from videobert_jax.progress import progress
@@ -162,9 +163,8 @@ def judge(
 
 
 NO_CAPTIONS = "the held-out videos have no captions; an annotations.json beside the videos gives some"
-NO_IMPERATIVES = (
-    "none of the {} captions of the held-out videos can be read: they are no imperatives; pip install '.[tagger]'"
-)
+UNREADABLE = "none of the {} captions of the held-out videos can be read{}"
+NEEDS_TAGGER = f"; only imperatives can be read without the tagger: {INSTALL}"
 
 
 def evaluate(model: Model, prepared: Prepared, section: ZeroShotConfig) -> Result:
@@ -173,7 +173,7 @@ def evaluate(model: Model, prepared: Prepared, section: ZeroShotConfig) -> Resul
     Returns:
       As details, for each of ``verb_top1 verb_top5 object_top1 object_top5`` the accuracies that `score` explains,
       nulls where there is nothing to judge by; under ``held_out`` the means over held-out batches; and what was asked.
-      Captions that cannot be read are left out and counted in a warning and as ``unreadable_captions``.
+      Segments whose captions cannot be read are left out; a warning and ``unreadable_captions`` give their number.
     """
     segments = find_segments(_records(prepared, VALIDATION))
     details = cloze(model, section.template, segments, _captions(prepared))
@@ -184,25 +184,30 @@ def evaluate(model: Model, prepared: Prepared, section: ZeroShotConfig) -> Resul
     return Result(scores, details)
 
 
-def cloze(model: Model, template: str, segments: Sequence[Segment], training_captions: Iterable[str]) -> dict[str, Any]:
+def cloze(model: Model, template: str, segments: Sequence[Segment], training_captions: Set[str]) -> dict[str, Any]:
     """The zero-shot result by the captioned segments; nulls and a reason if nothing can be asked about them."""
     if not segments:
         return unanswerable(template, NO_CAPTIONS)
     read = find_reader()
-    captions = [segment.caption for segment in segments]
-    left_out = read.unreadable(captions)
+    hint = "" if read.tagger else NEEDS_TAGGER
+    readable = [segment for segment in segments if read(segment.caption)[0]]
+    if not readable:
+        return unanswerable(template, UNREADABLE.format(len(segments), hint))
+    left_out = len(segments) - len(readable)
     if left_out:
         logging.warning(
-            "%d of %d captions have no verb that can be told, and nothing is asked about them%s",
-            left_out, len(captions), "" if read.tagger else "; pip install '.[tagger]' to read other than imperatives",
+            "zero-shot: %d of %d held-out captions cannot be read and are left out%s", left_out, len(segments), hint
+        )
+    if not read.tagger and (unread := read.unreadable(training_captions)):
+        logging.warning(
+            "zero-shot: %d of %d training captions cannot be read, so their pairs of verb and object count as unseen%s",
+            unread, len(training_captions), hint,
         )  # fmt: skip
-    if left_out == len(captions):
-        return unanswerable(template, NO_IMPERATIVES.format(left_out))
     words = encode_template(template, model.words.encode, model.tokens)
-    answers = ask(model.fill_batch, words, segments, model.tokens, model.length)
+    answers = ask(model.fill_batch, words, readable, model.tokens, model.length)
     prior = language_prior(model.fill_batch, words, model.tokens)
-    unseen = is_unseen(segments, training_captions, read)
-    result = judge(answers, prior, questions(segments, model.words.id_of, read), unseen, template)
+    unseen = is_unseen(readable, training_captions, read)
+    result = judge(answers, prior, questions(readable, model.words.id_of, read), unseen, template)
     return {**result, "unreadable_captions": left_out} if left_out else result
 
 

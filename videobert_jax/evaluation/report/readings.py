@@ -33,7 +33,7 @@ class Reading:
       video_id: the video's name.
       caption: the ground truth, empty if there is none.
       narration: what is said meanwhile.
-      unseen: the caption's verb and object never occur together in training.
+      unseen: the caption has a verb and an object, which never occur together in training.
       frames: JPEG files, in the order of time.
       blanks: for each blank the likeliest words, best first.
     """
@@ -69,19 +69,20 @@ def read(
         verb, objects = parse(segment.caption)
         blanks = tuple(
             tuple(
-                Guess(name := words.name(id_), probability, name in right if verb else None)
+                Guess(name := words.name(id_), probability, name in right if any(right) else None)
                 for id_, probability in zip(ids, probabilities, strict=True)
             )
             for ids, probabilities, right in zip(
                 answers.ids[index].tolist(), answers.probabilities[index].tolist(), ((verb,), objects), strict=True
             )
         )
+        is_unseen = bool(objects) and bool(unseen[index])  # a caption without objects has no pair
         clips = thumbnails(segment.video_id)[segment.start_clip :][: len(segment.visual_ids)]
         frames, narration = (
             tuple(clips[place] for place in evenly_spaced(len(clips), FRAMES)),
             words.decode(segment.spoken),
         )
-        readings.append(Reading(segment.video_id, segment.caption, narration, bool(unseen[index]), frames, blanks))
+        readings.append(Reading(segment.video_id, segment.caption, narration, is_unseen, frames, blanks))
     return readings
 
 
