@@ -117,3 +117,11 @@ def test_a_config_that_cannot_be_is_refused_before_any_work(prepared, cache, tmp
     with pytest.raises(ConfigError, match=r"config\.evaluators\.held_out\.batches is 0, expected .*; set --config\."):
         tiny_run.train(tiny_run.tiny_config(cache, evaluators={"held_out": {"batches": 0}}), tmp_path / "run", prepared)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_metric_that_is_not_measured_is_named(prepared, cache, tmp_path) -> None:
+    config = tiny_run.tiny_config(cache, steps=2, checkpoint={"metric": "held_out/los"})
+    with pytest.raises(
+        ConfigError, match=r"checkpoint\.metric is 'held_out/los', but held_out measures .*, loss, loss/"
+    ):
+        tiny_run.train(config, tmp_path / "run", prepared)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from videobert_jax.errors import ConfigError
 from videobert_jax.training.program import Program
 
 Measure = Callable[[Any], Mapping[str, float]]  # parameters on the mesh -> metrics; every process calls it
@@ -22,3 +23,17 @@ class Evaluator(NamedTuple):
 
 
 Evaluators = Mapping[str, Evaluator]
+
+
+def score_of(name: str, metrics: Mapping[str, float]) -> float:
+    """The metric that ranks checkpoints, "evaluator/metric", among those of its evaluator.
+
+    Raises ConfigError, naming the metrics there are, if it is not one of them.
+    """
+    evaluator, _, metric = name.partition("/")
+    if metric not in metrics:
+        raise ConfigError(
+            f"config.checkpoint.metric is {name!r}, but {evaluator} measures {', '.join(sorted(metrics))}; set "
+            f"--config.checkpoint.metric={evaluator}/METRIC to one of these"
+        )
+    return metrics[metric]

@@ -18,7 +18,7 @@ from videobert_jax.tasks.task import Task
 from videobert_jax.training import initial_params, sharding
 from videobert_jax.training.checkpoints import Checkpoints
 from videobert_jax.training.compilation import enable_cache, memory
-from videobert_jax.training.evaluators import Evaluators
+from videobert_jax.training.evaluators import Evaluators, score_of
 from videobert_jax.training.hosts.interruption import Interrupted, Interruption
 from videobert_jax.training.hosts.watchdog import HANG_SECONDS, Watchdog
 from videobert_jax.training.program import make_program
@@ -115,7 +115,7 @@ def train(
         ):
             devices = f"{mesh.size} x {mesh.devices.flat[0].device_kind}"
             journal.say(f"train: from step {done} to {config.steps} on {devices}; {compilation}; {meter}")
-            ranking, _, metric = config.checkpoint.metric.partition("/")
+            ranking = config.checkpoint.metric.partition("/")[0]
             for step in range(done + 1, config.steps + 1):
                 watchdog.at(step)
                 with profiler.at(step):
@@ -134,7 +134,7 @@ def train(
                         metrics = measures[name](state.params)
                     journal.evaluated(step, name, metrics)
                     if name == ranking:
-                        score = metrics[metric]
+                        score = score_of(config.checkpoint.metric, metrics)
                 if saving or stopping:
                     with clock.on("checkpoint"):
                         journal.sync()
