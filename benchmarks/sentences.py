@@ -1,17 +1,17 @@
-"""How well unpunctuated speech is split into sentences, beside what else could be done without a trained model.
+"""Measures how well unpunctuated speech is split into sentences, compared with other methods without a trained model.
 
     python benchmarks/sentences.py CORPUS [CORPUS ...]
 
-A corpus is a file or a folder of punctuated transcripts: of any format that `prepare` reads, or lists of JSON
-``[[word, start, end], ...]`` in seconds. Its sentences end where its punctuation says; then that and capitals are
-removed, and each method says where sentences end. Borders between sentences are counted, over all files of a corpus.
-The narration of the kitchen corpus, which is our own, comes last.
+A corpus is a file or a folder of punctuated transcripts, in any format that `prepare` reads, or as JSON lists
+``[[word, start, end], ...]`` in seconds. The punctuation gives the true sentence boundaries; each method sees the words
+without punctuation and capitals. Boundaries are counted over all files of a corpus. The narration of our own kitchen
+corpus comes last.
 
-Words of such lists keep when they start and last as long as YouTube's do in `prepare`; eight make a cue, whatever the
-sentences. "Without word times" leaves of them the times of cues, as the captions of HowTo100M do.
+Words of JSON lists keep their start times, and get durations as YouTube's words do in `prepare`; every eight words form
+a cue. "Without word times" keeps only the times of cues, like the captions of HowTo100M.
 
-The peers: a cut every N words, N being the corpus's mean; one at each end of a cue; one at the longest pauses, as many
-as there are sentences, which no method knows; `pysbd` and `sentencex`, where they are installed.
+The peers: a cut every N words, the mean of the corpus; a cut at each end of a cue; cuts at the longest pauses, as many
+as there are boundaries, which a real method would not know; `pysbd` and `sentencex`, if they are installed.
 """
 
 import contextlib
@@ -37,17 +37,17 @@ from videobert_jax.speech.transcripts import LONGEST_LETTER_SECONDS, LONGEST_WOR
 WORDS_PER_CUE = 8
 MAX_WORDS = PrepareConfig().max_sentence_words
 
-Spoken = tuple[list[Word], set[int]]  # bare words, and after how many of them a sentence ends, without the last
-Method = Callable[[list[Word], int], set[int]]  # (words, how many borders there are) -> borders
+Spoken = tuple[list[Word], set[int]]  # bare words; inner sentence boundaries as word counts
+Method = Callable[[list[Word], int], set[int]]  # (words, number of boundaries) -> boundaries
 
 
 def borders(texts: Sequence[str]) -> set[int]:
-    """After how many words sentences end, without the last."""
+    """The boundaries between sentences, as numbers of words before them."""
     return set(itertools.accumulate(len(text.split()) for text in texts[:-1]))
 
 
 def bare(words: Sequence[Word]) -> Spoken | None:
-    """Words without punctuation and capitals, and where the sentences were; None if they had no punctuation."""
+    """Words without punctuation and capitals, and the sentence boundaries; None without punctuation."""
     ends = sum(bool(sentences.SENTENCE_END.search(word.text)) for word in words)
     if ends < sentences.PUNCTUATED_SHARE * len(words):
         return None
@@ -59,7 +59,7 @@ def bare(words: Sequence[Word]) -> Spoken | None:
 
 
 def read(path: pathlib.Path) -> list[Word]:
-    """The words of a transcript, or of a list of words with times."""
+    """The words of a transcript or of a JSON list of timed words."""
     if path.suffix != ".json":
         return list(read_transcript(path).words)
     timed = [(part, start) for text, start, _ in json.loads(path.read_text()) for part in text.split()]
@@ -72,7 +72,7 @@ def read(path: pathlib.Path) -> list[Word]:
 
 
 def without_word_times(words: Sequence[Word]) -> Iterator[Word]:
-    """The words of each cue share its time by their letters."""
+    """Distributes the time of each cue over its words by their numbers of letters."""
     for _, group in itertools.groupby(words, lambda word: word.cue):
         cue = list(group)
         letters = list(itertools.accumulate((len(word.text) for word in cue), initial=0))
@@ -83,7 +83,7 @@ def without_word_times(words: Sequence[Word]) -> Iterator[Word]:
 
 
 def kitchen() -> list[Spoken]:
-    """Our own narration, with cues and word times as its transcripts have them."""
+    """The narration of the kitchen corpus, with the cues and word times of its transcripts."""
     corpus = []
     for video in plan_videos(KitchenConfig()):
         said = narrate(video)
@@ -99,23 +99,23 @@ def rules(max_words: int) -> Method:
 
 
 def longest_pauses(words: list[Word], count: int) -> set[int]:
-    """Borders at the longest pauses."""
+    """Boundaries at the longest pauses."""
     pauses = {index: words[index].start - words[index - 1].end for index in range(1, len(words))}
     return set(sorted(pauses, key=pauses.__getitem__)[len(pauses) - count :])
 
 
 def cue_ends(words: list[Word], _: int) -> set[int]:
-    """Borders where another cue begins."""
+    """Boundaries at the starts of cues."""
     return {index for index in range(1, len(words)) if words[index].cue != words[index - 1].cue}
 
 
 def of_text(split: Callable[[str], Iterable[str]]) -> Method:
-    """The method of a library that knows no times."""
+    """A method that uses only text, from a library."""
     return lambda words, _: borders(list(split(" ".join(word.text for word in words))))
 
 
 def methods(mean: int) -> Iterator[tuple[str, Method]]:
-    """All of them, with their names."""
+    """All methods, with their names."""
     yield f"ours, at most {MAX_WORDS} words", rules(MAX_WORDS)
     yield "ours, of any length", rules(1_000_000)
     yield f"every {mean} words", lambda words, _: set(range(mean, len(words), mean))
@@ -133,7 +133,7 @@ def judge(name: str, corpus: Sequence[Spoken]) -> None:
     """Prints a row for each method."""
     words, count = sum(len(spoken) for spoken, _ in corpus), sum(len(expected) for _, expected in corpus)
     mean = round(words / (count + len(corpus)))
-    print(f"\n{name}: {len(corpus)} transcripts, {words:,} words, {count:,} borders between sentences\n")
+    print(f"\n{name}: {len(corpus)} transcripts, {words:,} words, {count:,} sentence boundaries\n")
     print("| method | precision | recall | F1 |\n|---|---|---|---|")
     for method, find in methods(mean):
         found = [(find(spoken, len(expected)), expected) for spoken, expected in corpus]
@@ -143,7 +143,7 @@ def judge(name: str, corpus: Sequence[Spoken]) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    """Judges each corpus that is named, and the kitchen's."""
+    """Evaluates the methods on each corpus of the command line, and on the kitchen's."""
     for argument in arguments[1:]:
         place = pathlib.Path(argument)
         corpus = []

@@ -1,16 +1,16 @@
-"""Tokens per second of one full training step on this CPU, beside `transformers`' BertForPreTraining in torch.
+"""Measures tokens per second of a full training step on this CPU, compared with `transformers`' BertForPreTraining.
 
     pip install torch
     python benchmarks/step_time.py --size=small
     python benchmarks/step_time.py --size=base
     python benchmarks/step_time.py --size=small --prepared=cache/prepared-...
 
-A step is forward, backward, clipping, AdamW, with dropout 0.1 and all metrics of ours. First both read rows that are
-full: the same tokens, of the same vocabulary, 15 % of them predicted. Torch's BERT computes the logits of all
-positions, drops out attention probabilities, and is in float32; "tuned" is without that dropout, with the fused
-optimizer, and in bfloat16 by autocast if it says so. With `--prepared`, a folder that `prepare` wrote, both read the
-same sequences of it: ours packed in rows, torch's one a row, padded to the longest of the batch, as is usual. Padding
-counts for none.
+A step is forward, backward, clipping and AdamW, with dropout 0.1 and, for ours, all metrics. By default both read the
+same full rows, of the same vocabulary, with 15 % of the tokens predicted. Torch's BERT computes the logits of all
+positions, applies dropout to attention probabilities, and uses float32. "Tuned" omits that dropout and uses the fused
+optimizer, and bfloat16 by autocast where stated. With `--prepared`, a folder written by `prepare`, both read the same
+sequences: ours packed into rows, torch's one per row, padded to the longest of the batch, as is common. Padding is not
+counted.
 """
 
 import dataclasses
@@ -35,8 +35,8 @@ from videobert_jax.training import sharding
 from videobert_jax.training.program import make_program
 
 _SIZE = flags.DEFINE_enum("size", "small", ["small", "base"], "Layers and width.")
-_PREPARED = flags.DEFINE_string("prepared", None, "Folder of prepared data; else made-up rows that are full.")
-_STEPS = flags.DEFINE_integer("steps", 5, "Timed steps of each; the median counts.", 1)
+_PREPARED = flags.DEFINE_string("prepared", None, "Folder of prepared data; by default, synthetic full rows.")
+_STEPS = flags.DEFINE_integer("steps", 5, "Timed steps of each; the median is reported.", 1)
 
 SIZES = {"small": (6, 384, 6, 1536), "base": (12, 768, 12, 3072)}
 ROWS = {"small": 8, "base": 4}
@@ -48,14 +48,14 @@ FULL = Config(
 KITCHEN = Config(
     data=DataConfig(batch_size=16, sequence_length=256, max_sequences=32), task=PretrainingConfig(max_predictions=48)
 )
-IGNORED = -100  # label of what torch does not predict
+IGNORED = -100  # label of positions without a prediction in torch
 
 Batch = dict[str, np.ndarray]
 Step = Callable[[], None]
 
 
 def full_rows(rows: int) -> Batch:
-    """One sequence a row, without padding."""
+    """A synthetic batch with one sequence per row, without padding."""
     rng = np.random.default_rng(0)
     length, predictions, sequences = FULL.data.sequence_length, PREDICTIONS, FULL.data.max_sequences
     ids = rng.integers(1000, BERT.size, (rows, length), dtype=np.int32)
@@ -78,7 +78,7 @@ def full_rows(rows: int) -> Batch:
 
 
 def ours(batch: Batch, tokens: TokenSpace, kind: Config, dtype: str) -> Step:
-    """Our step, compiled, with its state."""
+    """Our compiled step."""
     layers, width, heads, mlp = SIZES[_SIZE.value]
     model = ModelConfig(layers, width, heads, mlp, dtype=dtype, unroll=layers, visual_rows="random")
     rows = len(batch["token_ids"])
@@ -98,7 +98,7 @@ def ours(batch: Batch, tokens: TokenSpace, kind: Config, dtype: str) -> Step:
 
 
 def one_a_row(batch: Batch) -> dict[str, torch.Tensor]:
-    """The sequences of packed rows as torch reads them: one a row, padded to the longest."""
+    """Unpacks the sequences of a batch for torch: one per row, padded to the longest."""
     labels = np.full(batch["token_ids"].shape, IGNORED)
     predicted = np.nonzero(batch["prediction_weights"])
     labels[predicted[0], batch["prediction_positions"][predicted]] = batch["prediction_targets"][predicted]
@@ -125,7 +125,7 @@ def _sequences(ids: np.ndarray) -> list[tuple[int, int]]:
 
 
 def theirs(batch: Batch, tokens: TokenSpace, tuned: bool, dtype: str) -> Step:
-    """Torch's step, with its state."""
+    """Torch's step."""
     layers, width, heads, mlp = SIZES[_SIZE.value]
     config = BertConfig(
         vocab_size=tokens.size,
@@ -151,7 +151,7 @@ def theirs(batch: Batch, tokens: TokenSpace, tuned: bool, dtype: str) -> Step:
 
 
 def contenders(batch: Batch, tokens: TokenSpace, kind: Config) -> dict[str, Callable[[], Step]]:
-    """By name, functions that make a step."""
+    """Functions that create a step, by name."""
     partial = functools.partial
     return {
         "ours, bfloat16": partial(ours, batch, tokens, kind, "bfloat16"),
@@ -163,7 +163,7 @@ def contenders(batch: Batch, tokens: TokenSpace, kind: Config) -> dict[str, Call
 
 
 def median_seconds(step: Step) -> float:
-    """Of `--steps` steps, after one that does not count."""
+    """The median time of `--steps` steps, after a warm-up step."""
     times = []
     for _ in range(1 + _STEPS.value):
         start = time.perf_counter()
@@ -173,7 +173,7 @@ def median_seconds(step: Step) -> float:
 
 
 def prepared_batch(folder: pathlib.Path) -> tuple[Batch, TokenSpace]:
-    """The first batch of a folder that `prepare` wrote."""
+    """The first batch of a prepared folder, and its token space."""
     prepared = Prepared(folder)
     tokens = prepared.tokens()
     task = make_task(KITCHEN, tokens)
@@ -182,7 +182,7 @@ def prepared_batch(folder: pathlib.Path) -> tuple[Batch, TokenSpace]:
 
 
 def main(_: list[str]) -> None:
-    """Prints a table."""
+    """Prints a line for each contender."""
     if _PREPARED.value:
         batch, tokens = prepared_batch(pathlib.Path(_PREPARED.value))
         kind = KITCHEN

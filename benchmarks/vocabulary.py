@@ -1,14 +1,14 @@
-"""The visual vocabulary's hierarchical k-means beside recursive scikit-learn.
+"""Compares the visual vocabulary's hierarchical k-means with recursive scikit-learn.
 
     python benchmarks/vocabulary.py --points=40000 --width=256 --depth=3
 
-Both cluster the same made-up features, float32 in one file, either `clustered`: a tree of Gaussians with as many
-children a level as the vocabulary gets, unequally frequent, and noise; or `smooth`: what a random network with ReLUs
-makes of 48 hidden causes, which has no clusters to be found, so that Lloyd's algorithm takes long. Ours reads the rows
-from disk as it needs them, within --memory. The peer is what is usually written: the file loaded, and
-`sklearn.cluster.KMeans(n_init=1)` for each node with the library's own limits. Time is that of fitting and of reading
-the file. Each runs in a process of its own, one after the other, so that the peak of resident memory is its own. The
-error is the mean squared distance of a feature to the leaf that it reaches by descent.
+Both cluster the same synthetic float32 features from one file. `clustered` features come from a tree of Gaussians with
+the branching of the vocabulary, unequal frequencies, and noise. `smooth` features are the output of a random ReLU
+network for 48 latent variables; they have no clusters, so Lloyd's algorithm converges slowly. Ours reads rows from disk
+as needed, within --memory. The peer is the common implementation: load the file, then run
+`sklearn.cluster.KMeans(n_init=1)` for each node with default limits. The time includes reading the file. Each runs
+in a separate process, one after the other, so that peaks of resident memory are separate. The error is the mean squared
+distance of a feature to the leaf that it reaches by descent.
 """
 
 import concurrent.futures
@@ -27,13 +27,13 @@ from videobert_jax.visual_words.disk_array import RowFile, write_rows
 from videobert_jax.visual_words.kmeans import Tree, fit_tree
 
 POINTS = flags.DEFINE_integer("points", 200_000, "features")
-WIDTH = flags.DEFINE_integer("width", 1024, "numbers of a feature")
+WIDTH = flags.DEFINE_integer("width", 1024, "dimensions of a feature")
 BRANCHING = flags.DEFINE_integer("branching", 12, "children of a node, k")
 DEPTH = flags.DEFINE_integer("depth", 4, "levels, d")
-KIND = flags.DEFINE_enum("features", "clustered", ["clustered", "smooth"], "what the features are like")
-NOISE = flags.DEFINE_float("noise", 0.5, "standard deviation of that of clustered features")
-MEMORY = flags.DEFINE_integer("memory", 512, "mebibytes that ours may use for points")
-BLOCK = 8192  # rows made or judged at once
+KIND = flags.DEFINE_enum("features", "clustered", ["clustered", "smooth"], "distribution of the features")
+NOISE = flags.DEFINE_float("noise", 0.5, "standard deviation of the noise of clustered features")
+MEMORY = flags.DEFINE_integer("memory", 512, "MiB that ours may use for points")
+BLOCK = 8192  # rows per block
 Fit = Callable[
     [pathlib.Path, int, int, int, int], tuple[int, Callable[[], float]]
 ]  # path, width, k, d, bytes -> leaves, error
@@ -62,7 +62,7 @@ def main(argv: list[str]) -> None:
 
 
 def clustered(width: int, branching: int, depth: int, noise: float) -> Callable[[int], np.ndarray]:
-    """Makes float32 [n, width]: each is the sum of one offset a level, ever smaller, and noise."""
+    """A generator of float32 [n, width]: sums of one offset per level, of decreasing scale, and noise."""
     rng = np.random.default_rng(0)
     offsets = [rng.standard_normal((branching**level, width), np.float32) * 0.7**level for level in range(1, depth + 1)]
 
@@ -77,7 +77,7 @@ def clustered(width: int, branching: int, depth: int, noise: float) -> Callable[
 
 
 def smooth(width: int, causes: int = 48, hidden: int = 512, modes: int = 400) -> Callable[[int], np.ndarray]:
-    """Makes float32 [n, width], none negative: two layers of a random network over causes of ever smaller scale."""
+    """A generator of nonnegative float32 [n, width]: two layers of a random network over latent variables."""
     rng = np.random.default_rng(0)
     scales = np.arange(1, causes + 1) ** -0.5
     means, shares = rng.standard_normal((modes, causes)), rng.dirichlet(np.full(modes, 0.7))
@@ -104,7 +104,7 @@ def measure(name: str, fit: Fit, path: pathlib.Path) -> tuple[float, float, floa
 def measured(
     fit: Fit, path: pathlib.Path, width: int, branching: int, depth: int, memory: int
 ) -> tuple[float, float, float, int, float]:
-    """Seconds, processor seconds, peak memory in MiB, leaves and error of `fit`, in the process that this runs in."""
+    """Seconds, processor seconds, peak memory of this process in MiB, leaves and error of `fit`."""
     start, processor = time.perf_counter(), time.process_time()
     leaves, error = fit(path, width, branching, depth, memory)
     seconds, processor = time.perf_counter() - start, time.process_time() - processor
@@ -112,14 +112,14 @@ def measured(
 
 
 def ours(path: pathlib.Path, width: int, branching: int, depth: int, memory: int) -> tuple[int, Callable[[], float]]:
-    """The tree that `prepare` fits."""
+    """Fits a tree as `prepare` does; returns the number of leaves and a function for the error."""
     points = RowFile(path, width)
     tree = fit_tree(points, branching, depth, seed=0, memory=memory)
     return tree.size, lambda: float(np.mean(np.concatenate(list(squared_errors(tree, points)))))
 
 
 def squared_errors(tree: Tree, points: RowFile) -> Iterator[np.ndarray]:
-    """Float32 [m] for each block: to the centroid of the leaf reached by descent."""
+    """Yields float32 [m] per block: squared distances to the centroid of the leaf reached by descent."""
     centroids = tree.centroids
     for start in range(0, points.shape[0], BLOCK):
         block = points[np.arange(start, min(start + BLOCK, points.shape[0]))]
@@ -127,7 +127,7 @@ def squared_errors(tree: Tree, points: RowFile) -> Iterator[np.ndarray]:
 
 
 def peer(path: pathlib.Path, width: int, branching: int, depth: int, memory: int) -> tuple[int, Callable[[], float]]:
-    """scikit-learn, node by node; its nearest centres at each level are those of the descent."""
+    """Fits scikit-learn node by node; the nearest centres at each level are those of a descent."""
     del memory  # it has no such setting
     from sklearn.cluster import KMeans
 

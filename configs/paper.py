@@ -1,21 +1,20 @@
-"""The recipe of the paper: Sun, Myers, Vondrick, Murphy and Schmid, ICCV 2019, number by number.
+"""The recipe of the paper (Sun, Myers, Vondrick, Murphy and Schmid, ICCV 2019), value by value.
 
     python launch/main.py --config=configs/paper.py --workdir=runs/paper --config.data.videos=DIR \\
         --config.init_from=BERT --config.prepare.tokenizer=BERT --config.prepare.backbone_weights=FILE
 
-Made for 4 Cloud TPUs, on which the authors took about 2 days; `launch/plan.py` tells what it takes on others.
+The authors trained for about 2 days on 4 Cloud TPUs; `launch/plan.py` estimates the time on others.
 
-Each line begins with its source. We did not have the paper itself at hand, but what others quote of it:
+The comment on each line begins with the source of the value. We had no access to the paper, only to quotations of it:
 
-    quoted   the paper, as others quote it
-    memory   the paper, as we remember it: look it up before you rely on it
-    BERT     the paper does not say; the value is that of Devlin et al. (2019), which VideoBERT builds on
-    unknown  nothing published tells; the value is ours
-    ours     there is no such thing in the paper
+    quoted   the paper, as quoted by others
+    memory   the paper, from memory: verify it before you rely on it
+    BERT     not in the paper; the value of Devlin et al. (2019), on which VideoBERT builds
+    unknown  not published; the value is ours
+    ours     the paper has no such setting
 
-What cannot be had is named too: the 312,000 cooking videos of YouTube (23,186 hours, each under 15 minutes; 120,000
-with English speech recognised) were not published, nor was the model that punctuated the speech. Its place is taken by
-`speech/sentences.py`.
+Two things were never published: the 312,000 YouTube cooking videos (23,186 hours, each under 15 minutes; 120,000 with
+recognised English speech), and the model that punctuated the speech, which `speech/sentences.py` replaces.
 """
 
 from ml_collections import ConfigDict
@@ -24,7 +23,7 @@ from videobert_jax import config as config_lib
 
 
 def get_config() -> ConfigDict:
-    """Every value of the recipe is set here, be it the default or not, so that it can be read in one place."""
+    """The config of the recipe, with all of its values, including defaults."""
     config = config_lib.to_config_dict(config_lib.Config())
 
     # Visual tokens.
@@ -36,17 +35,17 @@ def get_config() -> ConfigDict:
     config.prepare.depth = 4  # quoted: d = 4, 20,736 tokens in all
 
     # Words.
-    config.prepare.tokenizer = "bert-large-uncased"  # quoted: BERT's WordPieces; uncased: unknown; name your folder
-    config.prepare.max_sentence_words = 24  # unknown: where speech that no mark ends is cut
-    config.prepare.chunk_tokens = 256  # ours: how much of a video a record holds
-    config.prepare.validation_fraction = 0.05  # unknown; YouCook2, which the model is judged on, is apart anyway
+    config.prepare.tokenizer = "bert-large-uncased"  # quoted: BERT's WordPieces; uncased: unknown; set your folder
+    config.prepare.max_sentence_words = 24  # unknown: limit for speech without punctuation
+    config.prepare.chunk_tokens = 256  # ours: size of a record
+    config.prepare.validation_fraction = 0.05  # unknown; YouCook2, used for the evaluation, is separate anyway
 
     # Sequences.
-    config.data.sequence_length = 512  # unknown; the longest that BERT has positions for, filled with several sequences
+    config.data.sequence_length = 512  # unknown; the maximum of BERT, packed with several sequences
     config.data.max_sequences = 16  # ours: the paper packs nothing
-    config.task.max_predictions = 80  # ours: 15 % of 512, and some
+    config.task.max_predictions = 80  # ours: 15 % of 512, and a few more
     config.task.chunks_per_row = 4  # ours
-    config.task.text_only = 1.0  # unknown: a weighted sum of text, video and both is all that is said
+    config.task.text_only = 1.0  # unknown: the paper only says a weighted sum of text, video and both
     config.task.video_only = 1.0  # unknown
     config.task.joint = 2.0  # unknown
     config.task.video_only_tokens = 16  # quoted: 16 tokens for a segment of a video without speech
@@ -55,9 +54,9 @@ def get_config() -> ConfigDict:
     config.task.min_clips = 1  # unknown
     config.task.misaligned = 0.5  # unknown; half of the pairs, as BERT's next sentences
     config.task.misaligned_from = "other_video"  # unknown
-    config.task.masking = 0.15  # BERT: 80 % [MASK], 10 % random, 10 % as they were
+    config.task.masking = 0.15  # BERT: 80 % [MASK], 10 % random, 10 % unchanged
     config.task.mask_video = 0.0  # ours: off
-    config.task.mask_joint = True  # quoted: the figure shows masks, the text speaks of alignment alone
+    config.task.mask_joint = True  # quoted: the figure shows masks, the text mentions only alignment
     config.task.mask_misaligned = False  # unknown
 
     # The model.
@@ -67,17 +66,17 @@ def get_config() -> ConfigDict:
     config.model.mlp_size = 4096  # BERT
     config.model.max_positions = 512  # BERT
     config.model.dropout = 0.1  # BERT
-    config.model.init_std = 0.02  # BERT; of what no checkpoint has: the alignment head
+    config.model.init_std = 0.02  # BERT; for parameters that its checkpoint lacks: the alignment head
     config.model.norm = "post"  # BERT
     config.model.positions = "learned"  # BERT
     config.model.activation = "gelu"  # BERT
     config.model.gated = False  # BERT
     config.model.use_bias = True  # BERT
-    config.init_from = "bert-large-uncased"  # quoted: BERT's released weights; which: unknown; name your folder
+    config.init_from = "bert-large-uncased"  # quoted: BERT's released weights; which: unknown; set your folder
     config.model.text_rows = "frozen"  # quoted: the input embeddings are frozen; so is the tied softmax: unknown
-    config.model.visual_rows = "frozen"  # quoted: from the centroids' features, and frozen
-    config.model.visual_scale = 1.0  # unknown; as large as BERT's own rows. The paper takes the features themselves
-    config.model.dtype = "bfloat16"  # unknown; what a TPU multiplies in
+    config.model.visual_rows = "frozen"  # quoted: the centroids' features, frozen
+    config.model.visual_scale = 1.0  # unknown; the scale of BERT's own rows. The paper uses the features themselves
+    config.model.dtype = "bfloat16"  # unknown; the native type of TPUs
     config.model.remat = "dots"  # ours; see configs/base.py
     config.model.unroll = 24  # ours; likewise
 
@@ -88,16 +87,16 @@ def get_config() -> ConfigDict:
 
     # The optimizer.
     config.steps = 500_000  # quoted: 0.5 million, about 8 epochs
-    config.data.batch_size = 128  # quoted; of sequences there, of rows that hold several here
-    config.optimizer.name = "adamw"  # quoted: Adam; decay as in BERT
+    config.data.batch_size = 128  # quoted; there of sequences, here of rows that pack several
+    config.optimizer.name = "adamw"  # quoted: Adam; with weight decay as in BERT
     config.optimizer.learning_rate = 1e-5  # quoted
-    config.optimizer.warmup_steps = 0  # quoted: linear decay; of a warm-up nothing is said
+    config.optimizer.warmup_steps = 0  # quoted: linear decay; no warm-up is mentioned
     config.optimizer.beta1 = 0.9  # BERT
     config.optimizer.beta2 = 0.999  # BERT
     config.optimizer.epsilon = 1e-6  # BERT
     config.optimizer.weight_decay = 0.01  # BERT; whether VideoBERT decays: unknown
     config.optimizer.clip_norm = 1.0  # BERT; whether VideoBERT clips: unknown
 
-    # The question.
+    # Evaluation.
     config.evaluators.zero_shot.template = "now let me show you how to [MASK] the [MASK]."  # quoted
     return config

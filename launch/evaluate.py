@@ -1,4 +1,4 @@
-"""Evaluates the newest checkpoint of a run again: the table of scores, `evaluation/*.json` and the report.
+"""Evaluates the newest checkpoint of a run: prints the scores, writes `evaluation/*.json` and the report.
 
 python launch/evaluate.py --workdir=runs/base
 """
@@ -14,7 +14,7 @@ _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of a run.")
 
 
 def main(_: list[str]) -> None:
-    """Prints the table. Raises on the first thing that is wrong, and so ends non-zero."""
+    """Prints the table of scores."""
     logging.set_verbosity(logging.WARNING)
     run.evaluate(pathlib.Path(_WORKDIR.value or ""))
 

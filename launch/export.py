@@ -1,9 +1,9 @@
-"""Takes a trained model out of a run, for programs without this package.
+"""Exports a trained model for programs without this package.
 
     python launch/export.py --workdir=runs/base --output=exported
 
-`exported/bert` is the text side, which `transformers` loads; `exported/inference.jaxexport` the forward pass of the
-whole model, for CPU, GPU and TPU, with `weights.safetensors` beside it. docs/export.md shows how to use both.
+`exported/bert` is the text side for `transformers`. `exported/inference.jaxexport`, with `weights.safetensors`, is the
+forward pass of the whole model for CPU, GPU and TPU. docs/export.md shows how to use both.
 """
 
 import pathlib
@@ -17,25 +17,25 @@ from videobert_jax.inference import portable
 from videobert_jax.inference.model import load
 from videobert_jax.interop.bert import save_bert, unlike_bert
 
-_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of a run, whose newest checkpoint is taken.")
+_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of a run; its newest checkpoint is exported.")
 _OUTPUT = flags.DEFINE_string("output", None, "Folder to write to; files of an earlier export are replaced.")
 
 
 def main(_: list[str]) -> None:
-    """Says what it wrote. Raises on the first thing that is wrong, and so ends non-zero."""
+    """Exports the model and prints the names of the files."""
     logging.set_verbosity(logging.WARNING)
     if not _WORKDIR.value or not _OUTPUT.value:
-        raise ConfigError("--workdir and --output need the names of folders")
+        raise ConfigError("--workdir or --output is empty; expected the name of a folder")
     output = pathlib.Path(_OUTPUT.value)
     if output.exists() and not output.is_dir():
-        raise NotADirectoryError(f"--output is {output}, which is a file; expected a folder, or a name for one")
+        raise NotADirectoryError(f"--output is {output}, which is a file; expected a folder, or a new name")
     model = load(_WORKDIR.value)
     portable.save(output, model.task.network, model.params)
     model.tokens.save(output / "tokens.json")
     print(f"export: {output / portable.PROGRAM} with {portable.WEIGHTS} for JAX")
     shutil.rmtree(output / "bert", ignore_errors=True)
     if reason := unlike_bert(model.config.model):
-        print(f"export: nothing for transformers, whose BERT is another model: {reason}")
+        print(f"export: nothing for transformers, whose BERT differs from this model: {reason}")
         return
     save_bert(output / "bert", model.params, model.config.model, model.tokens)
     shutil.copytree(model.lexicon.tokenizer, output / "bert", dirs_exist_ok=True)

@@ -1,16 +1,16 @@
-"""The main job: prepare the corpus if that is not done yet, pretrain, judge, and draw the report.
+"""The main job: prepare the corpus if necessary, pretrain, evaluate, and write the report.
 
     python launch/main.py --config=configs/base.py --workdir=runs/base
 
-A run that was stopped, in whatever way, goes on with the same command; one that is complete is judged again.
+The same command resumes a stopped run, and evaluates a complete one again.
 
-Several processes, one per host or per GPU, each run the same command, with `--distributed` where JAX recognises the
-cluster (Cloud TPU VMs, GKE, Slurm, Kubernetes, Open MPI), anywhere else with
+With several processes, one per host or per GPU, run the same command in each, with `--distributed` where JAX recognises
+the cluster (Cloud TPU VMs, GKE, Slurm, Kubernetes, Open MPI), and elsewhere with
 
     --coordinator=HOST:PORT --process_count=N --process_index=I
 
-Exit codes: 0 complete; 75 asked to stop by SIGTERM, state saved, start it again; 70 no progress for --hang_seconds;
-143 SIGTERM while nothing trains, start it again; 2 a command line or a config that cannot be; others are errors.
+Exit codes: 0 complete; 75 stopped by SIGTERM, state saved, restart it; 70 no progress for --hang_seconds; 143 SIGTERM
+outside of training, restart it; 2 an invalid command line or config; others are errors. See docs/running.md.
 """
 
 import contextlib
@@ -29,25 +29,25 @@ from videobert_jax.training import starting_point
 from videobert_jax.training.reporting import goodput
 from videobert_jax.training.workdir import Workdir
 
-_CONFIG = config_flags.DEFINE_config_file("config", None, "What the run is: a file of configs/, with its argument.")
+_CONFIG = config_flags.DEFINE_config_file("config", None, "A file of configs/, with its argument.")
 _WORKDIR = flags.DEFINE_string("workdir", "runs/base", "Folder of this run: checkpoints, metrics, report.")
-_DISTRIBUTED = flags.DEFINE_bool("distributed", False, "Whether this is one of the processes of a cluster.")
-_COORDINATOR = flags.DEFINE_string("coordinator", None, "HOST:PORT of process 0, where they meet; else detected.")
-_COUNT = flags.DEFINE_integer("process_count", None, "How many processes there are; else detected.", 1)
-_INDEX = flags.DEFINE_integer("process_index", None, "Which of them this is; else detected.", 0)
+_DISTRIBUTED = flags.DEFINE_bool("distributed", False, "Whether this is one process of several on a cluster.")
+_COORDINATOR = flags.DEFINE_string("coordinator", None, "HOST:PORT at which process 0 listens; else detected.")
+_COUNT = flags.DEFINE_integer("process_count", None, "Number of processes; else detected.", 1)
+_INDEX = flags.DEFINE_integer("process_index", None, "Index of this process, from 0; else detected.", 0)
 _JOIN = flags.DEFINE_integer("join_seconds", 300, "How long to wait for all processes to join.", 1)
-_HEARTBEAT = flags.DEFINE_integer("heartbeat_seconds", 100, "A process silent for so long is lost, and all end.", 1)
-_PROFILE = flags.DEFINE_string("profile_steps", "", "FIRST:LAST, steps to trace into WORKDIR/profile, as 10:15.")
-_HANG = flags.DEFINE_float("hang_seconds", 900, "All end if training makes no progress for so long; 0: never.", 0)
+_HEARTBEAT = flags.DEFINE_integer("heartbeat_seconds", 100, "A process silent for this long is lost, and all exit.", 1)
+_PROFILE = flags.DEFINE_string("profile_steps", "", "FIRST:LAST, steps to trace into WORKDIR/profile: 10:15.")
+_HANG = flags.DEFINE_float("hang_seconds", 900, "All exit if training makes no progress for this long; 0: never.", 0)
 
 
 def main(_: list[str]) -> None:
-    """Does the whole job. Raises on the first thing that is wrong, and so ends non-zero."""
-    logging.set_verbosity(logging.WARNING)  # the libraries tell a lot
+    """Prepares, trains and evaluates."""
+    logging.set_verbosity(logging.WARNING)  # libraries log too much
     config, profile_steps = cli.config_of(_CONFIG), _steps(_PROFILE.value)
     _check_place(_COORDINATOR.value)
     workdir = Workdir(pathlib.Path(_WORKDIR.value))
-    # Before anything that takes minutes. A run that has begun needs what it began with no more.
+    # Checks first what would otherwise fail after minutes. A run with a checkpoint no longer needs `init_from`.
     workdir.check(config)
     source = starting_point.find(config, workdir)
     if config.init_from and not source and not workdir.has_begun():
@@ -61,7 +61,7 @@ def main(_: list[str]) -> None:
     prepared = _prepare_together(config, source) if several else prepare.prepare(config, given=source)
     preparing = goodput.process_age() - starting
 
-    # Only now: what is prepared is found without waiting for JAX.
+    # Imported late, so that errors above appear without waiting for JAX.
     import jax
 
     from videobert_jax.evaluation import evaluator, run
@@ -77,11 +77,11 @@ def main(_: list[str]) -> None:
         loop.train(config, task, evaluators, workdir, prepared, _HANG.value, profile_steps, before)
         if first:
             run.evaluate(workdir.folder, prepared)
-        processes.leave_together("the first process has judged")
+        processes.leave_together("the first process has evaluated")
 
 
 def _steps(text: str) -> range:
-    """The steps that "10:15" means, both included; none for "". Raises ConfigError for anything else."""
+    """Parses "10:15", both steps inclusive, or "". Raises ConfigError for anything else."""
     first, _, last = text.partition(":")
     if not text:
         return range(0)
@@ -91,7 +91,7 @@ def _steps(text: str) -> range:
 
 
 def _check_place(text: str | None) -> None:
-    """Raises ConfigError unless it is HOST:PORT, or None; an IPv6 address is in brackets."""
+    """Raises ConfigError unless `text` is HOST:PORT, with IPv6 addresses in brackets, or None."""
     if text is None:
         return
     place = re.fullmatch(r"(?:[^\s/:\[\]]+|\[[0-9a-fA-F:.]+\]):([0-9]{1,5})", text)

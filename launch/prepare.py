@@ -2,11 +2,11 @@
 
     python launch/prepare.py --config=configs/base.py --config.data.videos=DIR
 
-`launch/main.py` with the same config finds it done. A run that was stopped goes on with the same command.
+`launch/main.py` with the same config uses the result. The same command resumes a stopped run.
 
-With --beam the work is an Apache Beam pipeline, on this machine or, with the options of any runner of Beam, on many,
-which all have to see the folders of the videos and of the cache under the same path. Beam needs older packages, and so
-an environment of its own (`pip install -r requirements-beam.txt`):
+--beam runs an Apache Beam pipeline on this machine or, with the options of a Beam runner, on many; all must see the
+folders of the videos and of the cache under the same paths. Beam needs older packages, and thus a separate environment
+(`pip install -r requirements-beam.txt`):
 
     python launch/prepare.py --config=configs/base.py --config.data.videos=DIR --beam=
     python launch/prepare.py --config=configs/base.py --config.data.videos=DIR --config.data.cache=SHARED \\
@@ -25,12 +25,12 @@ from videobert_jax.prepare import pipeline as prepare
 from videobert_jax.prepare.rounds import Runner
 from videobert_jax.training import starting_point
 
-_CONFIG = config_flags.DEFINE_config_file("config", None, "What the run is: a file of configs/, with its argument.")
-_BEAM = flags.DEFINE_string("beam", None, "Prepare with Apache Beam and these options; none: on this machine.")
+_CONFIG = config_flags.DEFINE_config_file("config", None, "A file of configs/, with its argument.")
+_BEAM = flags.DEFINE_string("beam", None, "Prepare with Apache Beam and these options; by default, without.")
 
 
 def main(_: list[str]) -> None:
-    """Prints the folder of prepared data. Raises on the first thing that is wrong, and so ends non-zero."""
+    """Prepares the data and prints its folder."""
     config = cli.config_of(_CONFIG)
     run = None if _BEAM.value is None else _beam(_BEAM.value, config.prepare.workers)
     print(prepare.prepare(config, run, starting_point.find(config)).folder)
@@ -41,7 +41,7 @@ def _beam(options: str, workers: int) -> Runner:
         from videobert_jax.prepare.beam import run_with_beam
     except ImportError as error:
         raise ConfigError(
-            f"--beam needs Apache Beam ({error}), which needs older packages than these: make an environment for it, "
+            f"--beam needs Apache Beam ({error}), which needs older packages: create an environment for it, "
             "python -m venv .venv-beam && .venv-beam/bin/pip install -r requirements-beam.txt, and use its python"
         ) from error
     return functools.partial(run_with_beam, options=shlex.split(options), workers=workers)

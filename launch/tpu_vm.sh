@@ -1,27 +1,26 @@
 #!/usr/bin/env bash
-# A run on a slice of Cloud TPU VMs, from the machine you sit at, which has gcloud and is logged in. See docs/running.md.
+# Controls a run on a slice of Cloud TPU VMs from a machine with a logged-in gcloud. See docs/running.md.
 #
 #   launch/tpu_vm.sh COMMAND --project=P --zone=Z --name=N [options] [-- arguments of launch/main.py]
 #
-#   create   asks for the slice in the queue, --type=v5litepod-16, and waits until it is there; --spot is cheaper, and
-#            can be taken away; --runtime=VERSION where the type does not tell which
+#   create   requests a slice of --type=v5litepod-16 from the queue and waits for it; --spot is cheaper, but can be
+#            preempted; --runtime=VERSION is needed for types whose version the script does not know
 #   setup    copies this checkout's HEAD to all hosts, installs it, and mounts --mount=gs://BUCKET or HOST:/SHARE
-#   run      starts launch/main.py on all hosts; each starts it again when it ends with a code that asks for it
-#   logs     follows what the first host prints
-#   status   of the slice, and of the run on each host
-#   resume   delete, create, setup and run whatever of these is needed, until the run has ended, however often the
-#            slice is taken away
-#   stop     asks the run to save and to end; run goes on from there
-#   delete   gives the slice back: what is not under the mount is lost
+#   run      starts launch/main.py on all hosts; each host restarts it when its exit code asks for it
+#   logs     follows the output of the first host
+#   status   shows the state of the slice, and of the run on each host
+#   resume   deletes, creates, sets up and runs as needed until the run ends, however often the slice is preempted
+#   stop     asks the run to save and exit; `run` resumes it
+#   delete   deletes the slice; everything outside of the mount is lost
 #
-# --dry_run prints the commands and runs none.
+# --dry_run prints the commands without running them.
 set -euo pipefail
 
-SHARED=/mnt/shared                       # where --mount appears on every host
-POLL_SECONDS=${POLL_SECONDS:-60}         # between looks at the queue, and at the run
-RESTART_SECONDS=${RESTART_SECONDS:-10}   # before a process is started again
-TRIES=3                                  # of a process that ends with an error each time
-LASTING_SECONDS=${LASTING_SECONDS:-1800} # what has run so long is tried anew; longer than --hang_seconds
+SHARED=/mnt/shared                       # mount point on every host
+POLL_SECONDS=${POLL_SECONDS:-60}         # between polls of the queue, and of the run
+RESTART_SECONDS=${RESTART_SECONDS:-10}   # before a process is restarted
+TRIES=3                                  # consecutive failures before a host gives up
+LASTING_SECONDS=${LASTING_SECONDS:-1800} # a run this long resets the count; longer than --hang_seconds
 
 fail() {
   echo "tpu_vm.sh: $*" >&2
@@ -32,7 +31,7 @@ main() {
   local command=${1:-}
   case $command in
     create | setup | run | logs | status | resume | stop | delete) shift && read_options "$@" && "$command" ;;
-    host_setup | host_start | host_run | host_state) shift && "$command" "$@" ;; # what the others run on the hosts
+    host_setup | host_start | host_run | host_state) shift && "$command" "$@" ;; # run on the hosts by the commands above
     *) fail "unknown command '$command'; expected create, setup, run, logs, status, resume, stop or delete" ;;
   esac
 }
@@ -58,14 +57,14 @@ read_options() {
   need zone
   need name
   [[ $name =~ ^[a-z]([-a-z0-9]*[a-z0-9])?$ ]] ||
-    fail "--name=$name is not a name: small letters, digits and hyphens, a letter first, no hyphen last"
+    fail "--name=$name is not a valid name; expected lower-case letters, digits and hyphens, first a letter, last no hyphen"
 }
 
 need() {
   [[ -n ${!1} ]] || fail "--$1=... is missing"
 }
 
-# Runs a command, or only shows it.
+# Runs a command; with --dry_run only prints it.
 do_() {
   if [[ $dry ]]; then printf '%q ' "$@" && echo; else "$@"; fi
 }
@@ -74,7 +73,7 @@ gcloud_() {
   do_ gcloud compute tpus "$@" "--project=$project" "--zone=$zone"
 }
 
-# Runs a command of this file on the hosts: 0, or all.
+# Runs a command of this script on host 0 or on all hosts.
 on() {
   local line
   line=$(printf '%q ' bash launch/tpu_vm.sh "${@:2}")
@@ -90,7 +89,7 @@ create() {
   if [[ $dry ]]; then state && return; fi
   local now
   until now=$(state) && [[ $now == ACTIVE ]]; do
-    [[ $now != NONE && $now != FAILED && $now != SUSPEND* ]] || fail "the slice is $now; gcloud's describe tells why"
+    [[ $now != NONE && $now != FAILED && $now != SUSPEND* ]] || fail "the slice is $now; see gcloud's describe for the reason"
     echo "waiting for the slice, which is $now"
     sleep "$POLL_SECONDS"
   done
@@ -107,7 +106,7 @@ runtime_of_type() {
   esac
 }
 
-# What the queue says of the slice: ACTIVE, SUSPENDED, ...; NONE if it cannot be asked, as before it is created.
+# The state of the slice in the queue: ACTIVE, SUSPENDED, ...; NONE if the query fails, as before it is created.
 state() {
   gcloud_ queued-resources describe "$name" '--format=value(state.state)' || echo NONE
 }
@@ -146,7 +145,7 @@ status() {
 }
 
 stop() {
-  # shellcheck disable=SC2016  # the host's shell reads the file
+  # shellcheck disable=SC2016  # expanded by the host's shell
   gcloud_ tpu-vm ssh "$name" --worker=all '--command=kill -TERM -- "-$(cat videobert_jax/run.pid)"'
 }
 
@@ -155,7 +154,7 @@ delete() {
 }
 
 resume() {
-  need type # what is missing would fail for ever, on a slice that is paid for
+  need type # checks options first: a missing one would fail in every attempt, on a paid slice
   runtime_of_type >/dev/null
   need_mount
   need_arguments
@@ -169,9 +168,9 @@ resume() {
       NONE) each create setup run || true ;;
       FAILED | SUSPENDED) each delete create setup run || true ;;
       ACTIVE)
-        of_run=$(on 0 host_state) || of_run=silent # taken away just now, or not set up
+        of_run=$(on 0 host_state) || of_run=silent # just preempted, or not set up
         case $of_run in
-          ended*) echo "the run has $of_run; delete gives the slice back" && return "${of_run##* }" ;;
+          ended*) echo "the run has $of_run; remember to delete the slice" && return "${of_run##* }" ;;
           running*) ;;
           *) each setup run || true ;;
         esac
@@ -181,7 +180,7 @@ resume() {
   done
 }
 
-# Some commands one after the other, up to the first that fails.
+# Runs commands in sequence until one fails.
 each() {
   local command
   for command in "$@"; do
@@ -189,7 +188,7 @@ each() {
   done
 }
 
-# Installs the package, with a Python by uv, for the system's is older than 3.11; and mounts what all hosts share.
+# Installs the package, with Python from uv since the system's is older than 3.11, and mounts the shared storage.
 host_setup() {
   python3 -m pip install --quiet --user uv
   local uv=$HOME/.local/bin/uv
@@ -217,29 +216,29 @@ install_gcsfuse() {
 }
 
 host_start() {
-  if kill -0 "$(cat run.pid 2>/dev/null)" 2>/dev/null; then fail "$HOSTNAME is at work on a run already; stop it first"; fi
+  if kill -0 "$(cat run.pid 2>/dev/null)" 2>/dev/null; then fail "$HOSTNAME is already running; stop it first"; fi
   rm -f run.code
   setsid nohup bash launch/tpu_vm.sh host_run "$@" >>run.log 2>&1 </dev/null &
   echo $! >run.pid
 }
 
-# The run, started again whenever it ends with a code that asks for it; the last code goes to run.code.
+# Runs the program, and restarts it if its exit code asks for it; writes the last code to run.code.
 host_run() {
   local code=143 start tries=0 stopping=''
-  trap 'stopping=yes' TERM # its process gets the signal too, saves and ends; so does the pause
+  trap 'stopping=yes' TERM # the signal also reaches the process, which saves and exits, and the sleep
   until [[ $stopping ]]; do
     code=0 start=$SECONDS
     "${PYTHON:-.venv/bin/python}" launch/main.py --distributed "$@" || code=$?
     case $code in
-      0 | 2 | 126 | 127) break ;; # complete; a wrong command line; no program
+      0 | 2 | 126 | 127) break ;; # complete; invalid command line; no program
       75 | 143) tries=0 ;;        # asked to stop
-      *)                          # what the user can mend, or another host was lost
+      *)                          # an error, or a lost host
         if ((SECONDS - start >= LASTING_SECONDS)); then tries=0; fi
         if ((++tries == TRIES)); then break; fi
         ;;
     esac
     if [[ $stopping ]]; then break; fi
-    echo "tpu_vm.sh: it ended with $code, and is started again"
+    echo "tpu_vm.sh: it exited with code $code; restarting"
     sleep "$RESTART_SECONDS" || true
   done
   echo "$code" >run.code

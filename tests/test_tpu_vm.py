@@ -106,9 +106,12 @@ def test_resume_does_all_of_it() -> None:
         (("setup", *SLICE, "--mount=/disk"), "--mount=/disk is neither"),
         (("run", *SLICE), "nothing to run; give -- --config=..."),
         (("resume", *SLICE), "--type=... is missing"),
-        (("logs", *SLICE[:2], "--name=Vb"), "--name=Vb is not a name: small letters, digits and hyphens"),
-        (("logs", *SLICE[:2], "--name=vb-"), "--name=vb- is not a name"),
-        (("logs", *SLICE[:2], "--name=v/b"), "--name=v/b is not a name"),
+        (
+            ("logs", *SLICE[:2], "--name=Vb"),
+            "--name=Vb is not a valid name; expected lower-case letters",
+        ),
+        (("logs", *SLICE[:2], "--name=vb-"), "--name=vb- is not a valid name"),
+        (("logs", *SLICE[:2], "--name=v/b"), "--name=v/b is not a valid name"),
         (("setup", *SLICE, "--mount=gs://"), "--mount=gs:// is neither gs://BUCKET nor"),
         (("setup", *SLICE, "--mount=gs:///b"), "--mount=gs:///b is neither"),
     ],
@@ -141,7 +144,7 @@ def test_resume_rents_nothing_before_all_is_there(
 ) -> None:
     program(tmp_path / "gcloud", f"touch {tmp_path}/asked; echo ACTIVE")
     program(tmp_path / "git", "exit 0")
-    program(tmp_path / "sleep", 'kill -KILL "$PPID"')  # what would go on for ever
+    program(tmp_path / "sleep", 'kill -KILL "$PPID"')  # ends a retry loop
     result = call("resume", *arguments, PATH=f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     assert not (tmp_path / "asked").exists()
     assert result.returncode == 2 and f"tpu_vm.sh: {message}" in result.stderr
@@ -239,7 +242,7 @@ def test_a_host_starts_one_run_and_says_how_it_is(tmp_path: pathlib.Path) -> Non
     again = call("host_start", cwd=tmp_path, PYTHON=python)
     state = call("host_state", cwd=tmp_path).stdout
     os.killpg(int((tmp_path / "run.pid").read_text()), signal.SIGTERM)
-    assert again.returncode == 2 and "is at work on a run already; stop it first" in again.stderr
+    assert again.returncode == 2 and "is already running; stop it first" in again.stderr
     assert state.startswith("running on ") and state.endswith(": step 7 of --distributed\n")
     wait_for(tmp_path / "run.code")
     assert call("host_state", cwd=tmp_path).stdout == "ended with 75\n"
@@ -264,7 +267,7 @@ esac"""
     setup = ["tpu-vm scp", "tpu-vm ssh", "tpu-vm ssh host_setup", "tpu-vm ssh host_start"]
     assert done == [*anew, *setup, *setup]
     assert (tmp_path / "states").read_text() == ""  # a slice on its way was not asked how the run is
-    assert result.stdout.endswith("the run has ended with 0; delete gives the slice back\n")
+    assert result.stdout.endswith("the run has ended with 0; remember to delete the slice\n")
 
 
 def resume_with(gcloud: str, folder: pathlib.Path) -> subprocess.CompletedProcess[str]:

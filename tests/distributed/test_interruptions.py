@@ -67,7 +67,7 @@ def test_a_run_goes_on_with_any_number_of_processes(unbroken: Run, tmp_path: pat
     run = Run(unbroken.prepared, tmp_path / "run")
     assert run.to_the_end(2, Fault("SIGTERM", 1, 2), **TWO) == [interruption.EXIT_CODE] * 2, run.output(0)
     assert saved(run) == [3]
-    assert "asked to stop, saved step 3; the same command goes on" in run.output(0)
+    assert "asked to stop, saved step 3; run the same command to resume" in run.output(0)
     assert run.to_the_end(0, Fault("SIGTERM", 0, 7)) == [interruption.EXIT_CODE], run.output(0)
     assert saved(run) == [4, 7]  # the newest two
     four = {"mesh": {"data": 2, "fsdp": 2}}
@@ -122,7 +122,7 @@ def test_a_hung_process_is_named(unbroken: Run, tmp_path: pathlib.Path) -> None:
     assert 0 not in codes
     # Not both tell: who ends first takes the other with it.
     output = run.output(0) + run.output(1)
-    named = r"no progress for 10 s .*\. Behind is process 1 \(.*, pid \d+\), at step 5; others are at step 6"
+    named = r"no progress for 10 s .*\. Furthest behind: process 1 \(.*, pid \d+\), at step 5; others are at step 6"
     assert re.search(named, output), output
     assert "in befallen" in run.output(1)  # where it hangs
 
@@ -134,7 +134,7 @@ def test_what_one_process_cannot_read_none_takes(unbroken: Run, tmp_path: pathli
     assert saved(run) == [4, 6]
     assert run.to_the_end(2, Fault("unreadable", 1, 6), **TWO) == [0, 0], run.output(0) + run.output(1)
     for index in range(2):
-        assert "6 IS DAMAGED: it becomes 6.damaged" in run.output(index)
+        assert "6 IS DAMAGED and is renamed to 6.damaged" in run.output(index)
     assert "process 1 cannot read its part" in run.output(0)
     assert losses(run) == losses(unbroken)
 

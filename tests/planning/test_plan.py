@@ -114,7 +114,7 @@ def test_a_sweep_doubles_the_batch_until_it_does_not_fit(monkeypatch: pytest.Mon
 
 def test_what_does_not_fit_says_what_to_do() -> None:
     assert line(PLAN).endswith("does not fit")
-    assert report(PLAN).splitlines()[-1].startswith("does not fit: a smaller batch, --config.model.remat=full")
+    assert report(PLAN).splitlines()[-1].startswith("does not fit: try a smaller batch, --config.model.remat=full")
 
 
 def test_a_plan_tells_the_flags_of_its_run() -> None:
@@ -127,7 +127,7 @@ def test_a_plan_tells_that_its_kernels_are_silent() -> None:
     known = {"estimated_step_seconds": 1.0, "tokens_per_second": 2.0, "estimated_mfu": 0.5, "hours_for_run": 1.0}
     assert line(dataclasses.replace(PLAN, silent_kernels=0, **known)).endswith("1.0 h")
     assert line(dataclasses.replace(PLAN, silent_kernels=3, **known)).endswith(
-        "too fast: 3 kernels do not say what they compute"
+        "too optimistic: 3 kernels declare no FLOPs"
     )
 
 

@@ -121,7 +121,7 @@ def test_one_that_was_set_aside_is_in_nobodys_way(tmp_path, caplog) -> None:
             checkpoints.save(2, make_state(2), 2.0)
         names.add(name)
         assert {path.name for path in tmp_path.iterdir()} == names
-        assert f"it becomes {name}\n" in caplog.text
+        assert f"is renamed to {name}\n" in caplog.text
 
 
 def test_one_that_cannot_be_set_aside_is_told_to_all_processes(tmp_path: pathlib.Path, monkeypatch) -> None:
@@ -167,7 +167,7 @@ def test_a_checkpoint_with_damaged_metrics_is_not_lost(damage, steps: list[int],
     save(tmp_path, {1: 3.0, 2: 2.0})
     for step in steps:
         damage(tmp_path / str(step))
-    with pytest.raises(OSError, match=r"/metrics is damaged, and what is only read stays as it is"):
+    with pytest.raises(OSError, match=r"/metrics is damaged; expected a JSON object with one number\. Resume the run"):
         Checkpoints(tmp_path, 2, read_only=True)
     for _ in range(2):  # once mended, it is quiet
         with caplog.at_level(logging.WARNING), Checkpoints(tmp_path, 2) as checkpoints:
@@ -175,7 +175,7 @@ def test_a_checkpoint_with_damaged_metrics_is_not_lost(damage, steps: list[int],
             assert restored is not None
             assert_equal(restored, make_state(2))
             assert checkpoints.best_step() == (1 if steps == [2] else None)
-    assert caplog.text.count("metrics IS DAMAGED: it becomes metrics.damaged") == len(steps)
+    assert caplog.text.count("metrics IS DAMAGED and is renamed to metrics.damaged") == len(steps)
     with Checkpoints(tmp_path, 2) as checkpoints:
         checkpoints.save(3, make_state(3), 1.0)
     assert {path.name for path in tmp_path.iterdir()} == {"2", "3"}

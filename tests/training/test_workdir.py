@@ -84,7 +84,7 @@ def test_a_run_without_a_checkpoint_binds_nobody(tmp_path: pathlib.Path, prepare
 
 
 def test_two_programs_do_not_work_in_one_folder(tmp_path: pathlib.Path) -> None:
-    busy = pytest.raises(BlockingIOError, match="another program is at work in the workdir")
+    busy = pytest.raises(BlockingIOError, match="another program is using the workdir")
     with Workdir(tmp_path).locked(), busy, Workdir(tmp_path).locked():
         pytest.fail("both are in")
     with Workdir(tmp_path).locked():
@@ -97,7 +97,7 @@ FULL = "No space left on device"
 @pytest.mark.parametrize("error", [OSError(errno.ENOSPC, FULL), ValueError(f"... {FULL} ...")])
 def test_a_full_disk_is_explained(tmp_path: pathlib.Path, error: Exception) -> None:
     with (
-        pytest.raises(OSError, match="the disk of the workdir is full; what was saved is kept"),
+        pytest.raises(OSError, match="the disk of the workdir is full; saved checkpoints are kept"),
         Workdir(tmp_path).locked(),
     ):
         raise error
@@ -109,7 +109,7 @@ def test_a_damaged_config_is_named(tmp_path: pathlib.Path, prepared: pathlib.Pat
     begun(Config(), tmp_path / "run", prepared)
     for text in ("", "[]", '{"steps": '):
         (tmp_path / "run" / "config.json").write_text(text)
-        with pytest.raises(ConfigError, match=r"config.json is damaged .*; or remove config.json to go on"):
+        with pytest.raises(ConfigError, match=r"config.json is damaged .*; or remove config.json to continue"):
             Workdir(tmp_path / "run").check(Config())
 
 
@@ -145,7 +145,7 @@ def test_a_value_that_a_run_of_before_did_not_have_has_its_default(
 def test_a_config_of_another_version_is_told(tmp_path: pathlib.Path, prepared: pathlib.Path) -> None:
     workdir = Workdir(begun(Config(), tmp_path / "run", prepared))
     workdir.config_file.write_text('{"model": {"experts": 8}}')
-    with pytest.raises(ConfigError, match=r"config\.model has no key 'experts'; .* or remove config\.json to go on"):
+    with pytest.raises(ConfigError, match=r"config\.model has no key 'experts'; .* or remove config\.json to continue"):
         workdir.check(Config())
 
 
@@ -157,7 +157,7 @@ def test_a_workdir_knows_its_data(tmp_path: pathlib.Path, prepared: pathlib.Path
     monkeypatch.chdir("/")
     assert Workdir(tmp_path / "run").prepared() == Prepared(prepared)
     (prepared / "records").rmdir()
-    with pytest.raises(FileNotFoundError, match=r"the data of .* prepares them again"):
+    with pytest.raises(FileNotFoundError, match=r"the data of .* to prepare it again"):
         Workdir(tmp_path / "run").prepared()
     with pytest.raises(FileNotFoundError, match="not the folder of a run"):
         Workdir(tmp_path).prepared()

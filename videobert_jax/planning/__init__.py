@@ -1,1 +1,1 @@
-"""What a run would need and cost on a TPU slice, found out without one."""
+"""Predicts the memory and time of a run on a TPU slice, without a TPU."""

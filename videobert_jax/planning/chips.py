@@ -1,27 +1,27 @@
-"""What Google publishes about its TPU chips, and how the chips of a slice are joined."""
+"""Published figures of TPU chips and of the links between them."""
 
 import dataclasses
 
 from videobert_jax.errors import ConfigError
 
 GIB = 2**30
-# To the next chip, however little is sent: Austin et al. 2025, "How to Scale Your Model", chapter 2.
+# Minimum latency to the next chip: Austin et al. 2025, "How to Scale Your Model", chapter 2.
 HOP_SECONDS = 1e-6
 
 
 @dataclasses.dataclass(frozen=True)
 class Device:
-    """What JAX calls a device: a whole chip, or one of two on it.
+    """A device in the sense of JAX: a chip, or one of two on a chip.
 
     Attributes:
-      name: of the chip, as in the name of a topology, "v5e:16x16".
+      name: of the chip, as in a topology such as "v5e:16x16".
       per_chip: devices on one chip.
       flops: peak FLOP/s in bfloat16.
       clock: cycles/s.
-      memory: bytes of HBM that a program may use, as the compiler says when it refuses one.
+      memory: bytes of HBM that a program may use, as the compiler reports when it rejects one.
       bandwidth: of HBM, bytes/s.
       link: to one neighbour in one direction, bytes/s.
-      joined: a side of the slice is a ring, not a line, where its length is a multiple of this.
+      joined: a side of the slice is a ring instead of a line if its length is a multiple of this.
     """
 
     name: str
@@ -34,12 +34,12 @@ class Device:
     joined: int
 
 
-# By `device_kind`. Peak, bandwidth and links are those of the pages "TPU v4", "TPU v5e", "TPU v5p", "TPU v6e" and
-# "TPU7x" of docs.cloud.google.com/tpu/docs, read in November 2026: figures of a chip over its devices, links from the
-# "bidirectional ICI bandwidth" over both directions and 4 (v5e, v6e) or 6 neighbours. No clock is published there: it
-# is the peak over what the matrix units do in a cycle, 4 units of 128 x 128 multiply-adds a core up to v5p. For v6e and
-# TPU7x it is 4 times that: the compiler counts 369,000 and 422,000 FLOPs a cycle for a product of 8192^3, more than the
-# 2 units of 256 x 256 of those pages could do. `memory` was asked of libtpu 0.0.42.
+# By `device_kind`. Peak, bandwidth and links are from the pages "TPU v4", "TPU v5e", "TPU v5p", "TPU v6e" and "TPU7x"
+# of docs.cloud.google.com/tpu/docs, as of November 2026: figures of a chip divided by its devices; for links, the
+# "bidirectional ICI bandwidth" divided by both directions and 4 (v5e, v6e) or 6 neighbours. The clock is not published:
+# it is the peak divided by the FLOPs of the matrix units in a cycle, 4 units of 128 x 128 multiply-adds per core up to
+# v5p. For v6e and TPU7x we take 4 times as many: the compiler counts 369,000 and 422,000 FLOPs per cycle for a product
+# of 8192^3, more than the published 2 units of 256 x 256 could do. `memory` is from libtpu 0.0.42.
 DEVICES = {
     "TPU v4": Device("v4", 1, 275e12, 1.049e9, int(30.75 * GIB), 1200e9, 50e9, 4),
     "TPU v5 lite": Device("v5e", 1, 197e12, 1.503e9, int(15.75 * GIB), 819e9, 50e9, 16),
@@ -50,7 +50,7 @@ DEVICES = {
 
 
 def device_of(kind: str) -> Device:
-    """The device whose `device_kind` is `kind`. Raises ConfigError if there are no figures for it."""
+    """The device whose `device_kind` is `kind`. Raises ConfigError if its figures are unknown."""
     if kind not in DEVICES:
         known = ", ".join(device.name for device in DEVICES.values())
         raise ConfigError(f"no published figures are known for {kind!r}; plan for one of {known}")

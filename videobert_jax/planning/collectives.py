@@ -1,4 +1,4 @@
-"""The collectives of a compiled program: what they move between devices, and over which links of the torus."""
+"""The collectives of a compiled program: the bytes they send, and the links of the torus they use."""
 
 import dataclasses
 import math
@@ -11,10 +11,10 @@ from videobert_jax.planning.chips import HOP_SECONDS, Device
 from videobert_jax.planning.hlo import Computation, Instruction, Module
 
 KINDS = ("all-gather", "all-reduce", "all-to-all", "collective-permute", "ragged-all-to-all", "reduce-scatter")
-STARTS_WITH_OPERANDS = ("all-gather-start", "collective-permute-start")  # whose results hold their operands too
+STARTS_WITH_OPERANDS = ("all-gather-start", "collective-permute-start")  # their results include their operands
 
-CONTEXT = 8  # bytes: what is smaller among them is the semaphores of the transfer
-# Of the fusions between which the TPU compiler runs a collective beside products, marked by their roots:
+CONTEXT = 8  # bytes; results up to this size are the semaphores of the transfer
+# Roots of the fusions that start and end a collective which the TPU compiler overlaps with products:
 STARTS, ENDS = 'custom_call_target="AsyncCollectiveStart"', 'custom_call_target="AsyncCollectiveDone"'
 
 _LISTED = re.compile(r"(?:replica_groups|source_target_pairs)=\{\{([\d,]*)\}")
@@ -25,13 +25,13 @@ _AXIS = re.compile(r"'([^']+)'=(\d+)")
 
 @dataclasses.dataclass(frozen=True)
 class Collective:
-    """One collective; bytes are those of one device.
+    """One collective; bytes are per device.
 
     Attributes:
       kind: one of `KINDS`.
-      size: bytes of the larger of its operands and its results.
-      group: devices that take part together, by their places in the mesh.
-      key: names it where it ends, as `ended_by` has it; None if it has ended when its instruction has.
+      size: bytes of the operands or the results, whichever are larger.
+      group: participating devices, by position in the mesh.
+      key: identifies the instruction that ends it, see `ended_by`; None for a synchronous collective.
     """
 
     kind: str
@@ -41,13 +41,13 @@ class Collective:
 
     @property
     def sent(self) -> float:
-        """Bytes that leave a device, by the algorithm that sends least."""
+        """Bytes that leave a device, with the optimal algorithm."""
         others = 1 - 1 / len(self.group)
         return self.size * {"all-reduce": 2 * others, "collective-permute": 1.0}.get(self.kind, others)
 
 
 def find(module: Module, computation: Computation, instruction: Instruction) -> Collective | None:
-    """The collective that `instruction` starts, be it itself or in the fusion that it calls; None if it starts none."""
+    """The collective that `instruction`, or the fusion that it calls, starts; None if there is none."""
     kind = instruction.opcode.removesuffix("-start")
     if kind in KINDS:
         operands = sum(a.size for name in instruction.operands for a in computation.instructions[name].arrays)
@@ -56,7 +56,7 @@ def find(module: Module, computation: Computation, instruction: Instruction) -> 
             results = sum(array.size for array in instruction.arrays if array.size > CONTEXT) - operands
         key = instruction.name if instruction.opcode != kind else None
         return Collective(kind, max(operands, results), _group(instruction, module.devices), key)
-    if instruction.opcode == "fusion" and instruction.cycles is None:  # with cycles, it only goes on beside a product
+    if instruction.opcode == "fusion" and instruction.cycles is None:  # with cycles, it only continues beside a product
         called = module.computations[instruction.called[0]]
         found = next(filter(None, (find(module, called, inner) for inner in called.instructions.values())), None)
         if found and STARTS in called.root.attributes:
@@ -68,7 +68,7 @@ def find(module: Module, computation: Computation, instruction: Instruction) -> 
 
 
 def ended_by(module: Module, instruction: Instruction) -> str | None:
-    """The key of the collective, or the copy, that must have ended when `instruction` has."""
+    """The key of the collective or copy that `instruction` waits for; None if it waits for none."""
     if instruction.opcode.endswith("-done"):
         return instruction.operands[0]
     if (
@@ -80,13 +80,13 @@ def ended_by(module: Module, instruction: Instruction) -> str | None:
 
 
 def _channel(fused: Computation) -> str:
-    """What the instructions of one collective, which run apart from each other, have in common."""
+    """The channel id, which the separate instructions of one collective share."""
     found = (re.search(r"channel_id=\d+", x.attributes) for x in fused.instructions.values())
     return next(channel[0] for channel in found if channel)
 
 
 def _group(instruction: Instruction, devices: int) -> tuple[int, ...]:
-    """The first group of devices, in whichever of XLA's notations. Raises ValueError for one that is not known."""
+    """The first group of devices, in any of XLA's notations. Raises ValueError for an unknown notation."""
     text = instruction.attributes
     if listed := _LISTED.search(text):
         return _numbers(listed[1])
@@ -105,7 +105,7 @@ def _group(instruction: Instruction, devices: int) -> tuple[int, ...]:
 
 
 def _places(devices: int, shape: str, order: str | None) -> np.ndarray:
-    """All devices, as XLA lists them: counted through `shape`, then with its axes in another order."""
+    """All devices in XLA's iota notation: an array of `shape`, transposed by `order`."""
     places = np.arange(devices).reshape(_numbers(shape))
     return places.transpose(_numbers(order)) if order else places
 
@@ -115,10 +115,10 @@ def _numbers(text: str) -> tuple[int, ...]:
 
 
 def seconds(collective: Collective, places: Sequence[tuple[int, ...]], device: Device) -> float:
-    """How long a collective takes if nothing else is on its links.
+    """The time of a collective, in seconds, if its links carry nothing else.
 
-    A side of the slice that the group spans gives each device one neighbour to send to, and two where it is a ring;
-    all of them send at once. `places` are the coordinates of the devices of the mesh, in its order.
+    Each side of the slice that the group spans gives a device one link, or two if the side is a ring; all links send at
+    the same time. `places` are the coordinates of the devices, in the order of the mesh.
     """
     sides = [max(side) + 1 for side in zip(*places, strict=True)]
     links, hops = 0, 0

@@ -1,24 +1,23 @@
-"""How long a compiled program takes on a TPU, from what the TPU compiler says about each of its instructions.
+"""Estimates the time of a compiled program on a TPU from the TPU compiler's figures for each instruction.
 
-The estimate is made of three times, all of one device, the body of a loop counted as often as it runs:
+The estimate has three parts, each in seconds of one device; the body of a loop counts once per iteration.
 
-* **compute**: the cycles that the compiler foresees for each instruction, over the clock. They contain the time in
-  which operands come from memory and results go there, at what the compiler takes for its speed: where nothing is
-  computed, it counts on about 60 % of the published bandwidth of a v5e. It foresees none for a kernel written in
-  Pallas; there we take what the kernel says that it computes at half of the published peak, which is what 64 channels
-  of attention leave of a matrix unit 128 wide, or the bytes that it moves over the bandwidth, if that takes longer.
-  That is a guess: what a kernel does besides products is taken to run beside them. For all other instructions
-  without cycles the bytes count alone; so they do for a kernel that says nothing, such as splash attention, which rows
-  of over 1,024 positions have. Such kernels are counted, and the time is then too short.
-* **exposed communication**: for each collective, the bytes that leave the device over the links that its group spans,
-  and a microsecond for each hop. A collective that starts and ends in two instructions runs beside what stands between
-  them, and only the rest is exposed.
-* **memory**: all bytes read and written, over the bandwidth. Copies between memory and chip that run beside other work
-  are counted here alone.
+* **compute**: the compiler's cycle estimates divided by the clock. They include reading operands and writing results,
+  at the bandwidth that the compiler assumes: for a pure copy on a v5e, about 60 % of the published one. Pallas kernels
+  have no cycle estimates. For them we take the FLOPs that the kernel declares at half of the published peak (64
+  channels of attention use half of a matrix unit 128 wide), or the bytes that it moves divided by the bandwidth,
+  whichever takes longer. This is a guess: it assumes that the other work of a kernel overlaps its products. For other
+  instructions without cycles, and for kernels that declare nothing, only the bytes count. Splash attention, used for
+  rows of more than 1,024 positions, is such a kernel. These kernels are counted, and the estimate is then too low.
+* **exposed communication**: for each collective, the bytes that leave the device divided by the bandwidth of the links
+  that its group spans, plus a microsecond per hop. An asynchronous collective overlaps the instructions between its
+  start and its end; only the rest is exposed.
+* **memory**: all bytes read and written, divided by the bandwidth. Asynchronous copies between HBM and on-chip memory
+  count only here.
 
-`seconds` is compute and exposed communication together, or memory if that takes longer. Nothing here was compared with
-a real TPU: trust it to rank programs for one kind of chip, and to say what bounds a step, more than as a time. It knows
-nothing of contention, of waiting for the host or for input, and of how much slower a full torus is than its links.
+`seconds` is the maximum of memory and of the sum of compute and exposed communication. It has not been compared with a
+real TPU: it is more reliable for ranking programs on one kind of chip, and for finding what limits a step, than as a
+time. It ignores contention, waiting for the host or for input, and the slowdown of a fully loaded torus.
 """
 
 import collections
@@ -30,7 +29,7 @@ from videobert_jax.planning import collectives, traffic
 from videobert_jax.planning.chips import Device
 from videobert_jax.planning.hlo import Computation, Instruction, Module
 
-KERNEL_SHARE = 0.5  # of the peak; see above
+KERNEL_SHARE = 0.5  # of the peak; see the module docstring
 _KERNEL_FLOPS = re.compile(r'"cost_estimate":\{"flops":"(\d+)"')
 
 
@@ -40,9 +39,9 @@ class Total:
 
     Attributes:
       count: how many.
-      bytes: of the larger of operands and results.
+      bytes: of the operands or the results, whichever are larger.
       sent: bytes that leave the device.
-      seconds: on the links, hidden or not.
+      seconds: on the links, overlapped or exposed.
     """
 
     count: int = 0
@@ -53,17 +52,17 @@ class Total:
 
 @dataclasses.dataclass
 class Estimate:
-    """Of one run of a program, on one device; times in seconds.
+    """One run of a program on one device; times in seconds.
 
     Attributes:
-      compute: time of the instructions, collectives left out.
-      exposed: time of the collectives that nothing hides.
-      memory: time that the bytes take.
+      compute: time of the instructions, without collectives.
+      exposed: time of collectives that does not overlap compute.
+      memory: time to move the bytes.
       bytes_moved: read from and written to HBM.
       collectives: by kind.
-      parts: compute by the part of the model.
-      without_cycles: compute of the instructions that the compiler foresees no cycles for, by opcode.
-      silent_kernels: how many kernels say nothing of what they compute.
+      parts: compute by part of the model.
+      without_cycles: compute of instructions without cycle estimates, by opcode.
+      silent_kernels: number of kernels that declare no FLOPs.
     """
 
     compute: float = 0.0
@@ -77,12 +76,12 @@ class Estimate:
 
     @property
     def seconds(self) -> float:
-        """The estimate."""
+        """The estimated time."""
         return max(self.compute + self.exposed, self.memory)
 
 
 def estimate(module: Module, device: Device, places: Sequence[tuple[int, ...]]) -> Estimate:
-    """Estimates a program on devices at `places`, their coordinates in the slice in the order of the mesh."""
+    """Estimates a program; `places` are the coordinates of its devices in the slice, in the order of the mesh."""
     walk = _Walk(module, device, places)
     walk.run(module.entry, times=1)
     walk.result.memory = walk.result.bytes_moved / device.bandwidth
@@ -90,7 +89,7 @@ def estimate(module: Module, device: Device, places: Sequence[tuple[int, ...]]) 
 
 
 class _Walk:
-    """Goes through a program in the order in which it runs, and adds up."""
+    """Visits the instructions of a program in execution order and sums their costs."""
 
     def __init__(self, module: Module, device: Device, places: Sequence[tuple[int, ...]]) -> None:
         self._module, self._device, self._places = module, device, places
@@ -99,13 +98,13 @@ class _Walk:
     def run(self, computation: Computation, times: int) -> float:
         """Adds `times` runs of `computation`; returns the seconds of one."""
         now = links_free = 0.0
-        ends: dict[str, float] = {}  # of the collectives under way
+        ends: dict[str, float] = {}  # of collectives in progress
         for instruction in computation.instructions.values():
             if instruction.opcode == "while":
                 trips = self._module.trips(instruction)
                 now += trips * self.run(self._module.computations[instruction.called[1]], times * trips)
             elif instruction.opcode in ("call", "conditional"):
-                # Which branch will be taken is not known: all count.
+                # It is unknown which branch runs, so all count.
                 now += sum(self.run(self._module.computations[name], times) for name in instruction.called)
             elif (key := collectives.ended_by(self._module, instruction)) is not None:
                 waited = max(0.0, ends.pop(key, now) - now)
@@ -152,13 +151,13 @@ class _Walk:
 
 
 def kernel_flops(instruction: Instruction) -> int:
-    """FLOPs that a Pallas kernel says it computes; 0 for all else."""
+    """The FLOPs that a Pallas kernel declares; 0 for other instructions."""
     found = _KERNEL_FLOPS.search(instruction.attributes) if traffic.KERNEL in instruction.attributes else None
     return int(found[1]) if found else 0
 
 
 def _part(label: str) -> str:
-    """Of the name that JAX gives to an operation, what tells: such as "backward encoder/layers/mlp/wi/dot_general"."""
+    """Shortens JAX's name of an operation, for example to "backward encoder/layers/mlp/wi/dot_general"."""
     names = [re.sub(r"^(?:\w+\()+|\)+$", "", name) for name in label.split("/")[1:]]
     kept = [name for name in names if name and name not in ("while", "body", "closed_call", "cond")]
     if "jvp(" not in label:

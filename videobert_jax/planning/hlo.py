@@ -1,8 +1,7 @@
-"""Compiled programs as XLA prints them, read into instructions that can be counted.
+"""A parser for the text of compiled programs, as `jax.stages.Compiled.as_text()` returns it.
 
-Only what an estimate needs is kept of the text of `jax.stages.Compiled.as_text()`: what an instruction makes, of what,
-which computations it calls, and the cycles that the TPU compiler foresees for it. The order of the instructions of a
-computation is the order in which they run.
+It keeps what an estimate needs: the results and operands of each instruction, the computations it calls, and the TPU
+compiler's estimate of its cycles. The instructions of a computation run in the order of the text.
 """
 
 import dataclasses
@@ -10,13 +9,13 @@ import functools
 import math
 import re
 
-HBM = 0  # the memory space that a layout without S(...) is in; all others are on the chip
-BITS = {"pred": 8, "token": 0, "opaque": 0}  # of types whose name does not tell
+HBM = 0  # memory space of layouts without S(...); all others are on the chip
+BITS = {"pred": 8, "token": 0, "opaque": 0}  # of types whose names have no number
 
 _ARRAY = re.compile(r"([a-z]\w*)\[([\d,<=]*)\](?:\{([^}]*)\})?")
 _INSTRUCTION = re.compile(r"\s+(ROOT )?%([\w.\-]+) = ")
 _COMPUTATION = re.compile(r"(ENTRY )?%([\w.\-]+) \(.*\{$")
-_CONTINUED = re.compile(r"\n(?=\}.|[^\s%}EH])")  # attributes may hold line breaks; what begins a line is known
+_CONTINUED = re.compile(r"\n(?=\}.|[^\s%}EH])")  # attributes may contain line breaks; no instruction begins like this
 _NAME = re.compile(r"%([\w.\-]+)")
 _CALLED = re.compile(
     r"(?:calls|to_apply|condition|body|branch_computations|called_computations)=(?:%([\w.\-]+)|{([^}]*)})"
@@ -27,11 +26,11 @@ _TRIPS = re.compile(r'"known_trip_count":\{"n":"(\d+)"')
 
 @dataclasses.dataclass(frozen=True)
 class Array:
-    """An array, or a member of a tuple.
+    """An array, or an element of a tuple.
 
     Attributes:
       size: bytes, without the padding of tiles.
-      space: 0 for the main memory.
+      space: memory space; 0 for HBM.
     """
 
     size: int
@@ -43,11 +42,11 @@ class Instruction:
     """One line of a computation.
 
     Attributes:
-      arrays: what it makes; several for a tuple.
-      operands: names of the instructions whose results it takes.
-      called: names of computations, in the order in which the line names them.
-      cycles: foreseen by the TPU compiler, None if it foresees none.
-      attributes: the rest of the line, for who needs more.
+      arrays: its results; several for a tuple.
+      operands: names of the instructions that produce its inputs.
+      called: names of the computations it calls, in the order of the text.
+      cycles: estimated by the TPU compiler, or None.
+      attributes: the rest of the line.
     """
 
     name: str
@@ -60,14 +59,14 @@ class Instruction:
 
     @property
     def label(self) -> str:
-        """Where in the model it comes from, as JAX named it: the scopes of `op_name`; empty if nobody named it."""
+        """The `op_name` that JAX gave it, with the scopes of the model; empty if there is none."""
         found = re.search(r'op_name="([^"]*)"', self.attributes)
         return found[1] if found else ""
 
 
 @dataclasses.dataclass(frozen=True)
 class Computation:
-    """Instructions by their names, in the order in which they run; `root` is what it returns."""
+    """Instructions by name, in execution order; `root` is the result."""
 
     name: str
     instructions: dict[str, Instruction]
@@ -75,7 +74,7 @@ class Computation:
 
     @functools.cached_property
     def users(self) -> dict[str, list[Instruction]]:
-        """For each name, the instructions that take its result."""
+        """The instructions that use the result of each instruction, by name."""
         users: dict[str, list[Instruction]] = {name: [] for name in self.instructions}
         for instruction in self.instructions.values():
             for operand in dict.fromkeys(instruction.operands):
@@ -84,23 +83,23 @@ class Computation:
 
     @functools.cached_property
     def parameters(self) -> list[Instruction]:
-        """In the order in which a caller passes them."""
+        """The parameters, in the order of the arguments."""
         found = [x for x in self.instructions.values() if x.opcode == "parameter"]
         return sorted(found, key=lambda x: int(x.attributes.split(")")[0]))
 
 
 @dataclasses.dataclass(frozen=True)
 class Module:
-    """A whole program, which runs on `devices` at once."""
+    """A whole program, which runs on `devices` devices."""
 
     computations: dict[str, Computation]
     entry: Computation
     devices: int
 
     def trips(self, loop: Instruction) -> int:
-        """How often the body of a `while` runs: as XLA notes it, or the bound that its condition compares with.
+        """The trip count of a `while`: XLA's annotation, or the bound in its condition, as JAX's scans count from 0.
 
-        JAX's scans count from 0. Raises ValueError for a condition that is no comparison with one constant.
+        Raises ValueError if the condition is not a less-than comparison with one constant.
         """
         if noted := _TRIPS.search(loop.attributes):
             return int(noted[1])
@@ -120,7 +119,7 @@ class Module:
 
 
 def parse(text: str) -> Module:
-    """Reads the text of a compiled program. Raises ValueError if it holds no entry computation."""
+    """Parses the text of a compiled program. Raises ValueError if it has no entry computation."""
     computations: dict[str, Computation] = {}
     instructions: dict[str, Instruction] = {}
     entry, name, root = None, "", None
@@ -142,7 +141,7 @@ def parse(text: str) -> Module:
 
 
 def _instruction(name: str, rest: str) -> Instruction:
-    """The instruction of a line from its type on: `type opcode(operands), attributes`."""
+    """Parses the rest of a line: `type opcode(operands), attributes`."""
     end = _closing(rest, 0) if rest.startswith("(") else rest.index(" ")
     kind, rest = rest[:end], rest[end + 1 :]
     start = rest.index("(")
@@ -150,7 +149,7 @@ def _instruction(name: str, rest: str) -> Instruction:
     operands, attributes = rest[start:end], rest[end:]
     opcode = rest[:start]
     if opcode in ("parameter", "constant"):
-        attributes = operands[1:] + attributes  # its number or value, to the closing bracket
+        attributes = operands[1:] + attributes  # its number or value, up to the closing bracket
     called = [one or several for one, several in _CALLED.findall(attributes)]
     cycles = _CYCLES.search(attributes)
     return Instruction(
@@ -165,7 +164,7 @@ def _instruction(name: str, rest: str) -> Instruction:
 
 
 def _closing(text: str, start: int) -> int:
-    """The position after the bracket that closes the one at `start`."""
+    """The position after the bracket that matches the one at `start`."""
     depth = 0
     for found in re.compile(r"[()]").finditer(text, start):
         depth += 1 if found[0] == "(" else -1

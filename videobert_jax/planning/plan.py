@@ -1,6 +1,6 @@
-"""A run on a slice of TPU chips, planned without one: its real step, compiled ahead of time by the real compiler.
+"""Plans a run on a TPU slice without a TPU: compiles the real step ahead of time with the real compiler.
 
-`estimate.py` says how the time is estimated, and how far to trust it.
+`estimate.py` explains the time estimate and its limits.
 """
 
 import dataclasses
@@ -24,31 +24,31 @@ from videobert_jax.tokens import TokenSpace
 from videobert_jax.training import sharding
 from videobert_jax.training.program import Program, make_program
 
-BERT_VOCABULARY = 30_522  # ids of the tokenizer that a config names; which it is, only preparing finds out
-FIRST_ROWS = 8  # rows of a device that a sweep begins with
-LAYOUTS = (MeshConfig(), MeshConfig(fsdp=4), MeshConfig(fsdp=16))  # that a sweep tries
+BERT_VOCABULARY = 30_522  # assumed size of a named tokenizer, which only preparing would read
+FIRST_ROWS = 8  # rows per device at the start of a sweep
+LAYOUTS = (MeshConfig(), MeshConfig(fsdp=4), MeshConfig(fsdp=16))  # meshes of a sweep
 REFUSAL = re.compile(r"(?:Used |temporaries \()([\d.]+)([KMGT])")
 UNITS = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """What a run takes on a slice. Of a run that does not fit only the memory is known, and nothing else estimated.
+    """The memory and time of a run on a slice. The fields with a default are None if the run does not fit.
 
     Attributes:
-      topology: kind of chip and shape of the slice, "v5e:16x16".
-      batch_size: rows of the global batch; with `remat` and `mesh` all that a sweep changes.
-      hbm_bytes_per_chip: of state, batch, temporaries and code; where it does not fit, what the compiler says it needs.
-      hbm_limit_bytes: what a program may use of a chip's memory.
-      model_flops_per_step: what the formula of the model needs (`model/flops.py`), recomputation left out.
-      estimated_mfu: of the chips' published peak, 0 to 1.
-      tokens_per_second: positions; a few per cent of them are padding.
+      topology: kind of chip and shape of the slice, such as "v5e:16x16".
+      batch_size: rows of the global batch. A sweep varies it, `remat` and `mesh`.
+      hbm_bytes_per_chip: state, batch, temporaries and code; if they do not fit, the size that the compiler reports.
+      hbm_limit_bytes: memory of a chip that a program may use.
+      model_flops_per_step: by the formula in `model/flops.py`, without recomputation.
+      estimated_mfu: relative to the published peak of the chips, 0 to 1.
+      tokens_per_second: positions, of which a few percent are padding.
       hours_for_run: for all steps, without evaluation, checkpoints and restarts.
-      compute_seconds, exposed_collective_seconds, memory_seconds: what the estimate is made of.
-      collectives: by kind; bytes are those of one device in one step.
-      slowest: seconds of compute by part of the model, the largest first.
-      without_cycles: seconds of compute that the compiler did not foresee, by opcode.
-      silent_kernels: how many kernels of a step say nothing of what they compute; with any the time is too short.
+      compute_seconds, exposed_collective_seconds, memory_seconds: the parts of the estimate.
+      collectives: by kind; bytes are per device and step.
+      slowest: seconds of compute by part of the model, largest first.
+      without_cycles: seconds of compute without cycle estimates of the compiler, by opcode.
+      silent_kernels: number of kernels that declare no FLOPs; if there are any, the estimate is too low.
     """
 
     topology: str
@@ -78,16 +78,14 @@ class Plan:
 
 
 def make_plan(config: Config, topology: str) -> Plan:
-    """Compiles the training step of `config` for a slice such as "v5e:16x16", and reads what the compiler says of it.
+    """Compiles the training step of `config` for a slice such as "v5e:16x16" and estimates its memory and time.
 
-    It takes minutes, and gibibytes of this machine's memory.
-
-    Raises:
-      ConfigError: there is no such slice, or the config cannot be run on it.
+    Takes minutes, and several GiB of host memory. Raises ConfigError if there is no such slice, or if the config cannot
+    run on it.
     """
     device, mesh = slice_of(topology, config)
     data, per_chip = config.data, device.per_chip
-    sharding.rows_of_device(mesh, data.batch_size, config.optimizer.accumulation)  # raises unless they divide
+    sharding.rows_of_device(mesh, data.batch_size, config.optimizer.accumulation)  # raises unless the rows divide
     start = time.perf_counter()
     with jax.sharding.use_abstract_mesh(mesh.abstract_mesh):
         program = make_program(config, make_task(config, token_space(config)), mesh)
@@ -113,10 +111,10 @@ def make_plan(config: Config, topology: str) -> Plan:
 
 
 def sweep(config: Config, topology: str) -> Iterator[Plan]:
-    """Plans of the config with other batches, remat policies and meshes, each yielded when it is known.
+    """Yields plans of the config with other batches, remat policies and meshes.
 
-    The batch doubles from `FIRST_ROWS` on each device until it does not fit. Each has as many steps as see the tokens
-    that the config's own see, so that hours compare; that it learns as much from them is not said.
+    The batch doubles from `FIRST_ROWS` per device until it does not fit. The number of steps is scaled to the same
+    number of tokens, so that hours are comparable; larger batches may still learn less from them.
     """
     devices = slice_of(topology, config)[1].size
     seen = config.steps * config.data.batch_size
@@ -141,7 +139,7 @@ def sweep(config: Config, topology: str) -> Iterator[Plan]:
 
 
 def _fits(mesh: MeshConfig, config: Config, topology: str) -> bool:
-    """Whether the torus of the slice can hold a mesh."""
+    """Whether the mesh can be laid out on the torus of the slice."""
     try:
         slice_of(topology, dataclasses.replace(config, mesh=mesh))
     except ConfigError:
@@ -150,18 +148,18 @@ def _fits(mesh: MeshConfig, config: Config, topology: str) -> bool:
 
 
 def ranked(plans: list[Plan]) -> list[Plan]:
-    """Those that fit, the most tokens per second first."""
+    """The plans that fit, fastest first."""
     return sorted((plan for plan in plans if plan.fits), key=lambda plan: -(plan.tokens_per_second or 0.0))
 
 
 def slice_of(topology: str, config: Config) -> tuple[chips.Device, Mesh]:
-    """The device of a slice such as "v5e:16x16", and the mesh over its devices that `layout` chooses.
+    """The kind of device of a slice such as "v5e:16x16", and a mesh over its devices as `layout` chooses it.
 
     Raises ConfigError if there is no such slice, no such mesh, or no compiler.
     """
-    os.environ.setdefault("TPU_SKIP_MDS_QUERY", "1")  # no metadata server is asked what this machine is
-    os.environ.setdefault("ALLOW_MULTIPLE_LIBTPU_LOAD", "1")  # no TPU is opened, so several can plan at once
-    megacore = {"chip_config_name": "megacore"} if topology.startswith("v4:") else {}  # as Cloud TPU runs its v4
+    os.environ.setdefault("TPU_SKIP_MDS_QUERY", "1")  # does not query the metadata server
+    os.environ.setdefault("ALLOW_MULTIPLE_LIBTPU_LOAD", "1")  # no TPU is opened, so several plans may run at once
+    megacore = {"chip_config_name": "megacore"} if topology.startswith("v4:") else {}  # as on Cloud TPU
     try:
         devices: list[Any] = list(topologies.get_topology_desc(topology, "tpu", **megacore).devices)
     except jax.errors.JaxRuntimeError as error:
@@ -176,9 +174,9 @@ def slice_of(topology: str, config: Config) -> tuple[chips.Device, Mesh]:
 
 
 def layout(config: Config, devices: int) -> MeshConfig:
-    """The mesh of the config; if it is left open and there are fewer rows than devices, one that splits the model.
+    """The mesh of the config; if that is the default and there are fewer rows than devices, splits the model.
 
-    Then `tensor` takes as many devices as are left for each row.
+    Then `tensor` is the number of devices per row.
     """
     if config.mesh != MeshConfig() or config.data.batch_size >= devices:
         return config.mesh
@@ -186,14 +184,14 @@ def layout(config: Config, devices: int) -> MeshConfig:
 
 
 def token_space(config: Config) -> TokenSpace:
-    """The joint vocabulary that preparing would make, as far as a config tells: its sizes are what matters here."""
+    """The joint vocabulary of the config; its sizes are those that preparing would produce."""
     prepare = config.prepare
     text = BERT_VOCABULARY if prepare.tokenizer else prepare.tokenizer_size
     return TokenSpace(text, prepare.branching**prepare.depth, pad=0, unknown=1, cls=2, sep=3, mask=4, joiner=5)
 
 
 def _compile(program: Program) -> jax.stages.Compiled | int:
-    """The compiled step, or the bytes that a device would need if they are more than it has."""
+    """The compiled step, or the bytes that it needs per device if it does not fit."""
     try:
         return program.compile_train_step()
     except jax.errors.JaxRuntimeError as error:
@@ -204,15 +202,15 @@ def _compile(program: Program) -> jax.stages.Compiled | int:
 
 
 def refused(message: str) -> int | None:
-    """The bytes that a device would need, of a message with which the compiler refuses a program; None of another."""
+    """The bytes per device in the compiler's out-of-memory message; None if the message is another."""
     needed = REFUSAL.search(message)
     return int(float(needed[1]) * UNITS[needed[2]]) if needed else None
 
 
 def _memory(compiled: jax.stages.Compiled) -> int:
-    """Bytes of one device; what is given in place of an argument is not counted twice."""
+    """Bytes per device; results that alias arguments count once."""
     sizes = compiled.memory_analysis()
-    assert sizes is not None  # every TPU compiler tells
+    assert sizes is not None  # the TPU compiler always reports it
     held = sizes.argument_size_in_bytes + sizes.output_size_in_bytes - sizes.alias_size_in_bytes
     return held + sizes.temp_size_in_bytes + sizes.generated_code_size_in_bytes
 

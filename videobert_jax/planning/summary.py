@@ -1,4 +1,4 @@
-"""A plan in words."""
+"""Plans as text."""
 
 from videobert_jax.planning.plan import Plan
 
@@ -6,12 +6,12 @@ GIB = 2**30
 
 
 def line(plan: Plan) -> str:
-    """One plan of many, on one line."""
+    """A plan on one line."""
     mesh = " x ".join(f"{axis} {size}" for axis, size in plan.mesh.items() if size > 1) or "1 device"
     head = f"{plan.batch_size:6,} rows, remat {plan.remat:5}, {mesh:24} {plan.hbm_bytes_per_chip / GIB:6.2f} GiB"
     if plan.estimated_step_seconds is None:
         return f"{head}  does not fit"
-    silent = f"  too fast: {plan.silent_kernels} kernels do not say what they compute" if plan.silent_kernels else ""
+    silent = f"  too optimistic: {plan.silent_kernels} kernels declare no FLOPs" if plan.silent_kernels else ""
     return (
         f"{head}  {plan.tokens_per_second:12,.0f} tokens/s  MFU {plan.estimated_mfu:.1%}  {plan.hours_for_run:,.1f} h"
         f"{silent}"
@@ -19,13 +19,13 @@ def line(plan: Plan) -> str:
 
 
 def flags(plan: Plan) -> str:
-    """What makes a run out of a plan, which may have another mesh than its config left open, or a sweep's values."""
+    """The command line flags that reproduce a plan, which may differ from the config in mesh, batch and remat."""
     mesh = " ".join(f"--config.mesh.{axis}={size}" for axis, size in plan.mesh.items())
     return f"--config.data.batch_size={plan.batch_size} --config.model.remat={plan.remat} {mesh}"
 
 
 def report(plan: Plan) -> str:
-    """All that matters of one plan."""
+    """A full report of a plan."""
     head = (
         f"{plan.topology}, {plan.chips} chips: {line(plan).strip()}\n"
         f"memory: {plan.hbm_bytes_per_chip / GIB:.2f} of {plan.hbm_limit_bytes / GIB:.2f} GiB a chip; "
@@ -33,7 +33,7 @@ def report(plan: Plan) -> str:
         f"as: {flags(plan)}"
     )
     if plan.estimated_step_seconds is None:
-        return f"{head}\ndoes not fit: a smaller batch, --config.model.remat=full, or a mesh with more fsdp or tensor"
+        return f"{head}\ndoes not fit: try a smaller batch, --config.model.remat=full, or more mesh.fsdp or mesh.tensor"
     moved = [
         f"  {kind}: {total.count} a step, {total.bytes / 1e6:,.1f} MB, {total.sent / 1e6:,.1f} MB sent, "
         f"{1e3 * total.seconds:.2f} ms on the links"
@@ -54,6 +54,6 @@ def report(plan: Plan) -> str:
             *(moved or ["  none"]),
             "slowest parts:",
             *slowest,
-            "how this is estimated, and how far to trust it: videobert_jax/planning/estimate.py",
+            "the method of this estimate and its limits: videobert_jax/planning/estimate.py",
         ]
     )

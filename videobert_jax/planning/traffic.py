@@ -1,4 +1,4 @@
-"""Bytes that instructions of a compiled program read from and write to the main memory of a device."""
+"""The bytes that instructions of a compiled program read from and write to HBM."""
 
 from videobert_jax.planning.collectives import KINDS
 from videobert_jax.planning.hlo import HBM, Array, Computation, Instruction, Module
@@ -13,16 +13,16 @@ PASSED_ON = (
     "partition-id",
     "replica-id",
 )
-KERNEL = 'custom_call_target="tpu_custom_call"'  # other custom calls are notes of the compiler to itself
-TAKING_A_PART = ("dynamic-slice", "slice", "gather")  # of their first operand
-COPIES = ("copy-start", "slice-start")  # (to, from) and ((from), to), which run beside other work
+KERNEL = 'custom_call_target="tpu_custom_call"'  # other custom calls are compiler annotations
+TAKING_A_PART = ("dynamic-slice", "slice", "gather")  # reads a part of its first operand
+COPIES = ("copy-start", "slice-start")  # asynchronous; their results are (to, from) and ((from), to)
 
 
 def moved(module: Module, computation: Computation, instruction: Instruction) -> int:
-    """Bytes that one run of `instruction` moves; what it calls is not run by itself, unless it is a fusion.
+    """The bytes that one run of `instruction` moves, without the computations it calls, unless it is a fusion.
 
-    Where only a part of an array is read or written, as in a fusion around a slice, only that part counts. Arrays in
-    other memories, such as those that the compiler keeps on the chip from one instruction to the next, do not count.
+    If only a part of an array is read or written, as in a fusion around a slice, only that part counts. Arrays in other
+    memory spaces, such as those that the compiler keeps on the chip between instructions, do not count.
     """
     if instruction.opcode in PASSED_ON or instruction.opcode.endswith("-done"):
         return 0
@@ -41,9 +41,9 @@ def _in_memory(arrays: tuple[Array, ...]) -> int:
 
 
 def _read(module: Module, user: Instruction, name: str) -> int:
-    """Bytes that `user` reads of its operand `name`, at most: more than the array has if all of it is read."""
+    """An upper bound of the bytes that `user` reads of its operand `name`; a huge number if it may read all."""
     everything = 1 << 62
-    if user.opcode == "tuple" or user.opcode in KINDS:  # in a fusion that a collective goes on beside
+    if user.opcode == "tuple" or user.opcode in KINDS:  # in a fusion that overlaps a collective
         return 0
     if user.opcode == "fusion":
         fused = module.computations[user.called[0]]
@@ -73,7 +73,7 @@ def _written(module: Module, computation: Computation, instruction: Instruction)
 
 
 def _updated(computation: Computation, result: Instruction) -> int:
-    """Bytes of `result` that are new: few, if it is an older array with a part replaced."""
+    """The bytes of `result` that are newly written: only the update, if it is an in-place update of an array."""
     if result.opcode == "parameter" or result.opcode in KINDS:
         return 0
     if result.opcode == "bitcast":

@@ -1,1 +1,1 @@
-"""From prepared records to a trained state: see `loop.py`, which calls everything else."""
+"""Training, from prepared records to a trained state; start reading at `loop.py`."""

@@ -1,4 +1,4 @@
-"""Compiled programs: kept from run to run, and their memory known before the first step."""
+"""Compiled programs: the persistent cache, and memory use."""
 
 import pathlib
 
@@ -7,14 +7,14 @@ from jax.experimental.compilation_cache import compilation_cache
 
 
 def enable_cache(directory: pathlib.Path) -> None:
-    """Keeps every program compiled from now on in `directory`, so that the same program is never compiled twice."""
+    """Caches all programs compiled from now on in `directory`."""
     jax.config.update("jax_compilation_cache_dir", str(directory.absolute()))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-    compilation_cache.reset_cache()  # a process that has compiled something without a cache would not look again
+    compilation_cache.reset_cache()  # JAX ignores the setting once it has compiled without a cache
 
 
 def memory(compiled: jax.stages.Compiled) -> str:
-    """What the program holds on each device, in words."""
+    """The memory of the program on each device, as text."""
     sizes = compiled.memory_analysis()
     if sizes is None:
         return "memory unknown on this platform"

@@ -1,4 +1,4 @@
-"""What the loop knows about evaluators: their names, when they run, and that they turn parameters into numbers."""
+"""The interface between the loop and evaluators."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -7,15 +7,15 @@ from videobert_jax.errors import ConfigError
 from videobert_jax.training.program import Program
 
 Measure = Callable[[Any], Mapping[str, float]]  # parameters on the mesh -> metrics; every process calls it
-Build = Callable[[Program], Measure]  # before the first step, so that what it computes is compiled ahead
+Build = Callable[[Program], Measure]  # called before the first step, to compile ahead of time
 
 
 class Evaluator(NamedTuple):
     """An evaluator of a run.
 
     Attributes:
-      every: steps between two evaluations; 0: only when the run has ended, and not by the loop.
-      build: makes it for the program of the run.
+      every: steps between two evaluations; 0: only after the run, outside the loop.
+      build: makes the measure for the program of the run.
     """
 
     every: int

@@ -1,6 +1,8 @@
-"""The training loop, top to bottom. Its order is deliberate: evaluation and checkpoint come before the next batch is
-drawn, so that state, journal and data agree at every checkpoint; and the metrics of a step are read only when the next
-step is already under way, so that the devices never wait for the host.
+"""The training loop, top to bottom.
+
+The order matters. Evaluation and checkpoint come before the next batch is drawn, so that state, journal and data agree
+at every checkpoint. The metrics of a step are read only after the next step has been dispatched, so that the devices
+never wait for the host.
 """
 
 import contextlib
@@ -40,29 +42,29 @@ def train(
     profile_steps: range = range(0),
     before: float = 0.0,
 ) -> dict[str, Any]:
-    """Trains from the newest checkpoint of `workdir`, or from the start, to `config.steps`; not at all if it is there.
+    """Trains from the newest checkpoint in `workdir`, or from scratch, until `config.steps`.
 
     Args:
-      config: what the run is.
-      task: what is learnt, and from what.
-      evaluators: by name; that of `config.checkpoint.metric` runs at every checkpoint, too.
-      workdir: folder of the run; `Workdir.check` says which config it takes.
+      config: of the run.
+      task: the network, the objective and the data.
+      evaluators: by name; the one in `config.checkpoint.metric` also runs at every checkpoint.
+      workdir: folder of the run; see `Workdir.check` for the configs it accepts.
       prepared: folder of prepared data.
-      hang_seconds: a process without progress for so long ends; see `watchdog.py`.
-      profile_steps: of these a trace is written; see `profiling.py`.
-      before: seconds that this process took to come here, for the account in `goodput.py`.
+      hang_seconds: a process without progress for this long exits; see `watchdog.py`.
+      profile_steps: steps to trace; see `profiling.py`.
+      before: seconds this process spent before this call, for `goodput.py`.
 
     Returns:
       The newest value of every metric.
 
     Raises:
-      ConfigError: a value of the config makes no sense.
-      NonFiniteError: the loss or a norm is not finite; no such state is saved.
-      Interrupted: the run was asked to stop, and its state is saved.
+      ConfigError: a config value is invalid, or differs from that of the run in `workdir`.
+      NonFiniteError: the loss or a norm is not finite; that state is not saved.
+      Interrupted: the run was asked to stop and has saved its state.
     """
     clock = Clock(before)
 
-    # 1. The folder of the run, before anything takes time.
+    # 1. The folder of the run, before anything slow.
     check(config)
     workdir.open(config, prepared, writing=jax.process_index() == 0)
     enable_cache(pathlib.Path(config.data.cache) / "xla")
@@ -72,12 +74,12 @@ def train(
     batch_size = config.data.batch_size
     rows = sharding.rows_of_process(mesh, batch_size, config.optimizer.accumulation)
 
-    # 3. The data: a batch for every step.
+    # 3. The data: one batch per step.
     examples = task.examples(prepared, TRAIN)
     data = batching.dataset(examples, task.row, task.group, config.data, config.seed, rows)
     examples_of = functools.partial(batching.examples_of_step, examples, task.group, config.data, config.seed)
 
-    # 4. The functions, and the shape and the place of everything they take.
+    # 4. The functions, and the shapes and shardings of their arguments.
     program = make_program(config, task, mesh)
 
     with (
@@ -86,16 +88,16 @@ def train(
         Watchdog(workdir.processes, hang_seconds) as watchdog,
         Interruption(mesh) as interruption,
     ):
-        # 5. The state: the newest that was saved, or the first.
+        # 5. The state: the newest checkpoint, or the initial one.
         state = checkpoints.restore(program.state)
         if state is None:
             state = program.init(initial_params.load(config, task, workdir))
         done = int(state.step)
         if done >= config.steps:
-            print(f"train: step {done} of {config.steps} is there already")
+            print(f"train: already at step {done} of {config.steps}")
             return writers.summary(workdir.metrics)
 
-        # 6. Compiled ahead, so that what does not fit is known now; and the peak that the speed is compared with.
+        # 6. Ahead-of-time compilation, which shows now whether the step fits; and the peak FLOP/s for the MFU.
         start = time.perf_counter()
         with clock.on("compile"):
             train_step = program.compile_train_step()
@@ -142,6 +144,6 @@ def train(
                         if stopping or step == config.steps:
                             checkpoints.wait()
                 if stopping:
-                    journal.say(f"train: asked to stop, saved step {step}; the same command goes on")
+                    journal.say(f"train: asked to stop, saved step {step}; run the same command to resume")
                     raise Interrupted
     return writers.summary(workdir.metrics)

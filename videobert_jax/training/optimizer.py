@@ -1,4 +1,4 @@
-"""Optimizers as BERT uses them: linear warm-up, linear decay to zero, no weight decay on biases and normalisation."""
+"""Optimizers with BERT's schedule: linear warm-up, linear decay to zero, no weight decay of biases and norms."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -13,10 +13,10 @@ from videobert_jax.tasks.task import Frozen
 
 
 def learning_rate(config: OptimizerConfig, steps: int) -> optax.Schedule:
-    """Rises linearly to the peak at update `warmup_steps`, then falls linearly; it would be 0 after `steps` updates.
+    """Rises linearly to the peak at update `warmup_steps`, then falls linearly to 0 after `steps` updates.
 
-    A run too short for its warm-up warms up for half of its steps. Neither the first update nor the last is lost to a
-    rate of zero.
+    The first and the last update have nonzero rates. A run of fewer than 2 x `warmup_steps` steps warms up for half
+    of them.
     """
     warmup = min(config.warmup_steps, steps // 2)
 
@@ -29,17 +29,16 @@ def learning_rate(config: OptimizerConfig, steps: int) -> optax.Schedule:
 
 
 class Optimizer(NamedTuple):
-    """What turns gradients into updates, and the schedule of its rate."""
+    """A gradient transformation and its learning rate schedule."""
 
     transformation: optax.GradientTransformation
     learning_rate: optax.Schedule
 
 
 def make_optimizer(config: OptimizerConfig, steps: int, frozen: Sequence[Frozen] = ()) -> Optimizer:
-    """Clipping by the global norm, then the optimizer that `config.name` says, with the schedule above.
+    """Clips by the global norm, then applies the optimizer `config.name` with the schedule above.
 
-    What is frozen stays as it is: neither its gradient nor its decay moves it. A parameter that is frozen as a whole
-    has no moments either.
+    Neither gradients nor weight decay change frozen parameters or rows. Parameters frozen as a whole have no moments.
     """
     schedule = learning_rate(config, steps)
     optimizer = OPTIMIZERS[config.name](config, schedule)
@@ -55,7 +54,7 @@ def make_optimizer(config: OptimizerConfig, steps: int, frozen: Sequence[Frozen]
 
 
 def _is_below(keys: Sequence[str], paths: Sequence[str]) -> bool:
-    """Whether the parameter with these keys is at one of the paths, or below it."""
+    """Whether the path of `keys` is, or is below, one of `paths`."""
     return any(keys[: len(parts)] == parts for parts in (path.split("/") for path in paths))
 
 
@@ -67,7 +66,7 @@ def _adamw(config: OptimizerConfig, rate: optax.Schedule) -> optax.GradientTrans
 
 
 def _lamb(config: OptimizerConfig, rate: optax.Schedule) -> optax.GradientTransformation:
-    """You et al. 2020: Adam, each matrix's update as long as the matrix. What does not decay is not adapted either."""
+    """You et al. 2020: Adam, each matrix's update scaled to its norm; parameters without decay are not scaled."""
     adapted = optax.chain(
         optax.scale_by_adam(b1=config.beta1, b2=config.beta2, eps=config.epsilon),
         optax.add_decayed_weights(config.weight_decay, _decayed),
@@ -77,16 +76,16 @@ def _lamb(config: OptimizerConfig, rate: optax.Schedule) -> optax.GradientTransf
 
 
 def _adafactor(config: OptimizerConfig, rate: optax.Schedule) -> optax.GradientTransformation:
-    """Shazeer and Stern 2018: second moments by rows and columns, updates as large as the parameter; no momentum."""
-    scaled = optax.adafactor(None, weight_decay_rate=None)  # its last transformation turns the sign
+    """Shazeer and Stern 2018: factored second moments, updates scaled to the parameter, no momentum."""
+    scaled = optax.adafactor(None, weight_decay_rate=None)  # flips the sign at its end
     decay = optax.add_decayed_weights(-config.weight_decay, _decayed)
     return optax.chain(_each_matrix(scaled), decay, optax.scale_by_schedule(rate))
 
 
 def _muon(config: OptimizerConfig, rate: optax.Schedule) -> optax.GradientTransformation:
-    """Jordan et al. 2024, for the encoder's kernels; all else by AdamW.
+    """Jordan et al. 2024 for the encoder's kernels, AdamW for the rest.
 
-    Updates have the root mean square of AdamW's (Liu et al. 2025, equation 4), so that one rate serves both.
+    Updates are scaled to the root mean square of AdamW's (Liu et al. 2025, equation 4), so both share one rate.
     """
     muon = optax.contrib.muon(
         rate, weight_decay=config.weight_decay, muon_weight_dimension_numbers=_matrix_axes, consistent_rms=0.2
@@ -98,7 +97,7 @@ OPTIMIZERS = {"adamw": _adamw, "lamb": _lamb, "adafactor": _adafactor, "muon": _
 
 
 def _each_matrix(inner: optax.GradientTransformation) -> optax.GradientTransformation:
-    """`inner` for every layer, and every part of a fused kernel, by itself: what takes norms must not mix them."""
+    """Applies `inner` to each layer and each part of a fused kernel separately, so that their norms do not mix."""
     stacked = optax.GradientTransformation(jax.vmap(inner.init), jax.vmap(inner.update))
     fused = optax.GradientTransformation(jax.vmap(stacked.init), jax.vmap(stacked.update))
     return optax.partition({"one": inner, "one_a_layer": stacked, "parts_of_each_layer": fused}, _by(_how_stacked))
@@ -115,28 +114,27 @@ def _muon_or_other(keys: list[str]) -> str:
 
 
 def _matrix_axes(params: Any) -> Any:
-    """The last two of each parameter."""
     return jax.tree.map(lambda x: optax.contrib.MuonDimensionNumbers(x.ndim - 2, x.ndim - 1), params)
 
 
 def _by(choose: Callable[[list[str]], Any]) -> Callable[[Any], Any]:
-    """A function of parameters that gives what is chosen for each by the keys of its path."""
+    """A function that maps a tree of parameters to the choice for the keys of each path."""
     return lambda params: jax.tree_util.tree_map_with_path(lambda path, _: choose([x.key for x in path]), params)
 
 
 def _still(rows: Mapping[str, range]) -> optax.GradientTransformation:
-    """Sets the updates of some rows of some parameters, by their paths, to zero."""
+    """Zeroes the updates of `rows`, keyed by parameter path."""
 
     def still(path: tuple[Any, ...], update: jax.Array) -> jax.Array:
         frozen = rows.get(jax.tree_util.keystr(path, simple=True, separator="/"))
         if frozen is None:
             return update
-        row = jnp.arange(update.shape[0])  # a slice set to zero would gather what is split by rows
+        row = jnp.arange(update.shape[0])  # zeroing a slice would gather arrays sharded by rows
         return jnp.where(((row < frozen.start) | (row >= frozen.stop))[:, None], update, 0)
 
     return optax.stateless(lambda updates, _: jax.tree_util.tree_map_with_path(still, updates))
 
 
 def _decayed(params: Any) -> Any:
-    """True for what BERT decays: kernels and embedding tables, but no bias and no scale of a LayerNorm."""
+    """True for kernels and embedding tables; False for biases and LayerNorm scales, as in BERT."""
     return _by(lambda keys: keys[-1] not in ("bias", "scale"))(params)

@@ -1,7 +1,7 @@
-"""The parameters of a saved train state alone: what inference, evaluation and a run that starts from another need.
+"""Reads only the parameters of a checkpoint, for inference, evaluation and runs initialised from another run.
 
-Orbax would hold what it reads two or three times. Its checkpoints are arrays of TensorStore, which are read here one by
-one, the largest first, each straight into the memory that a CPU's `jax.Array` then takes over.
+Orbax would hold two or three copies of what it reads. This reads its TensorStore arrays one by one, the largest first,
+each directly into memory that `jax.Array` takes over on a CPU.
 """
 
 import math
@@ -15,15 +15,15 @@ import tensorstore as ts
 from absl import logging
 from flax import traverse_util
 
-ALIGNMENT = 64  # bytes, that JAX asks of memory which it takes over
+ALIGNMENT = 64  # bytes; JAX copies memory that is aligned less
 
 
 def restore_params(directory: pathlib.Path, device: jax.Device) -> Any:
-    """The parameters of the newest checkpoint in `directory` that can be read, on a device; nothing there changes.
+    """The parameters of the newest readable checkpoint in `directory`, on a device; changes no files.
 
     Raises:
-      FileNotFoundError: there is no checkpoint.
-      OSError: there are some, but none can be read.
+      FileNotFoundError: there are no checkpoints.
+      OSError: none of the checkpoints can be read.
     """
     steps = sorted((int(path.name) for path in directory.glob("*") if path.name.isdecimal()), reverse=True)
     if not steps:
@@ -32,7 +32,7 @@ def restore_params(directory: pathlib.Path, device: jax.Device) -> Any:
     for step in steps:
         try:
             return _read_params((directory / str(step) / "state").absolute(), device)
-        except Exception as error:  # what damage leads to: these errors have no common class
+        except Exception as error:  # errors from damaged files have no common class
             reason = next(iter(str(error).splitlines()), "") or type(error).__name__
             logging.warning("the checkpoint of step %s cannot be read, trying an older one: %s", step, reason)
             failures.append(f"{step}: {reason}")
@@ -42,7 +42,7 @@ def restore_params(directory: pathlib.Path, device: jax.Device) -> Any:
 def _read_params(state: pathlib.Path, device: jax.Device) -> Any:
     metadata: Any = ocp.PyTreeCheckpointHandler().metadata(state)
     shapes = traverse_util.flatten_dict(metadata.tree["params"])
-    # One array at a time, and nothing kept of what was read.
+    # One array at a time, without caching.
     one = {"limit": 1}
     limits = {"cache_pool": {"total_bytes_limit": 0}, "data_copy_concurrency": one, "file_io_concurrency": one}
     context = ts.Context(limits)
@@ -60,7 +60,7 @@ def _read_array(state: pathlib.Path, name: str, context: ts.Context, device: jax
 
 
 def _aligned(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-    """Uninitialised memory at an address that JAX takes over without a copy."""
+    """Uninitialised memory that JAX can take over without a copy."""
     size = math.prod(shape) * dtype.itemsize
     memory = np.empty(size + ALIGNMENT, np.uint8)
     start = -memory.ctypes.data % ALIGNMENT

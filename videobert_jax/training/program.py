@@ -1,4 +1,4 @@
-"""What a run computes: its functions, and the shape and the place of all they take. Making it allocates nothing."""
+"""The functions of a run, with the shapes and shardings of their arguments. Allocates nothing."""
 
 import dataclasses
 from collections.abc import Callable, Iterable
@@ -22,14 +22,14 @@ from videobert_jax.training.step import Batch, Params, make_eval_step, make_trai
 
 @dataclasses.dataclass(frozen=True)
 class Program:
-    """Three functions, still to be compiled under `jax.set_mesh`, and what they are compiled for.
+    """Three functions to compile under `jax.set_mesh`, and their abstract arguments.
 
     Attributes:
       mesh: over all devices of the run.
-      network: of the task, with the attention that the devices have.
+      network: of the task, with the attention kernel for the devices.
       objective: of the task.
-      state: the train state as a tree of `jax.ShapeDtypeStruct` with shardings; also what a checkpoint is restored as.
-      batch: one global batch, likewise.
+      state: the train state as a tree of `jax.ShapeDtypeStruct` with shardings; also the target of a restore.
+      batch: a global batch, likewise.
       flops: model FLOPs of a training step; see `model/flops.py`.
     """
 
@@ -44,11 +44,11 @@ class Program:
     _eval_step: Callable[[Params, Batch], Metrics]
 
     def init(self, given: Iterable[Rows] = ()) -> TrainState:
-        """The first state, made in place on every device: random, but for what is given."""
+        """The initial state, created in place on every device: random, except for `given`."""
         return initial_params.put(jax.jit(self._init, out_shardings=self._state_shardings)(), given)
 
     def compile_train_step(self) -> jax.stages.Compiled:
-        """(state, batch) -> (next state, metrics); the memory of the state is used again for the next one."""
+        """(state, batch) -> (next state, metrics); donates the state."""
         step = jax.jit(self._train_step, out_shardings=(self._state_shardings, self._replicated), donate_argnums=0)
         return step.lower(self.state, self.batch).compile()
 

@@ -1,8 +1,8 @@
-"""Where every array lives: the device mesh, and one table from parameter paths to its axes.
+"""The device mesh, and the table from parameter paths to mesh axes.
 
-The mesh has three axes. `data` repeats the model and splits the batch; `fsdp` splits the batch too, and each parameter
-with it (gathered layer by layer when needed); `tensor` splits the computation inside a layer, and between its products
-the positions. XLA's partitioner does the rest: but for sums of gradients, the program is written as for one device.
+The mesh has three axes. `data` replicates the model and splits the batch. `fsdp` splits the batch and the parameters,
+which are gathered layer by layer when needed. `tensor` splits the computation inside a layer, and the positions between
+its matrix products. XLA's partitioner does the rest: except for sums of gradients, the code is that for one device.
 """
 
 import re
@@ -21,10 +21,10 @@ from videobert_jax.model.kernels.partition import COLUMN_WISE, ROW_WISE, ROWS, U
 AXES = ("data", "fsdp", "tensor")
 BATCH = ROWS
 
-# Path of a parameter -> its axes, for one layer: the leading axis of scanned layers is never split. The first match
-# counts; the optimizer's moments have the paths of their parameters, and so follow them.
+# Pattern of a parameter path -> its axes, for one layer: the leading axis of scanned layers is never split. The first
+# match wins. The optimizer's moments have the paths of their parameters, so the same rules apply.
 RULES = (
-    (r"/v(_row|_col)?/", P()),  # of Adafactor: sums over rows and columns, and what is too small for these
+    (r"/v(_row|_col)?/", P()),  # Adafactor: sums over rows and columns, and parameters too small to factor
     (r"prediction_head/bias$", P("tensor")),
     (r"(qkv|wi_gated)/kernel$", P(None, *COLUMN_WISE)),
     (r"(qkv|wi_gated)/bias$", P(None, "tensor")),
@@ -37,7 +37,7 @@ RULES = (
 
 
 def make_mesh(config: MeshConfig, devices: list[jax.Device] | None = None) -> Mesh:
-    """The mesh over `devices`, by default all. Raises ConfigError if the sizes do not multiply to their number."""
+    """The mesh over `devices`, by default all. Raises ConfigError unless the product of the sizes is their number."""
     devices = jax.devices() if devices is None else devices
     sizes = [config.data, config.fsdp, config.tensor]
     asked = ", ".join(f"{axis}={size}" for axis, size in zip(AXES, sizes, strict=True))
@@ -45,13 +45,13 @@ def make_mesh(config: MeshConfig, devices: list[jax.Device] | None = None) -> Me
         sizes[sizes.index(-1)] = len(devices) // -int(np.prod(sizes))
     if np.prod(sizes) != len(devices):
         raise ConfigError(
-            f"mesh {asked} does not fill the {len(devices)} {devices[0].platform} devices there are; "
+            f"mesh {asked} does not fill the {len(devices)} {devices[0].platform} devices; "
             "choose sizes whose product is their number, for example --config.mesh.data=-1"
         )
     try:
         # Linen's layers need Auto axes; make_mesh defaults to Explicit.
         return jax.make_mesh(tuple(sizes), AXES, axis_types=(AxisType.Auto,) * len(AXES), devices=devices)
-    except NotImplementedError as error:  # of slices only
+    except NotImplementedError as error:  # only for TPU slices
         raise ConfigError(
             f"mesh {asked} cannot be laid on the torus of the slice ({error}); choose sizes that are products of its "
             "sides, such as 16 or 256 on 16x16"
@@ -59,7 +59,7 @@ def make_mesh(config: MeshConfig, devices: list[jax.Device] | None = None) -> Me
 
 
 def placed(tree: Any, mesh: Mesh) -> Any:
-    """The shapes of a tree of arrays, each with its sharding by its path: what to compile for and to restore into."""
+    """The shapes, dtypes and shardings of a tree of arrays."""
 
     def place(path: tuple[Any, ...], leaf: Any) -> jax.ShapeDtypeStruct:
         return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=_sharding(path, leaf, mesh))
@@ -84,12 +84,12 @@ def _sharding(path: tuple[Any, ...], leaf: Any, mesh: Mesh) -> NamedSharding:
 
 
 def batch_sharding(mesh: Mesh) -> NamedSharding:
-    """Of any array of the global batch: its rows over `data` and `fsdp`."""
+    """The sharding of the arrays of a global batch: rows over `data` and `fsdp`."""
     return NamedSharding(mesh, BATCH)
 
 
 def rows_of_device(mesh: Mesh, batch_size: int, accumulation: int = 1) -> int:
-    """How many rows of the global batch a device holds. Raises ConfigError if they do not divide over the mesh."""
+    """The number of rows of the global batch per device. Raises ConfigError if they do not divide over the mesh."""
     shards = mesh.shape["data"] * mesh.shape["fsdp"]
     if batch_size % (shards * accumulation):
         raise ConfigError(
@@ -102,10 +102,10 @@ def rows_of_device(mesh: Mesh, batch_size: int, accumulation: int = 1) -> int:
 def rows_of_process(
     mesh: Mesh, batch_size: int, accumulation: int = 1, process_index: int | None = None
 ) -> tuple[int, ...]:
-    """The rows of the global batch that a process, by default this one, must load for its devices, in rising order.
+    """The rows of the global batch that a process, by default this one, loads for its devices, in ascending order.
 
-    They need not follow on one another, for a mesh is laid along the wires between its devices and not host by host;
-    and processes that the `tensor` axis crosses load the same. Raises ConfigError if they do not divide over the mesh.
+    They may have gaps, because a mesh follows the links between devices rather than hosts. Processes that the `tensor`
+    axis spans load the same rows. Raises ConfigError if the rows do not divide over the mesh.
     """
     each = rows_of_device(mesh, batch_size, accumulation)
     process_index = jax.process_index() if process_index is None else process_index
@@ -118,13 +118,13 @@ def rows_of_process(
 def to_global(
     local: dict[str, np.ndarray], rows: Sequence[int], mesh: Mesh, batch_size: int, axis: int = 0
 ) -> dict[str, jax.Array]:
-    """Global arrays with `batch_size` rows along `axis`, of which `local` holds those of `rows_of_process`."""
+    """Global arrays with `batch_size` rows along `axis`, from the `rows` of this process in `local`."""
     sharding = NamedSharding(mesh, P(*(None,) * axis, *BATCH))
     place_of = {row: place for place, row in enumerate(rows)}
 
     def place(x: np.ndarray) -> jax.Array:
         def shard(index: tuple[slice, ...] | None) -> np.ndarray:
-            assert index is not None  # it is of one of this process's devices
+            assert index is not None  # the index of one of this process's devices
             start, stop, _ = index[axis].indices(batch_size)
             return x[(*index[:axis], slice(place_of[start], place_of[start] + stop - start))]
 
@@ -134,5 +134,5 @@ def to_global(
 
 
 def _shards(mesh: Mesh) -> np.ndarray:
-    """The devices [shards of the batch, devices that hold the same one]."""
+    """Devices [shards of the batch, devices with the same shard]."""
     return mesh.devices.reshape(mesh.shape["data"] * mesh.shape["fsdp"], -1)

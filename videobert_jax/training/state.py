@@ -1,4 +1,4 @@
-"""What a run carries from step to step, and nothing else."""
+"""The state that a run carries from step to step."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,13 +11,13 @@ import optax
 
 @flax.struct.dataclass
 class TrainState:
-    """The whole state: with the config, it determines the rest of the run bit by bit.
+    """The complete state: together with the config it determines the rest of the run bitwise.
 
     Attributes:
-      step: int32 [], updates done; the next batch is a pure function of it and the seed.
+      step: int32 [], number of updates; the next batch is a pure function of it and the seed.
       params: the model's parameters, float32.
       opt_state: the optimizer's moments and counts.
-      rng: typed PRNG key []; every step folds its number into it.
+      rng: typed PRNG key []; every step folds in its number.
     """
 
     step: jax.Array
@@ -29,7 +29,7 @@ class TrainState:
 def initializer(
     init_params: Callable[[jax.Array], Any], optimizer: optax.GradientTransformation, seed: int
 ) -> Callable[[], TrainState]:
-    """A function of nothing that makes the first state; trace it for shapes, or jit it with shardings."""
+    """A function without arguments that creates the initial state; trace it for shapes, or jit it with shardings."""
 
     def init() -> TrainState:
         params_key, rng = jax.random.split(jax.random.key(seed))

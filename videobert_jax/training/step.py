@@ -1,6 +1,6 @@
 """The two pure functions of training: (state, batch) -> (next state, metrics), and (params, batch) -> metrics.
 
-Every metric is a (sum, count) pair over the global batch; a mean is taken by whoever shows it.
+Every metric is a (sum, count) pair over the global batch; the reader takes the mean.
 """
 
 from collections.abc import Callable
@@ -24,15 +24,15 @@ Batch = dict[str, jax.Array]  # see data/batch.py
 def make_train_step(
     network: nn.Module, objective: Objective, optimizer: Optimizer, accumulation: int
 ) -> Callable[[TrainState, Batch], tuple[TrainState, Metrics]]:
-    """One update from a batch, cut into `accumulation` micro-batches.
+    """One update from a batch, split into `accumulation` micro-batches.
 
-    Beside the objective's, its metrics are `loss`, `grad_norm` (before clipping), `parameter_norm` (after the update),
-    `learning_rate`, and `fill`: tokens that are no padding, of all positions. `norms`, float32 [2 M] with a count of 0,
-    is for the report of a step that is not finite: of the gradient's modules, then of the parameters after the update.
+    Adds to the objective's metrics: `loss`, `grad_norm` (before clipping), `parameter_norm` (after the update),
+    `learning_rate`, and `fill`, the share of positions that are not padding. `norms`, float32 [2 M] with a count of 0,
+    is for the report of a non-finite step: norms of the gradient's M modules, then of the updated parameters'.
     """
 
     def train_step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
-        # Known before any forward pass: the parts of an accumulated batch are weighed by the counts of the whole.
+        # Micro-batches are weighted by the counts of the whole batch, which are known before any forward pass.
         counts = objective.counts(batch)
 
         def loss(params: Params, rows: Batch, key: jax.Array) -> tuple[jax.Array, Metrics]:
@@ -62,7 +62,7 @@ def make_train_step(
 
 
 def make_eval_step(network: nn.Module, objective: Objective) -> Callable[[Params, Batch], Metrics]:
-    """The objective's metrics of a batch, without dropout."""
+    """The objective's metrics on a batch, without dropout."""
 
     def eval_step(params: Params, batch: Batch) -> Metrics:
         return objective(network.apply({"params": params}, batch), batch)
@@ -71,7 +71,7 @@ def make_eval_step(network: nn.Module, objective: Objective) -> Callable[[Params
 
 
 def _accumulate(gradient: Callable[..., Any], params: Params, batch: Batch, rng: jax.Array, parts: int) -> Any:
-    """The sum of `gradient(params, part, key)` over `parts` micro-batches, one after the other in constant memory."""
+    """The sum of `gradient(params, part, key)` over `parts` micro-batches, sequentially in constant memory."""
     if parts == 1:
         return gradient(params, batch, rng)
     micro_batches = jax.tree.map(lambda x: _split(x, parts), batch)
@@ -86,7 +86,7 @@ def _accumulate(gradient: Callable[..., Any], params: Params, batch: Batch, rng:
 
 
 def _split(x: jax.Array, parts: int) -> jax.Array:
-    """Rows [B, ...] to micro-batches [parts, B / parts, ...], every `parts`-th row together: none leaves its device."""
+    """Rows [B, ...] to micro-batches [parts, B / parts, ...] of every `parts`-th row: no row leaves its device."""
     x = jnp.moveaxis(x.reshape(x.shape[0] // parts, parts, *x.shape[1:]), 1, 0)
     if jax.sharding.get_abstract_mesh().empty:
         return x

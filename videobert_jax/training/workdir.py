@@ -1,4 +1,4 @@
-"""The folder of a run: self-describing, and of one config only. No JAX here: a program can ask before it loads it."""
+"""The folder of a run: self-describing, and bound to one config. Does not import JAX, so that checks are fast."""
 
 import contextlib
 import dataclasses
@@ -22,7 +22,7 @@ from videobert_jax.files import copy, write_text
 
 @dataclasses.dataclass(frozen=True)
 class Workdir(Lexicon):
-    """The folder of a run: no other file spells its paths. It holds copies of what the ids of its model mean."""
+    """The paths in the folder of a run, which has copies of the files that define the model's token ids."""
 
     @property
     def config_file(self) -> pathlib.Path:
@@ -31,42 +31,42 @@ class Workdir(Lexicon):
 
     @property
     def checkpoints(self) -> pathlib.Path:
-        """The saved train states, a folder for each step; see `checkpoints.py`."""
+        """The saved train states, one folder per step; see `checkpoints.py`."""
         return self.folder / "checkpoints"
 
     @property
     def metrics(self) -> pathlib.Path:
-        """A line of JSON for each logged step; see `reporting/writers.py`."""
+        """One JSON object per logged step; see `reporting/writers.py`."""
         return self.folder / "metrics.jsonl"
 
     @property
     def tensorboard(self) -> pathlib.Path:
-        """The same for TensorBoard."""
+        """The same metrics for TensorBoard."""
         return self.folder / "tensorboard"
 
     @property
     def goodput(self) -> pathlib.Path:
-        """The seconds of every phase of every start; see `reporting/goodput.py`."""
+        """The seconds of each phase of each start; see `reporting/goodput.py`."""
         return self.folder / "goodput.json"
 
     @property
     def profile(self) -> pathlib.Path:
-        """Traces of steps; see `reporting/profiling.py`."""
+        """Profiler traces; see `reporting/profiling.py`."""
         return self.folder / "profile"
 
     @property
     def non_finite(self) -> pathlib.Path:
-        """What is known about a step that was not finite; see `reporting/non_finite.py`."""
+        """The report of a non-finite step; see `reporting/non_finite.py`."""
         return self.folder / "non_finite.json"
 
     @property
     def processes(self) -> pathlib.Path:
-        """How far each process is; see `hosts/watchdog.py`."""
+        """The progress of each process; see `hosts/watchdog.py`."""
         return self.folder / "processes"
 
     @property
     def page(self) -> pathlib.Path:
-        """The report to look at."""
+        """The HTML report."""
         return self.folder / "report" / "index.html"
 
     def evaluation(self, name: str) -> pathlib.Path:
@@ -78,10 +78,10 @@ class Workdir(Lexicon):
         return self.folder / "prepared.txt"
 
     def check(self, config: Config) -> None:
-        """Makes the folder, if it is not there, and finds out whether a run with this config can use it.
+        """Creates the folder if it does not exist, and checks that a run with this config can use it.
 
-        Raises OSError if nothing can be written there, and ConfigError, naming each key, if it holds a run whose config
-        leads to another result; one without a checkpoint has no result yet.
+        Raises OSError if the folder is not writable, and ConfigError, naming each key, if it holds a run with a
+        checkpoint whose config leads to another result.
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -95,15 +95,15 @@ class Workdir(Lexicon):
             differences = "; ".join(f"{change.key} was {change.before!r}, is {change.now!r}" for change in changed)
             raise ConfigError(
                 f"{self.folder} holds a run with another config: {differences}. Choose another --workdir, or restore "
-                "those values; to go on all the same, knowing that no single config describes the result, remove its "
+                "those values; to continue anyway, with a result that no single config describes, remove its "
                 f"{self.config_file.name}"
             )
 
     def open(self, config: Config, prepared: Prepared, writing: bool = True) -> None:
-        """Checks the folder, and puts into it the config and what the token ids mean.
+        """Checks the folder, and writes the config and the files that define the token ids into it.
 
         Raises as `check` does, and ConfigError if the folder holds a run with other tokens. Without `writing`, as in
-        all processes but one, it only checks.
+        all processes except the first, only checks.
         """
         self.check(config)
         begun = self.has_begun()
@@ -111,12 +111,14 @@ class Workdir(Lexicon):
             if begun and mine.exists() and not filecmp.cmp(mine, theirs, shallow=False):
                 raise ConfigError(
                     f"{self.folder} was trained with another {mine.name} than that of {prepared.folder}: its "
-                    "checkpoints do not fit. Choose another --workdir, or name the data that it was made with"
+                    "checkpoints do not fit. Choose another --workdir, or use the data it was trained on"
                 )
         for change in self._changes(config):
             if change.key == "steps":
                 logging.warning(
-                    "steps was %s, is %s: from here on the learning rate follows the new one", change.before, change.now
+                    "steps was %s, is %s: from now on the learning rate follows the new one",
+                    change.before,
+                    change.now,
                 )
         if writing:
             for mine, theirs in zip(self.copied, prepared.copied, strict=True):
@@ -128,29 +130,28 @@ class Workdir(Lexicon):
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Keeps other programs out of the folder while the body works there, and explains a full disk.
+        """Holds an exclusive lock on the folder. Raises BlockingIOError at once if another program holds it.
 
-        Raises BlockingIOError at once if another program is at work; it may be several processes, of which one calls
-        this.
+        Of several processes of a run, one calls this. Turns errors of a full disk into an OSError that says so.
         """
         lock = filelock.FileLock(self.folder / ".lock")
         try:
             lock.acquire(blocking=False)
         except filelock.Timeout:
-            advice = "another program is at work in the workdir; choose another --workdir"
+            advice = "another program is using the workdir; choose another --workdir"
             raise BlockingIOError(errno.EWOULDBLOCK, advice, str(self.folder)) from None
         try:
             yield
         except (OSError, ValueError) as error:  # TensorStore raises ValueError
             if os.strerror(errno.ENOSPC) not in str(error):
                 raise
-            advice = "the disk of the workdir is full; what was saved is kept: make room and run the same command again"
+            advice = "the disk of the workdir is full; saved checkpoints are kept: free space and run the same command"
             raise OSError(errno.ENOSPC, advice, str(self.folder)) from error
         finally:
             lock.release()
 
     def prepared(self) -> Prepared:
-        """The prepared folder that the run reads. Raises FileNotFoundError if either is not there."""
+        """The prepared folder that the run reads. Raises FileNotFoundError if it, or the run, does not exist."""
         try:
             prepared = Prepared(pathlib.Path(self._prepared_file.read_text(encoding="utf-8").rstrip("\n")))
         except FileNotFoundError:
@@ -159,8 +160,8 @@ class Workdir(Lexicon):
             ) from None
         if not prepared.records.exists():
             raise FileNotFoundError(
-                f"the data of {self.folder} are not in {prepared.folder} any more; launch/main.py with its config "
-                "prepares them again"
+                f"the data of {self.folder} is no longer in {prepared.folder}; run launch/main.py with the same "
+                "config to prepare it again"
             )
         return prepared
 
@@ -171,22 +172,21 @@ class Workdir(Lexicon):
                 raise FileNotFoundError(f"{self.folder} is not the folder of a run: it has no {file.name}")
 
     def has_begun(self) -> bool:
-        """Whether there is a checkpoint, and so a result that depends on the config."""
+        """Whether there is a checkpoint, and thus a result that depends on the config."""
         return any(self.checkpoints.glob("*"))
 
     def _changes(self, config: Config) -> list[config_lib.Change]:
-        """The values that differ between the run, if there is one, and `config`."""
+        """The values that differ between a run that has begun and `config`."""
         if not self.config_file.exists() or not self.has_begun():
             return []
         try:
             return config_lib.changes(config_lib.load(self.config_file), config)
         except ConfigError as error:
-            advice = f"remove {self.config_file.name} to go on with the config of this command"
+            advice = f"remove {self.config_file.name} to continue with the config of this command"
             raise ConfigError(f"{error}; or {advice}") from error
 
 
 def _remove(path: pathlib.Path) -> None:
-    """Removes a file or a folder, if it is there."""
     if path.is_dir():
         shutil.rmtree(path)
     else:

@@ -64,7 +64,7 @@ def test_asked_to_stop_a_run_saves_the_step_it_is_at(
         with pytest.raises(SystemExit) as caught:
             tiny_run.train(config, tmp_path, prepared)
     assert caught.value.code == interruption.EXIT_CODE == 75
-    assert "asked to stop, saved step 3; the same command goes on" in capsys.readouterr().err
+    assert "asked to stop, saved step 3; run the same command to resume" in capsys.readouterr().err
     (checkpoint,) = (tmp_path / "checkpoints").iterdir()
     assert checkpoint.name == "3"
     assert not (checkpoint / "metrics").exists()  # no held-out loss was measured here

@@ -17,7 +17,7 @@ def test_who_is_alone_ends_with_a_message() -> None:
         place = f"127.0.0.1:{free.getsockname()[1]}"
     done = subprocess.run([sys.executable, "-c", JOIN, place], capture_output=True, text=True, timeout=60)
     assert done.returncode == 1
-    assert f"process 1 of 2 did not meet all others at {place} within 2 s (--join_seconds); start all" in done.stderr
+    assert f"process 1 of 2: not all processes joined at {place} within 2 s (--join_seconds); start all" in done.stderr
 
 
 @pytest.mark.parametrize("place", [None, "nonsense"])

@@ -113,7 +113,7 @@ def test_an_account_that_cannot_be_read_begins_anew(tmp_path: pathlib.Path, capl
     assert [(attempt.first, attempt.last) for attempt in goodput.read(tmp_path / "goodput.json")] == [(4, 6)]
     (warning,) = caplog.messages
     assert f"{tmp_path / 'goodput.json'} is damaged" in warning
-    assert "it becomes goodput.json.damaged" in warning
+    assert "is renamed to goodput.json.damaged" in warning
 
 
 def test_an_account_that_is_not_there_is_none(tmp_path: pathlib.Path, caplog) -> None:

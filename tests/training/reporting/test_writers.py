@@ -39,7 +39,7 @@ def test_resuming_forgets_later_lines_and_a_torn_one(tmp_path: pathlib.Path) -> 
 def test_damage_before_the_end_is_an_error(tmp_path: pathlib.Path) -> None:
     path = Workdir(tmp_path).metrics
     path.write_text('{"step": 1}\nnonsense\n{"step": 3}\n')
-    with pytest.raises(OSError, match=r"metrics.jsonl, line 2, is no JSON"):
+    with pytest.raises(OSError, match=r"metrics.jsonl, line 2, is not JSON"):
         writers.read(path)
 
 

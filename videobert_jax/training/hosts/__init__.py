@@ -1,1 +1,1 @@
-"""The processes of a run: how they join, are interrupted, hang and leave."""
+"""The processes of a run: joining, interruption, hang detection and shutdown."""

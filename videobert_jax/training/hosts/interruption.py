@@ -1,7 +1,7 @@
-"""Being asked to stop: SIGTERM, as from a cloud that takes back a machine or a scheduler that needs it.
+"""Graceful stop on SIGTERM, for example when a cloud reclaims a machine or a job reaches its time limit.
 
-All processes learn of it, save at the same step, and exit with a code that means "start me again". JAX's preemption
-service is not used: a notice that comes before the first step, as in a long compilation, is lost to it.
+All processes save the same step and exit with a code that asks for a restart. JAX's preemption service is not used,
+because it misses a signal that arrives before the first step, such as during a long compilation.
 """
 
 import os
@@ -18,19 +18,19 @@ EXIT_CODE = os.EX_TEMPFAIL  # 75
 
 
 class Interrupted(SystemExit):
-    """The run has saved its state and is not complete. Not caught, it ends the process with `EXIT_CODE`."""
+    """The run has saved its state before it was complete. Uncaught, it exits with `EXIT_CODE`."""
 
     def __init__(self) -> None:
         super().__init__(EXIT_CODE)
 
 
 class Interruption:
-    """Knows, within its context, whether any process of the run has been asked to stop."""
+    """A context that handles SIGTERM and tells whether any process of the run has received it."""
 
     def __init__(self, mesh: Mesh) -> None:
-        """`mesh`: over all devices of the run."""
+        """`mesh` spans all devices of the run."""
         self._asked = False
-        self._main = threading.current_thread() is threading.main_thread()  # Python lets no other take signals
+        self._main = threading.current_thread() is threading.main_thread()  # only this thread may set handlers
         self._several = jax.process_count() > 1
         self._everywhere = NamedSharding(mesh, P(mesh.axis_names))
         self._local_devices = len(mesh.local_devices)
@@ -47,9 +47,9 @@ class Interruption:
             signal.signal(signal.SIGTERM, self._handler)
 
     def agreed(self) -> bool:
-        """Whether to save and end after this step, the same in all processes; each asks after every step.
+        """Whether to save and stop after this step. All processes call it after every step and get the same answer.
 
-        Several hear of it a step late: to ask the devices at once would make them wait for the host.
+        With several processes the answer is a step late, so that the devices need not wait for the host.
         """
         if not self._several:
             return self._asked
@@ -60,4 +60,4 @@ class Interruption:
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
         self._asked = True
-        signal.signal(number, self._handler)  # a second one does not wait for the step
+        signal.signal(number, self._handler)  # a second signal ends the process at once

@@ -1,7 +1,7 @@
-"""Finding the process that hangs: all others wait for it in silence, for ever.
+"""Detects hanging processes, for which all others would wait silently and indefinitely.
 
-Every process writes how far it is to `<index>.json` in one folder. One that makes no progress for too long says
-which is furthest behind, shows where its own threads are, and ends; so do the others, which have waited as long.
+Every process writes its progress to `<index>.json` in a shared folder. A process without progress for too long prints
+which process is furthest behind and the stacks of its own threads, and exits; so do the others, which waited as long.
 """
 
 import contextlib
@@ -23,14 +23,14 @@ from videobert_jax.training.hosts import processes
 HANG_SECONDS = 900.0  # longer than any compilation, evaluation or checkpoint should take
 EXIT_CODE = os.EX_SOFTWARE  # 70
 TICK = 1.0  # seconds
-TELLING = 3  # ticks
+TELLING = 3  # ticks between the message and the exit
 
 
 class Watchdog:
-    """Watches the progress of this process, within its context, from a thread of its own."""
+    """A context with a thread that watches the progress of this process."""
 
     def __init__(self, folder: pathlib.Path, hang_seconds: float = HANG_SECONDS) -> None:
-        """`hang_seconds`: how long a step, or all before the first, may take; 0 for ever."""
+        """`hang_seconds` limits each step, and everything before the first; 0: no limit."""
         self._folder, self._step, self._hang_seconds = folder, 0, hang_seconds
         self._tick = min(TICK, hang_seconds / 4) or TICK
         self._index, self._count = jax.process_index(), jax.process_count()
@@ -53,11 +53,11 @@ class Watchdog:
             processes.leave(error)
 
     def at(self, step: int) -> None:
-        """This process begins a step."""
+        """Records that this process begins `step`."""
         self._step = step
 
     def _watch(self) -> None:
-        # Ticks are counted, not the clock: a process that was stopped as a whole, or a sleeping laptop, does not hang.
+        # Counts ticks instead of reading the clock: a stopped process or a sleeping laptop does not hang.
         written, ticks = self._step, 0
         while not self._over.wait(self._tick):
             ticks += 1
@@ -70,29 +70,29 @@ class Watchdog:
     def _end(self) -> None:
         problem = f"no progress for {self._hang_seconds:g} s (--hang_seconds)"
         print(f"process {self._index} of {self._count}: {problem}. {self._account()}", file=sys.stderr, flush=True)
-        faulthandler.dump_traceback(file=2)  # standard error, whatever Python calls so
-        time.sleep(TELLING * self._tick)  # who ends takes the others along, and they have to tell too
+        faulthandler.dump_traceback(file=2)  # standard error, even if sys.stderr is redirected
+        time.sleep(TELLING * self._tick)  # exiting ends the others, which need time to print their messages
         os._exit(EXIT_CODE)
 
     def _write(self) -> None:
         status = {"step": self._step, "host": socket.gethostname(), "pid": os.getpid()}
         path = self._folder / f"{self._index}.json"
-        with contextlib.suppress(OSError):  # then it is unknown, and the run does not depend on it
+        with contextlib.suppress(OSError):  # the run does not depend on this file
             write_text(path, json.dumps(status), durable=False)
 
     def _account(self) -> str:
-        """How far every process is, in words."""
+        """The progress of all processes, as text."""
         status = {index: self._read(index) for index in range(self._count)}
         steps = {index: one["step"] for index, one in status.items()}
         last, newest = min(steps.values()), max(steps.values())
         if last == newest:
-            return f"All processes are at step {last}: what hangs or failed is what they share, or this one's own work"
+            return f"All processes are at step {last}: something they share hangs or failed, or this process itself"
         behind = ", ".join(
             f"process {index} ({status[index]['host']}, pid {status[index]['pid']}), at step {steps[index]}"
             for index in steps
             if steps[index] == last
         )
-        return f"Behind is {behind}; others are at step {newest}"
+        return f"Furthest behind: {behind}; others are at step {newest}"
 
     def _read(self, index: int) -> dict[str, Any]:
         try:

@@ -1,1 +1,1 @@
-"""What a run tells: metrics, speed, goodput, traces, and what went wrong."""
+"""The output of a run: metrics, speed, goodput, traces and failure reports."""

@@ -1,4 +1,4 @@
-"""What a person sees of a run: a bar on a terminal, plain lines elsewhere."""
+"""Progress output: a bar on a terminal, plain lines elsewhere."""
 
 import sys
 import time
@@ -9,10 +9,10 @@ from videobert_jax.progress import LINE_SECONDS
 
 
 class Console:
-    """Shows how far a run is, the loss, the speed and the remaining time, on standard error."""
+    """Shows the step, the loss, the speed and the remaining time on standard error."""
 
     def __init__(self, done: int, steps: int, shown: bool = True) -> None:
-        """`done` of `steps` updates were made before; with `shown` false, as in all processes but one, it is silent."""
+        """Starts at `done` of `steps` updates; prints nothing unless `shown`, which only one process sets."""
         self._done, self._steps, self._shown = done, steps, shown
         self._start = self._last_line = time.monotonic()
         self._bar = tqdm(
@@ -20,7 +20,7 @@ class Console:
         )
 
     def update(self, step: int, values: dict[str, float], timing: dict[str, float]) -> None:
-        """Shows the values of `step`; plain lines come at most every few seconds, and at the end."""
+        """Shows the values of `step`; prints plain lines at most every few seconds, and at the end."""
         speed = f"loss {values['loss']:.4f}, {timing['tokens_per_second']:,.0f} tokens/s, MFU {timing['mfu']:.1%}"
         self._bar.set_postfix_str(speed, refresh=False)
         self._bar.update(step - self._bar.n)
@@ -32,10 +32,10 @@ class Console:
         self._last_line = now
 
     def say(self, text: str) -> None:
-        """A line of its own, above the bar."""
+        """Prints a line above the bar."""
         if self._shown:
             tqdm.write(text, file=sys.stderr)
 
     def close(self) -> None:
-        """Leaves the bar as it stands."""
+        """Closes the bar and leaves it visible."""
         self._bar.close()

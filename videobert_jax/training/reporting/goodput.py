@@ -1,12 +1,12 @@
-"""Goodput: the share of a run's time that its steps took, and what took the rest, over all starts of it.
+"""Goodput: the share of a run's time spent in steps, and the shares of other phases, over all starts of the run.
 
-Every second of a process is of one phase:
-  restart: from its start to its first step, but for compiling: joining the others, finding the data, restoring;
-  compile: the step and the evaluation;
-  input: waiting for a batch and placing it, if the devices had nothing left to do by then;
+Every second of a process belongs to one phase:
+  restart: from its start to its first step, except compilation: joining, finding the data, restoring;
+  compile: compiling the step and the evaluation;
+  input: loading and placing a batch while the devices are idle;
   step: all other time of the loop, in which the host waits for the devices;
-  checkpoint, evaluation: what the loop waits for them.
-A step that is done again, because a process was killed after its last checkpoint, was of no use: it is `lost`.
+  checkpoint, evaluation: the time that the loop waits for them.
+Steps that are repeated, because a process was killed after its last checkpoint, count as `lost`.
 """
 
 import contextlib
@@ -23,12 +23,12 @@ from absl import logging
 
 from videobert_jax.files import write_text
 
-MOST = 1e15  # no run has so many steps or seconds
+MOST = 1e15  # upper bound of plausible steps and seconds
 PHASES = ("step", "input", "compile", "checkpoint", "evaluation", "restart")
 
 
 def process_age() -> float:
-    """Seconds since this process began, what was imported until now included; 0 where Linux's /proc is not."""
+    """Seconds since this process started, imports included; 0 where there is no /proc."""
     try:
         began = int(pathlib.Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
     except OSError:
@@ -37,16 +37,16 @@ def process_age() -> float:
 
 
 class Clock:
-    """Gives every second to the phase that it is in."""
+    """Measures the seconds of each phase."""
 
     def __init__(self, before: float = 0.0) -> None:
-        """Starts in the phase "restart", of which `before` seconds have passed."""
+        """Starts in the phase "restart", with `before` seconds already spent."""
         self._seconds = dict.fromkeys(PHASES, 0.0) | {"restart": before}
         self._phase, self._since = "restart", time.perf_counter()
 
     @contextlib.contextmanager
     def on(self, phase: str, hidden: Callable[[], bool] = lambda: False) -> Iterator[None]:
-        """The body is of that phase, but for what it gives to others; of the phase around it if in the end `hidden`."""
+        """Counts the body as `phase`, except nested phases; as the enclosing phase if `hidden` holds at its end."""
         outer = self._phase
         self._turn_to(phase)
         try:
@@ -57,7 +57,7 @@ class Clock:
             self._turn_to(outer)
 
     def read(self) -> dict[str, float]:
-        """The seconds of every phase until now."""
+        """The seconds of each phase until now."""
         self._turn_to(self._phase)
         return dict(self._seconds)
 
@@ -69,7 +69,7 @@ class Clock:
 
 @dataclasses.dataclass
 class Attempt:
-    """What one process, from its start to its end, did for the run: steps `first` + 1 to `last`, in so many seconds."""
+    """One start of the process: it made steps `first` + 1 to `last`; `seconds` by phase."""
 
     first: int
     last: int
@@ -77,25 +77,23 @@ class Attempt:
 
 
 class Goodput:
-    """The attempts of a run, in a JSON file; the first of several processes reports for all."""
+    """The attempts of a run, in a JSON file written by the first process."""
 
     def __init__(self, path: pathlib.Path, done: int, clock: Clock) -> None:
-        """An attempt begins with `done` updates made."""
+        """Begins an attempt after `done` updates."""
         self._path, self._clock = path, clock
         attempts = _read(self._path)
         self._before, self._damaged = attempts or [], attempts is None
         self._attempt = Attempt(done, done, clock.read())
 
     def at(self, step: int) -> float:
-        """Writes how far this attempt is, and returns the goodput of the run so far.
+        """Writes the progress of this attempt, and returns the goodput of the run so far, 0 to 1.
 
-        A damaged file is kept as `<name>.damaged`, with a warning, and a new one begins.
+        Renames a damaged file to `<name>.damaged`, with a warning, and starts a new one.
         """
         if self._damaged:
             kept = self._path.with_name(self._path.name + ".damaged")
-            logging.warning(
-                "%s is damaged: it becomes %s, and the account of the run begins anew", self._path, kept.name
-            )
+            logging.warning("%s is damaged and is renamed to %s; a new record begins", self._path, kept.name)
             self._path.replace(kept)
             self._damaged = False
         self._attempt = Attempt(self._attempt.first, step, self._clock.read())
@@ -114,12 +112,12 @@ class Goodput:
 
 
 def read(path: pathlib.Path) -> list[Attempt]:
-    """The attempts of a run, the first first; none if they are not known."""
+    """The attempts of a run, oldest first; empty if the file is missing or damaged."""
     return _read(path) or []
 
 
 def shares(attempts: Sequence[Attempt]) -> dict[str, float]:
-    """The share of every phase, and of "lost", in the time of all attempts; their sum is 1."""
+    """The share of each phase, and of "lost", in the time of all attempts; they sum to 1."""
     seconds = {phase: sum(attempt.seconds.get(phase, 0.0) for attempt in attempts) for phase in PHASES}
     lost = sum(_lost(attempt, next_attempt) for attempt, next_attempt in itertools.pairwise(attempts))
     seconds |= {"step": seconds["step"] - lost, "lost": lost}
@@ -128,7 +126,7 @@ def shares(attempts: Sequence[Attempt]) -> dict[str, float]:
 
 
 def _read(path: pathlib.Path) -> list[Attempt] | None:
-    """The attempts written there; None if they are damaged, for a run does not depend on its account."""
+    """The attempts in the file; empty if it does not exist, None if it is damaged."""
     try:
         attempts = json.loads(path.read_text())
     except FileNotFoundError:
@@ -154,6 +152,6 @@ def _is_attempt(attempt: Any) -> bool:
 
 
 def _lost(attempt: Attempt, next_attempt: Attempt) -> float:
-    """Seconds of the steps that the next attempt does again."""
+    """Seconds of the steps that the next attempt repeats."""
     again = max(attempt.last - max(next_attempt.first, attempt.first), 0)
     return again * attempt.seconds["step"] / max(attempt.last - attempt.first, 1)

@@ -1,4 +1,4 @@
-"""What a run tells of itself: every step is checked, some are logged, and a person sees how far it is."""
+"""Checks the metrics of every step, logs some, and shows the progress."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,16 +15,16 @@ from videobert_jax.training.workdir import Workdir
 
 
 class Journal:
-    """Reads the metrics of a step when the next one is under way, so that the devices never wait for the host."""
+    """Reads the metrics of a step after the next one is dispatched, so that the devices never wait for the host."""
 
     def __init__(self, workdir: Workdir, done: int, steps: int, log_every: int, meter: Meter, goodput: Goodput) -> None:
-        """Opens the journal of a run with `done` of `steps` updates made; only the first process writes it."""
+        """Opens the journal after `done` of `steps` updates; only the first process writes it."""
         self._done, self._steps, self._log_every = done, steps, log_every
         self._meter, self._goodput = meter, goodput
         first = jax.process_index() == 0
         self._writer = MetricsWriter(workdir.metrics, workdir.tensorboard, done) if first else None
         if first:
-            goodput.at(done)  # a process that is killed before it logs has taken time too
+            goodput.at(done)  # counts the time of a process that is killed before it logs
         self._console = Console(done, steps, shown=first)
         self._pending: tuple[int, Metrics] | None = None
         self._before: Metrics | None = None
@@ -40,19 +40,19 @@ class Journal:
             self.say(f"train: {self._goodput}")
 
     def dispatched(self, step: int, metrics: Metrics) -> None:
-        """Takes the metrics of a step that is under way, and reports those of the step before."""
+        """Takes the metrics of a dispatched step, and reports those of the step before."""
         self.catch_up()
         self._pending = (step, metrics)
 
     def under_way(self) -> bool:
-        """Whether the devices still work on the newest step."""
+        """Whether the devices are still computing the newest step."""
         if self._pending is None:
             return False
-        loss: Any = self._pending[1]["loss"][0]  # JAX's types do not know is_ready
+        loss: Any = self._pending[1]["loss"][0]  # JAX's type stubs lack is_ready
         return not loss.is_ready()
 
     def catch_up(self) -> None:
-        """Waits for the newest step and reports it. Raises NonFiniteError if it is not finite."""
+        """Waits for the newest step and reports it. Raises NonFiniteError if a metric is not finite."""
         if self._pending is None:
             return
         step, metrics = self._pending
@@ -70,19 +70,19 @@ class Journal:
             self._console.update(step, values, timing)
 
     def evaluated(self, step: int, name: str, metrics: Mapping[str, float]) -> None:
-        """Writes the metrics of an evaluator, after `name` and a slash. Raises NonFiniteError if one is not finite."""
+        """Writes the metrics of an evaluator as `name/key`. Raises NonFiniteError if one is not finite."""
         require_finite(step, metrics)
         self._write(step, {f"{name}/{key}": value for key, value in metrics.items()}, {})
         if "loss" in metrics:
             self.say(f"step {step}: {name} loss {metrics['loss']:.4f}")
 
     def sync(self) -> None:
-        """Returns once every line is on the disk: a checkpoint of this step may follow."""
+        """Flushes all lines to disk, as must happen before a checkpoint of the same step."""
         if self._writer:
             self._writer.sync()
 
     def say(self, text: str) -> None:
-        """Shows a line to whoever watches."""
+        """Prints a line on the console."""
         self._console.say(text)
 
     def _write(self, step: int, values: dict[str, float], timing: dict[str, float]) -> None:

@@ -1,4 +1,4 @@
-"""The norm of every module of the model, layer by layer: what shows where a number first went wrong."""
+"""The norm of every module of the model, layer by layer, to find where non-finite values arise."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ def vector(tree: Any) -> jax.Array:
 
 
 def named(tree: Any, norms: np.ndarray) -> dict[str, float | list[float]]:
-    """The entries of `vector(tree)` by the path of their module: for the scanned layers a list, one for each."""
+    """The entries of `vector(tree)` by module path; for scanned layers, a list with one norm per layer."""
     result: dict[str, float | list[float]] = {}
     start = 0
     for path, layers, _ in _modules(tree):
@@ -25,7 +25,7 @@ def named(tree: Any, norms: np.ndarray) -> dict[str, float | list[float]]:
 
 
 def _modules(tree: Any) -> list[tuple[str, int, list[Any]]]:
-    """(path, number of layers stacked in it or 0, leaves) of each module that has parameters of its own."""
+    """(path, number of stacked layers or 0, leaves) of each module that owns parameters."""
     modules: dict[str, list[Any]] = {}
     for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
         modules.setdefault(jax.tree_util.keystr(path[:-1], simple=True, separator="/"), []).append(leaf)
@@ -33,6 +33,6 @@ def _modules(tree: Any) -> list[tuple[str, int, list[Any]]]:
 
 
 def _squares(leaf: jax.Array, layers: int) -> jax.Array:
-    """[L], or [1] for a module that is not stacked."""
+    """Sums of squares [L], or [1] for a module that is not stacked."""
     stacked = leaf if layers else leaf[None]
     return jnp.sum(jnp.square(stacked), axis=range(1, stacked.ndim))

@@ -1,4 +1,4 @@
-"""A step that is not finite ends the run; what was known of it is written down before."""
+"""Non-finite steps: they end the run, after a report is written."""
 
 import contextlib
 import json
@@ -18,13 +18,13 @@ from videobert_jax.training.reporting.writers import means
 
 
 class NonFiniteError(FloatingPointError):
-    """A metric is not finite, in all processes alike.
+    """A metric is not finite; all processes raise this together.
 
     Attributes:
-      step: the update that it belongs to.
+      step: the number of the update.
       values: the mean of every metric.
-      gradients: float32 [M], norms as in `module_norms.vector`; None if it arose on held-out batches.
-      parameters: likewise, before the update; None also for the first step of this process.
+      gradients: float32 [M], norms as in `module_norms.vector`; None if it occurred in an evaluation.
+      parameters: likewise, before the update; also None for the first step of this process.
     """
 
     def __init__(
@@ -33,16 +33,16 @@ class NonFiniteError(FloatingPointError):
         broken = ", ".join(f"{name} is {value}" for name, value in values.items() if not math.isfinite(value))
         super().__init__(
             f"step {step}: {broken}. Nothing of this step is saved; non_finite.json in the workdir has its "
-            "examples and norms. Start anew in another --workdir with a lower optimizer.learning_rate, a longer "
+            "examples and norms. Start over in another --workdir with a lower optimizer.learning_rate, a longer "
             "optimizer.warmup_steps or a smaller optimizer.clip_norm above 0; JAX_DEBUG_NANS=1 shows where it arises"
         )
         self.step, self.values, self.gradients, self.parameters = step, values, gradients, parameters
 
 
 def finite_means(step: int, metrics: Metrics, before: Metrics | None = None) -> dict[str, float]:
-    """The mean of every metric, on the host, where `before` are the metrics of the step before, if they are known.
+    """The mean of every metric on the host; raises NonFiniteError if one is not finite.
 
-    Raises NonFiniteError if one is not finite.
+    `before` are the metrics of the previous step, for the report.
     """
     values = means(metrics)
     if not all(map(math.isfinite, values.values())):
@@ -62,16 +62,16 @@ def require_finite(step: int, values: Mapping[str, float]) -> None:
 def written_down(
     path: pathlib.Path, examples_of: Callable[[int], Sequence[Sequence[Example]]], params: Any
 ) -> Iterator[None]:
-    """If the body raises NonFiniteError, the JSON file at `path` says what is known about that step.
+    """Writes a JSON report if the body raises NonFiniteError.
 
     Its keys: `step`; `metrics`; `examples`, for each row of the batch the video and the first clip of its records; and
-    the norms of each module, `gradients` and `parameters` before the update, for the layers of the encoder as lists.
-    Numbers that are not finite are words there: JSON has none.
+    the norms by module, `gradients` and `parameters` before the update, as lists for the layers of the encoder. Numbers
+    that are not finite become strings, since JSON has none.
 
     Args:
-      path: where to write.
-      examples_of: a step, counted from 0, to the examples of each row of its batch.
-      params: tree like the parameters, of arrays or shapes.
+      path: of the report.
+      examples_of: from a step, counted from 0, to the examples of each row of its batch.
+      params: a tree with the structure of the parameters, of arrays or shapes.
     """
     try:
         yield
@@ -94,7 +94,7 @@ def _named(example: Example) -> dict[str, Any]:
 
 
 def _in_words(value: Any) -> Any:
-    """The same with "nan", "inf" and "-inf" where numbers are not finite."""
+    """Replaces numbers that are not finite by "nan", "inf" and "-inf"."""
     match value:
         case dict():
             return {key: _in_words(one) for key, one in value.items()}

@@ -1,4 +1,4 @@
-"""A trace of some steps, on request, for TensorBoard's profile plugin, XProf or Perfetto."""
+"""Traces of requested steps, for TensorBoard's profile plugin, XProf or Perfetto."""
 
 import contextlib
 import pathlib
@@ -8,10 +8,10 @@ import jax
 
 
 class Profiler:
-    """Traces `steps` in the first process, what the host does and what its devices do, into a folder."""
+    """Traces the host and its devices during `steps`, in the first process, into a folder."""
 
     def __init__(self, folder: pathlib.Path, steps: range, wait: Callable[[], None]) -> None:
-        """`wait` returns when all steps that were dispatched are done."""
+        """`wait` blocks until all dispatched steps are done."""
         self._folder, self._wait = folder, wait
         self._trace, self._tracing = contextlib.ExitStack(), False
         self._steps = steps if jax.process_index() == 0 else range(0)
@@ -24,7 +24,7 @@ class Profiler:
 
     @contextlib.contextmanager
     def at(self, step: int) -> Iterator[None]:
-        """The body dispatches a step. A run that is resumed amid `steps` traces the rest of them."""
+        """Wraps the dispatch of a step. A run that resumes within `steps` traces the rest of them."""
         if step in self._steps and not self._tracing:
             self._trace.enter_context(jax.profiler.trace(self._folder))
             self._tracing = True

@@ -1,7 +1,7 @@
-"""How fast a run is: tokens per second, and model FLOP utilisation (MFU) against a measured peak.
+"""Speed: tokens per second, and model FLOP utilisation (MFU) relative to a measured peak.
 
-MFU = FLOPs that the model's formula needs for a step (`model/flops.py`: matrix products forward and backward, padding
-included, recomputation excluded) / (seconds of the step x FLOP/s that these devices reach on a plain matrix product).
+MFU = model FLOPs of a step (`model/flops.py`: matrix products forward and backward, with padding, without
+recomputation) / (seconds of the step x FLOP/s that these devices reach on a plain matrix product).
 """
 
 import functools
@@ -14,22 +14,22 @@ from jax.sharding import PartitionSpec as P
 
 from videobert_jax.training.reporting.goodput import Clock
 
-CALLS = 5  # the fastest counts
+CALLS = 5  # the fastest is reported
 
 
 def measure_peak(mesh: Mesh, dtype: str) -> float:
-    """FLOP/s of all devices of `mesh` together on square matrix products of `dtype`, each device multiplying its own.
+    """Total FLOP/s of the devices of `mesh` on square matrix products of `dtype`.
 
-    All work at once, so simulated devices that share one processor are not counted as many.
+    All devices run at the same time, so simulated devices that share a processor are not overcounted.
     """
-    # An accelerator chains some products in one call, so that it is timed, not its dispatch.
+    # Chains several products in one call on accelerators, to hide the time of dispatch.
     size, chain = (1024, 1) if mesh.devices.flat[0].platform == "cpu" else (8192, 8)
     sharding = NamedSharding(mesh, P(mesh.axis_names))
-    # Every power of this matrix is itself: no overflow, whatever the number of products.
+    # This matrix is idempotent, so no number of products overflows.
     init = jax.jit(lambda: jnp.full((mesh.size, size, size), 1 / size, dtype), out_shardings=sharding)
 
     def power(x: jax.Array) -> jax.Array:
-        # As in the model: summed in float32, which is what the bfloat16 units of some CPUs do.
+        # Accumulates in float32, as the model and the bfloat16 units of some CPUs do.
         product = functools.partial(jnp.matmul, x, preferred_element_type=jnp.float32)
         return jax.lax.fori_loop(0, chain, lambda _, y: product(y).astype(x.dtype), x)
 
@@ -46,20 +46,20 @@ def measure_peak(mesh: Mesh, dtype: str) -> float:
 
 
 class Meter:
-    """Counts steps and tokens between two readings; time that the clock gives to other phases is left out."""
+    """Counts steps and tokens between two readings; excludes time of phases other than step and input."""
 
     def __init__(self, step_flops: float, peak: float, clock: Clock) -> None:
-        """`step_flops`: model FLOPs of a step; `peak`: FLOP/s of all devices together."""
+        """`step_flops`: model FLOPs of a step; `peak`: total FLOP/s of all devices."""
         self._step_flops, self._peak, self._clock = step_flops, peak, clock
         self._begin()
 
     def add(self, tokens: float) -> None:
-        """Counts a finished step with so many tokens that are no padding."""
+        """Counts a finished step with this number of tokens, without padding."""
         self._steps += 1
         self._tokens += tokens
 
     def read(self) -> dict[str, float]:
-        """Means since the last reading: seconds of a step, tokens per second, MFU and the wait for input (0 to 1)."""
+        """Means since the last reading: seconds per step, tokens per second, MFU and input wait, both 0 to 1."""
         before, now = self._start, self._clock.read()
         waited = now["input"] - before["input"]
         elapsed = now["step"] - before["step"] + waited

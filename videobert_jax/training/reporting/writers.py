@@ -1,8 +1,8 @@
-"""The run's diary: `metrics.jsonl`, one JSON object per line, and the same for TensorBoard.
+"""Writers of metrics: `metrics.jsonl`, one JSON object per line, and TensorBoard.
 
-A line is `{"step": 20, "loss": 5.1, "loss/text": ..., ..., "timing": {"seconds": ..., ...}}`: everything outside of
-`timing` is a function of the config alone, so that two runs can be compared with `==`. Values of held-out batches have
-a line of their own, with the prefix `held_out/`. A metric with no example in the batch is left out.
+A line is `{"step": 20, "loss": 5.1, "loss/text": ..., ..., "timing": {"seconds": ..., ...}}`. Everything except
+`timing` is a function of the config alone, so two runs can be compared with `==`. Metrics of evaluators have separate
+lines, with a prefix such as `held_out/`. A metric without examples in the batch is omitted.
 """
 
 import json
@@ -16,14 +16,14 @@ from videobert_jax.files import write_text
 
 
 def means(metrics: dict[str, tuple[Any, Any]]) -> dict[str, float]:
-    """Each (sum, count) pair as its mean; a name with a count of zero has none, and is left out."""
+    """The mean of each (sum, count) pair; omits pairs with a count of zero."""
     return {name: float(total / count) for name, (total, count) in metrics.items() if count}
 
 
 def read(path: pathlib.Path, last_step: int | None = None) -> list[dict[str, Any]]:
-    """The lines of a metrics file up to `last_step`, all by default; none if there is no such file.
+    """The lines of a metrics file up to `last_step`, by default all; empty if the file does not exist.
 
-    A last line without its end, torn when a run was killed, is left out. Raises OSError for damage anywhere else.
+    Skips an incomplete last line, as a killed run leaves it. Raises OSError if any other line is damaged.
     """
     if not path.exists():
         return []
@@ -34,14 +34,14 @@ def read(path: pathlib.Path, last_step: int | None = None) -> list[dict[str, Any
         try:
             line = json.loads(text)
         except ValueError as error:
-            raise OSError(f"{path}, line {number}, is no JSON: {text[:80]!r}; remove that line") from error
+            raise OSError(f"{path}, line {number}, is not JSON: {text[:80]!r}; remove that line") from error
         if last_step is None or line["step"] <= last_step:
             lines.append(line)
     return lines
 
 
 def summary(path: pathlib.Path) -> dict[str, Any]:
-    """The newest value of everything in a metrics file, and of every timing."""
+    """The newest value of every metric in a file, and of every timing."""
     newest: dict[str, Any] = {}
     timing: dict[str, float] = {}
     for line in read(path):
@@ -51,28 +51,28 @@ def summary(path: pathlib.Path) -> dict[str, Any]:
 
 
 class MetricsWriter:
-    """Appends to the diary, after forgetting what a previous run wrote later than the step that is resumed from."""
+    """Appends to the metrics files, after removing lines later than the step from which a run resumes."""
 
     def __init__(self, path: pathlib.Path, tensorboard: pathlib.Path, step: int) -> None:
-        """Opens the file and the folder of TensorBoard at `step`, the number of updates already done."""
+        """Opens the file and the TensorBoard folder after `step` updates."""
         write_text(path, "".join(_encode(line) for line in read(path, step)))
         self._file = path.open("a")
         self._board = SummaryWriter(str(tensorboard), purge_step=step + 1)
 
     def write(self, step: int, values: dict[str, float], timing: dict[str, float]) -> None:
-        """Appends one line. Raises ValueError for a value that is not finite: JSON has none."""
+        """Appends one line. Raises ValueError if a value is not finite, since JSON has no such numbers."""
         self._file.write(_encode({"step": step, **values, "timing": timing}))
         self._file.flush()
         for name, value in (*values.items(), *((f"timing/{name}", value) for name, value in timing.items())):
             self._board.add_scalar(name, value, step)
 
     def sync(self) -> None:
-        """Returns once everything written is on the disk; called before a checkpoint that implies it."""
+        """Flushes everything written to disk; call it before a checkpoint of the same step."""
         os.fsync(self._file.fileno())
         self._board.flush()
 
     def close(self) -> None:
-        """Ends both files."""
+        """Closes both files."""
         self._file.close()
         self._board.close()
 
