@@ -26,7 +26,7 @@ def write(path: pathlib.Path, records: Iterable[bytes]) -> None:
 class Shard:
     """Random access to the records of one file, whose offsets are indexed on opening.
 
-    Raises ValueError on opening if a record's length is damaged or the file is truncated, on reading if data is damaged.
+    Raises ValueError: on opening if a length is damaged or the file is truncated, on reading if data is damaged.
     """
 
     def __init__(self, path: pathlib.Path) -> None:
