@@ -1,4 +1,4 @@
-"""Records of made-up videos whose ids tell where they come from, for the tests of this folder."""
+"""Records of synthetic videos, with ids that encode their video, for the tests of this folder."""
 
 import numpy as np
 
@@ -52,12 +52,12 @@ def record(
 
 
 def corpus(videos: int = VIDEOS, chunks: int = 3) -> list[Record]:
-    """Each video is cut into as many chunks."""
+    """Makes the same number of chunks for each video."""
     return [record(video, chunk) for video in range(videos) for chunk in range(chunks)]
 
 
 def video_of(token: int) -> int:
-    """The video that a word or a clip of the joint space comes from."""
+    """Returns the video that a word or a clip of the joint space comes from."""
     if token >= TOKENS.text_size:
         return (token - TOKENS.text_size) // CLIPS_OF_VIDEO
     return (token - FIRST_WORD) // WORDS_OF_VIDEO

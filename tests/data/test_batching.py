@@ -103,7 +103,7 @@ def test_seeds_and_steps_differ(source: RecordSource) -> None:
 
 
 def test_an_epoch_uses_every_record_once() -> None:
-    """One chunk per row, each of another video: 12 rows are an epoch, and the order changes from one to the next."""
+    """With one chunk per row, each from a different video, 12 rows are an epoch; each epoch has a different order."""
     records = [record(video) for video in range(12)]
     task = dataclasses.replace(TASK, chunks_per_row=1, text_only=0.0, joint=0.0)
     data = dataset(records, dataclasses.replace(CONFIG, batch_size=1), seed=0, task=task)
@@ -188,7 +188,7 @@ np.savez(out, **{name: np.stack([batch[name] for batch in batches]) for name in 
 
 @pytest.mark.slow
 def test_two_processes_draw_the_batches_of_one(tmp_path: pathlib.Path, source: RecordSource) -> None:
-    """Real processes: nothing that differs between them, such as hash(), may reach a batch."""
+    """Uses real processes: nothing that differs between them, such as hash(), may affect a batch."""
     here = pathlib.Path(__file__).parent
     processes = [
         subprocess.Popen(

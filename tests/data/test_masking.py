@@ -33,7 +33,7 @@ def masked(row: Batch, config: PretrainingConfig = CONFIG, seed: int = 0) -> Bat
 
 
 def used(row: Batch) -> np.ndarray:
-    """Which of the K predictions are taken; id 0 is never a target."""
+    """Returns which of the K predictions are used; id 0 is never a target."""
     return row["prediction_targets"] != 0
 
 
@@ -119,7 +119,7 @@ def test_how_masked_tokens_are_shown() -> None:
 
 
 def test_every_place_and_every_replacement_is_as_likely() -> None:
-    """Over 4,000 rows of 20 words with 3 chosen each place is chosen 600 times, give or take five deviations of 23."""
+    """With 3 of 20 words chosen in 4,000 rows, each position is chosen 600 times, within five deviations of 23."""
     masking = Masking(TOKENS, CONFIG)
     rng = np.random.default_rng(0)
     row = row_of(sequence(Mode.JOINT, 20, 20))
@@ -149,7 +149,7 @@ def test_joint_sequences_are_left_whole_on_demand() -> None:
 
 
 def test_a_share_of_the_joint_sequences_has_all_visual_words_masked() -> None:
-    """Of 900 joint ones, 30 %; six deviations are 0.09. Words, and the other modes, are masked as ever."""
+    """30 % of 900 joint sequences; six deviations are 0.09. Words and the other modes are masked as usual."""
     row = row_of(*[sequence(Mode.JOINT, 20, 10), sequence(Mode.JOINT, 20, 10, False), sequence(Mode.VIDEO, 0, 20)] * 3)
     config = dataclasses.replace(CONFIG, mask_video=0.3)
     visual = {True: [], False: []}
@@ -167,7 +167,7 @@ def test_a_share_of_the_joint_sequences_has_all_visual_words_masked() -> None:
 
 
 def test_masks_do_not_tell_whether_a_sequence_is_aligned() -> None:
-    """The same draw corrupts the same tokens, whatever the label."""
+    """The same random numbers mask the same tokens for either label."""
     aligned, misaligned = (masked(row_of(sequence(Mode.JOINT, 30, 30, label))) for label in (True, False))
     assert aligned["token_ids"].tolist() == misaligned["token_ids"].tolist()
     assert aligned["prediction_weights"].sum() == 8
@@ -183,7 +183,7 @@ def test_unknown_words_are_not_predicted(special: int) -> None:
 
 
 def test_a_vocabulary_without_words_masks_video() -> None:
-    """A collection in which nobody speaks, and nobody wrote captions."""
+    """A corpus without speech and captions."""
     specials = (TOKENS.pad, TOKENS.unknown, TOKENS.cls, TOKENS.sep, TOKENS.mask, TOKENS.joiner)
     others = tuple(set(range(max(specials))) - set(specials))
     silent = dataclasses.replace(TOKENS, text_size=max(specials) + 1, unused=others)

@@ -26,7 +26,7 @@ def assert_equal(left: Record, right: Record) -> None:
 
 @pytest.fixture(params=FORMATS)
 def written(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> pathlib.Path:
-    """Two splits; that of training has 10 records in shards of 4."""
+    """Two splits; the training split has 10 records in shards of 4."""
     write_records(tmp_path, "train", synthetic.corpus(5, 2), 4, request.param)
     write_records(tmp_path, "validation", synthetic.corpus(1, 2), 4, request.param)
     return tmp_path
@@ -132,12 +132,12 @@ def test_flipped_length_of_a_tfrecord(tmp_path: pathlib.Path) -> None:
     data = bytearray((tmp_path / "file").read_bytes())
     data[0] ^= 1
     (tmp_path / "file").write_bytes(data)
-    with pytest.raises(ValueError, match="the checksum of a record's length does not fit"):
+    with pytest.raises(ValueError, match="the checksum of a record's length does not match"):
         tfrecord.Shard(tmp_path / "file")
 
 
 def test_fields_are_stored_in_order() -> None:
-    """The order in which Protocol Buffers serialises a map otherwise differs from one process to the next."""
+    """Protocol Buffers otherwise serialises a map in an order that differs between processes."""
     data = records.encode(synthetic.record(0))
     places = [data.index(b"\x0a" + bytes([len(name)]) + name.encode()) for name in sorted(records._FIELDS)]
     assert places == sorted(places)
@@ -237,7 +237,7 @@ def test_tfrecord_bytes(tmp_path: pathlib.Path) -> None:
 
 
 def test_as_many_files_as_shards_may_be_open(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The usual limit is 1,024; what the system allows at most is another."""
+    """The usual soft limit is 1,024; the hard limit is separate."""
     write_records(tmp_path, "train", synthetic.corpus(5, 2), 1)
     set_to = []
     monkeypatch.setattr(records.resource, "setrlimit", lambda _, limits: set_to.append(limits))

@@ -25,7 +25,7 @@ def draw(
     sequence_length: int = 4096,
     max_sequences: int = 4096,
 ) -> list[TokenSequence]:
-    """By default of long rows with many places, so that neither cuts nor shares shape what is drawn."""
+    """By default with long rows of many sequences, so that neither truncation nor shares affect the samples."""
     return Sampler(TOKENS, config, sequence_length, max_sequences)(records, np.random.default_rng(seed))
 
 
@@ -38,7 +38,7 @@ def clips_of(sequence: TokenSequence) -> np.ndarray:
 
 
 def sentences_of(words: np.ndarray, source: Record) -> tuple[int, int]:
-    """The sentences ``[first, stop)`` that the words are; fails unless they are whole sentences in order."""
+    """Returns the sentences ``[first, stop)`` of the words; fails unless they are whole sentences in order."""
     first, stop = (int(np.searchsorted(source.token_ids, word, side="left")) for word in (words[0], words[-1] + 1))
     assert words.tolist() == source.token_ids[first:stop].tolist()
     offsets = source.sentence_offsets.tolist()
@@ -46,7 +46,7 @@ def sentences_of(words: np.ndarray, source: Record) -> tuple[int, int]:
 
 
 def test_the_mix_of_modes_is_kept() -> None:
-    """4,000 sequences; four standard deviations of a share are at most 0.032."""
+    """Over 4,000 sequences, four standard deviations of a share are at most 0.032."""
     config = dataclasses.replace(CONFIG, text_only=1.0, video_only=2.0, joint=5.0, misaligned=0.25)
     drawn = [sequence for seed in range(40) for sequence in draw(corpus()[:6], config, seed)[:100]]
     shares = Counter(sequence.mode for sequence in drawn)
@@ -76,7 +76,7 @@ def test_chunks_that_lack_something_serve_the_other_modes() -> None:
 
 
 def test_aligned_words_and_clips_share_their_time() -> None:
-    """Concatenated windows among them: those must be labelled as aligned too."""
+    """Includes concatenated windows, which must be labelled as aligned too."""
     source = record(3, chunk=1)
     first_clips, stop_clips = source.clips_within(source.sentence_starts, source.sentence_ends)
     config = dataclasses.replace(ALIGNED, max_subsampling=1)
@@ -95,7 +95,7 @@ def test_aligned_words_and_clips_share_their_time() -> None:
 
 
 def test_subsampling_leaves_clips_to_learn_from() -> None:
-    """The rate is drawn up to the largest that leaves `min_clips`, in windows that have more."""
+    """In windows with more clips, the rate is sampled up to the largest that leaves `min_clips`."""
     source = record(3, clips=40, sentences=4)
     config = dataclasses.replace(ALIGNED, max_subsampling=5, min_clips=4)
     first_clips, stop_clips = source.clips_within(source.sentence_starts, source.sentence_ends)
@@ -113,7 +113,7 @@ def test_subsampling_leaves_clips_to_learn_from() -> None:
 
 
 def test_neighbours_are_concatenated_by_coin() -> None:
-    """Of about 3,000 windows of 40 sentences, 1/2, 1/4, 1/8 ... have 1, 2, 3 ... of them; four deviations are 0.037."""
+    """1/2, 1/4, 1/8 ... of about 3,000 windows have 1, 2, 3 ... of 40 sentences; four deviations are 0.037."""
     source = record(0, sentences=40, words=(3, 4), clips=5)
     config = dataclasses.replace(CONFIG, joint=0.0, video_only=0.0)
     drawn = [sequence for seed in range(12) for sequence in draw([source], config, seed)[:-1]]
@@ -141,7 +141,7 @@ def test_misaligned_words_come_from_another_video() -> None:
 
 
 def test_misaligned_words_come_from_elsewhere_in_the_same_video() -> None:
-    """Words of other clips, even where several sentences share one."""
+    """The words come from other clips, even if several sentences share one."""
     config = dataclasses.replace(ALIGNED, misaligned=1.0, misaligned_from="same_video", max_subsampling=1)
     labels = Counter()
     for video in range(6):
@@ -158,7 +158,7 @@ def test_misaligned_words_come_from_elsewhere_in_the_same_video() -> None:
 
 
 def test_neighbouring_sentences_are_not_taken_for_misaligned() -> None:
-    """With three clips to each sentence, the clips tell which sentences were said: at least one lies between."""
+    """With three clips per sentence, the clips identify the sentences: at least one lies between."""
     bounds = 4.5 * np.arange(13, dtype=np.float32)
     source = dataclasses.replace(
         record(0, clips=36, sentences=12), sentence_starts=bounds[:-1], sentence_ends=bounds[1:]
@@ -175,7 +175,7 @@ def test_neighbouring_sentences_are_not_taken_for_misaligned() -> None:
 
 
 def test_sentences_that_overlap_the_window_are_not_apart_from_it() -> None:
-    """One clip to each of eight sentences, but the second is said until the sixth."""
+    """One clip for each of eight sentences, but the second lasts until the sixth."""
     starts = 1.5 * np.arange(8, dtype=np.float32)
     ends = starts + 1.5
     source = dataclasses.replace(record(0, clips=8, sentences=8), sentence_starts=starts, sentence_ends=ends)
@@ -232,7 +232,7 @@ def test_a_sentence_longer_than_the_row_is_cut() -> None:
 
 
 def test_windows_grow_to_their_share_of_the_row() -> None:
-    """Two sequences of one short sentence would leave most of the row empty."""
+    """Otherwise two sequences of one short sentence would leave most of the row empty."""
     config = dataclasses.replace(CONFIG, concatenate=0.0, video_only=0.0)
     for seed in range(50):
         sequences = draw(corpus()[:4], config, seed, 64, 2)
@@ -245,7 +245,7 @@ def test_windows_grow_to_their_share_of_the_row() -> None:
 
 
 def test_joint_sequences_are_not_cut_to_nothing() -> None:
-    """The room at the end of a row goes to words or clips alone when it is small."""
+    """A small remainder at the end of a row is filled with words or clips only."""
     records = [record(video, words=(14, 15)) for video in range(4)]
     rows = [draw(records, CONFIG, seed, 100) for seed in range(100)]
     assert min(len(sequence.ids) for row in rows for sequence in row if sequence.mode == Mode.JOINT) >= SHORTEST_JOINT

@@ -1,4 +1,4 @@
-"""Windows of a record: all clips and all words, each once and in its time."""
+"""Windows of a record contain every clip and every word exactly once, in the right window."""
 
 import numpy as np
 import pytest

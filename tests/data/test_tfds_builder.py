@@ -1,4 +1,4 @@
-"""Records are a TFDS data set, and may be published as one under a name of one's own."""
+"""Records are a TFDS dataset and can be published as one under a custom name."""
 
 import dataclasses
 import os
@@ -33,7 +33,7 @@ BESIDE = ("tokenizer/vocab.txt", "vocabulary/tree.npz", "tokens.json", "manifest
 
 @pytest.fixture(params=FORMATS)
 def prepared(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> pathlib.Path:
-    """A prepared folder with two splits, that of training in shards of 4."""
+    """A prepared folder with two splits; the training split has shards of 4."""
     folder = tmp_path / "prepared"
     for split, records in SPLITS.items():
         write_records(folder / "records", split, records, 4, request.param)
@@ -44,7 +44,7 @@ def prepared(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> pathlib.
 
 
 def publish(prepared: pathlib.Path, **changes: str) -> pathlib.Path:
-    """The folder of the data sets."""
+    """The folder of the datasets."""
     data_dir = prepared.parent / "datasets"
     settings = {"name": "soups", "version": "1.2.0", **ABOUT, **changes}
     PreparedVideos(prepared, **settings, data_dir=data_dir).download_and_prepare()
@@ -117,7 +117,7 @@ def test_a_version_that_is_there_stays_and_another_comes_beside(prepared: pathli
 @pytest.mark.parametrize("prepared", ["array_record"], indirect=True)
 def test_what_cannot_be_published_is_refused_before_anything_is_written(prepared: pathlib.Path) -> None:
     for name in ("Soups", "my-soups", "1st", "", "a/b"):
-        with pytest.raises(ValueError, match=r"expected small letters, digits and underscores"):
+        with pytest.raises(ValueError, match=r"expected lowercase letters, digits and underscores"):
             publish(prepared, name=name)
     with pytest.raises(ValueError, match="version"):
         publish(prepared, version="new")

@@ -1,4 +1,4 @@
-"""BERT's forward pass once more, in NumPy and float64, for one sequence and written from the papers: what to equal."""
+"""A reference of BERT's forward pass for one sequence, in NumPy and float64, written from the papers."""
 
 import math
 from typing import Any
@@ -57,7 +57,7 @@ def feed_forward(x: np.ndarray, mlp: Any, config: ModelConfig) -> np.ndarray:
 
 
 def encode(params: Any, sequence: TokenSequence, config: ModelConfig) -> np.ndarray:
-    """Hidden states [n, D] of a sequence of n tokens."""
+    """Returns the hidden states [n, D] of a sequence of n tokens."""
     tables = params["embeddings"]
     x = tables["token_embedding"]["embedding"][sequence.ids]
     if config.positions == "learned":
@@ -76,17 +76,17 @@ def encode(params: Any, sequence: TokenSequence, config: ModelConfig) -> np.ndar
 
 
 def predict(params: Any, hidden: np.ndarray, config: ModelConfig) -> np.ndarray:
-    """Logits [n, V] of hidden states [n, D]."""
+    """Returns the logits [n, V] for hidden states [n, D]."""
     head = params["prediction_head"]
     x = normalise(gelu(affine(hidden, head["dense"]), config.activation), head["norm"])
     return x @ params["embeddings"]["token_embedding"]["embedding"].T + head["bias"]
 
 
 def align(params: Any, hidden: np.ndarray) -> float:
-    """The logit of alignment, from the hidden states [n, D] of a sequence."""
+    """Returns the alignment logit for the hidden states [n, D] of a sequence."""
     return float(affine(np.tanh(affine(hidden[0], params["pooler"])), params["alignment_head"])[0])
 
 
 def _layer(layers: Any, index: int) -> Any:
-    """One layer of the stacked parameters."""
+    """Returns the parameters of one layer."""
     return {k: _layer(v, index) if isinstance(v, dict) else v[index] for k, v in layers.items()}

@@ -1,4 +1,4 @@
-"""Kernels, those of TPUs interpreted on the CPU, against plain attention."""
+"""Compares the kernels, with those for TPUs interpreted on the CPU, to plain attention."""
 
 import contextlib
 import functools
@@ -33,7 +33,7 @@ def arrays(length: int, heads: int = 2, channels: int = 64, rows: int = 2) -> tu
 
 
 def both_ways(implementation: str, values: list[np.ndarray], ids: np.ndarray) -> list[np.ndarray]:
-    """The result, and the gradients of query, key and value."""
+    """Returns the result and the gradients of query, key and value."""
     *inputs, gradient = values
     result, backward = jax.vjp(lambda *x: attend(*x, Mask(ids), implementation), *inputs)
     return [np.asarray(x) for x in (result, *backward(gradient))]
@@ -116,7 +116,7 @@ def small(mask: Mask) -> list[np.ndarray]:
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["causal", "cross", "causal cross"])
 def test_xla_takes_every_mask(kind: str) -> None:
-    """As attention in NumPy, place by place; a query without any key gives 0, and no gradient."""
+    """Compares to attention in NumPy, query by query; a query that sees no key gives 0 and has no gradient."""
     mask = special(kind)
     query, key, value, gradient = small(mask)
     key_ids = QUERY_IDS if mask.key_ids is None else KEY_IDS
@@ -143,8 +143,8 @@ def test_xla_takes_every_mask(kind: str) -> None:
 @pytest.mark.parametrize("implementation", ["rows", "pallas", "splash", "cudnn"])
 def test_kernels_refuse_what_they_would_compute_wrongly(implementation: str, kind: str) -> None:
     mask = special(kind)
-    named = {"causal": "causal", "cross": "of other keys than queries"}[kind]
-    with pytest.raises(ConfigError, match=f"'{implementation}'.* this one is {named}, which only xla takes"):
+    named = {"causal": "causal", "cross": "for cross-attention"}[kind]
+    with pytest.raises(ConfigError, match=f"'{implementation}'.* this mask is {named}, which only xla supports"):
         attend(*small(mask)[:3], mask, implementation)
 
 

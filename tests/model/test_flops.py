@@ -14,7 +14,7 @@ from videobert_jax.model.videobert import VideoBert
 
 
 def products(jaxpr: Any) -> int:
-    """FLOPs of all products of matrices of a jaxpr, the body of a scan as often as it runs."""
+    """Counts the FLOPs of all matrix products in a jaxpr, with the body of a scan as often as it runs."""
     count = 0
     for eqn in jaxpr.eqns:
         if eqn.primitive.name == "dot_general":
@@ -32,7 +32,7 @@ def products(jaxpr: Any) -> int:
 
 @pytest.mark.parametrize("gated", [False, True])
 def test_formula_equals_the_products_of_a_step(gated: bool) -> None:
-    """Every matrix product of the traced passes, counted one by one; "rows" would compute the scores twice."""
+    """Counts every matrix product of the traced passes; "rows" would compute the scores twice."""
     batch = batch_of([joint(0), text(1)], [text(2)], [joint(3)])
     network = make(gated=gated, attention="xla")
     trunk = Trunk(network.config, TOKENS)

@@ -1,4 +1,4 @@
-"""What networks over the joint sequence share, by one that has another head than VideoBERT."""
+"""Tests the shared trunk with a network that has a different head than VideoBERT."""
 
 from collections.abc import Mapping
 
@@ -16,7 +16,7 @@ SHARED = ("embeddings", "encoder", "pooler")
 
 
 class Classifier(Trunk):
-    """A class of each sequence."""
+    """Classifies each sequence."""
 
     def setup(self) -> None:
         super().setup()
@@ -42,7 +42,7 @@ def test_a_network_with_another_head_computes_the_same() -> None:
 
 @pytest.mark.slow
 def test_first_values_follow_from_names() -> None:
-    """So that another head changes none of them."""
+    """A different head must not change any of them."""
     one, other = (
         jax.jit(network.init)(jax.random.key(7), ROWS)["params"] for network in (make(), Classifier(CONFIG, TOKENS))
     )

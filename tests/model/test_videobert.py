@@ -27,7 +27,7 @@ SAME = {"rtol": 2e-5, "atol": 2e-5}
 
 @functools.cache
 def gradients(remat: str = "none", unroll: int = 1) -> tuple[jax.Array, Any]:
-    """The loss and the gradient of every parameter, with dropout."""
+    """Returns the loss and the gradient of every parameter, with dropout."""
     model = make(dropout=0.3, remat=remat, unroll=unroll)
 
     def loss(params: Any) -> jax.Array:
@@ -97,7 +97,7 @@ def test_first_weights_are_normal_with_deviation_002() -> None:
 
 @pytest.mark.parametrize("changes", [{}, MODERN, {"norm": "pre"}, {"activation": "gelu_tanh"}], ids=str)
 def test_equals_bert_in_numpy(changes: dict[str, Any]) -> None:
-    """Hidden states, predictions and alignment of packed sequences, by another implementation, in float64."""
+    """Compares hidden states, predictions and alignment of packed sequences to another implementation, in float64."""
     model = make(**changes)
     random = tiny_model.random_params(**changes)
     outputs = jax.tree.map(np.asarray, read(model, random, ROWS))
@@ -120,7 +120,7 @@ def test_equals_bert_in_numpy(changes: dict[str, Any]) -> None:
 
 
 def test_packing_changes_nothing() -> None:
-    """A sequence is read alike alone and at any place of a row, whatever stands beside it."""
+    """A sequence gives the same outputs alone and at any place in a row, next to any other sequence."""
     mine = joint(8)
     size = len(mine.ids)
     for sequences, index in (([text(9), mine, video(10)], 1), ([mine, joint(11)], 0), ([text(9, words=1), mine], 1)):
@@ -175,13 +175,13 @@ def test_gathering_first_equals_projecting_everything() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("changes", [{"remat": "dots"}, {"remat": "full"}, {"unroll": 2}], ids=str)
 def test_memory_and_speed_switches_change_no_gradient(changes: dict[str, Any]) -> None:
-    """With dropout, whose masks must be drawn alike in the recomputation."""
+    """Includes dropout, whose masks must be the same in the recomputation."""
     for expected, actual in zip(jax.tree.leaves(gradients()), jax.tree.leaves(gradients(**changes)), strict=True):
         np.testing.assert_allclose(actual, expected, rtol=1e-3, atol=1e-5)
 
 
 def test_switches_are_obeyed() -> None:
-    """Else the test above would compare a thing with itself."""
+    """Otherwise the test above would compare a program to itself."""
 
     def traced(**changes: Any) -> str:
         return str(jax.make_jaxpr(lambda params: make(**changes).apply({"params": params}, ROWS))(PARAMS))
@@ -221,7 +221,7 @@ def test_dropout_follows_its_key_and_is_off_without() -> None:
 
 
 def test_dropout_acts_on_embeddings_and_on_both_outputs_of_a_layer() -> None:
-    """Where everything is dropped, nothing but normalisations of zeros is left."""
+    """If everything is dropped, only normalisations of zeros remain."""
     outputs = read(make(dropout=1.0), PARAMS, ROWS, jax.random.key(0))
     layers = PARAMS["encoder"]["layers"]
     x = np.zeros(CONFIG.hidden_size)
@@ -233,7 +233,7 @@ def test_dropout_acts_on_embeddings_and_on_both_outputs_of_a_layer() -> None:
 
 
 def test_each_layer_has_its_own_dropout() -> None:
-    """Its key is an input of the scan, one per layer; shared, it would be a constant of it."""
+    """Its key is an input of the scan, one per layer; a shared key would be a constant of the scan."""
     scan = scan_of(make(dropout=0.1), jax.random.key(0))
     inputs = scan.invars[scan.params["num_consts"] + scan.params["num_carry"] :]
     keys = [var.aval.shape for var in inputs if jnp.issubdtype(var.aval.dtype, jax.dtypes.prng_key)]
@@ -242,7 +242,7 @@ def test_each_layer_has_its_own_dropout() -> None:
 
 
 def scan_of(model: Any, key: jax.Array | None = None) -> Any:
-    """The one scan in the trace of a forward pass: that over the layers."""
+    """Returns the only scan in the trace of a forward pass, which runs over the layers."""
     traced = jax.make_jaxpr(lambda params: read.__wrapped__(model, params, ROWS, key))(PARAMS)
     (scan,) = (eqn for eqn in traced.eqns if eqn.primitive.name == "scan")
     return scan
@@ -250,7 +250,7 @@ def scan_of(model: Any, key: jax.Array | None = None) -> Any:
 
 @pytest.mark.parametrize("remat", ["dots", "full"])
 def test_what_is_saved_for_the_backward_pass(remat: str) -> None:
-    """Of each layer its input, and of "dots" besides what its products gave: nothing [S, S], no GELU, no mask."""
+    """Each layer saves its input and, with "dots", the results of its products: nothing [S, S], no GELU, no mask."""
     model = make(dropout=0.3, remat=remat)
     forward = functools.partial(read.__wrapped__, model, batch=ROWS, key=jax.random.key(3))
     _, backward = jax.eval_shape(lambda params: jax.vjp(forward, params), PARAMS)  # shapes, without computing them
@@ -263,7 +263,7 @@ def test_what_is_saved_for_the_backward_pass(remat: str) -> None:
 
 
 def test_a_head_is_a_block_of_columns() -> None:
-    """So that a split of the fused kernel over `tensor` gives whole heads: exchanging blocks exchanges heads."""
+    """Swapping blocks swaps heads, so a split of the fused kernel over `tensor` gives whole heads."""
     order = np.array([2, 0, 3, 1])
     attention = PARAMS["encoder"]["layers"]["attention"]
     qkv, out = attention["qkv"], attention["out"]
@@ -277,14 +277,14 @@ def test_a_head_is_a_block_of_columns() -> None:
 
 
 def exchange(x: np.ndarray, axis: int, order: np.ndarray) -> np.ndarray:
-    """Cuts an axis in equal blocks and puts them in another order."""
+    """Splits an axis into equal blocks and reorders them."""
     blocks = np.split(x, len(order), axis)
     return np.concatenate([blocks[index] for index in order], axis)
 
 
 @pytest.mark.parametrize("tensor", [2, 3])
 def test_a_mesh_splits_activations_between_layers(tensor: int) -> None:
-    """By rows, and by positions if they divide; see `by_positions` for what happens otherwise."""
+    """By rows, and by positions if they are divisible; see `by_positions` for the reason."""
     mesh = AbstractMesh((2, 2, tensor), ("data", "fsdp", "tensor"), axis_types=(AxisType.Auto,) * 3)
     divides = ROWS["token_ids"].shape[1] % tensor == 0
     assert divides == (tensor == 2)
@@ -296,14 +296,14 @@ def test_a_mesh_splits_activations_between_layers(tensor: int) -> None:
 
 @pytest.mark.parametrize(("name", "value"), [("positions", CONFIG.max_positions), ("token_ids", TOKENS.padded_size)])
 def test_what_is_outside_a_table_shows_as_nan(name: str, value: int) -> None:
-    """Rather than as the nearest row, which would train on quietly."""
+    """Otherwise the nearest row would be read, and training would continue silently."""
     batch = {**ROWS, name: ROWS[name].copy()}
     batch[name][0, 0] = value
     assert np.isnan(read(FLOAT32, PARAMS, batch).hidden[0, 0]).all()
 
 
 def test_a_model_is_known_by_its_configuration() -> None:
-    """As a static argument of jitted functions it must be."""
+    """A static argument of jitted functions must be hashable."""
     assert hash(make()) == hash(make())
     assert make() == make()
     assert make() != make(num_layers=3)

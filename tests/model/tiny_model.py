@@ -1,4 +1,4 @@
-"""A model of a few thousand parameters, all of them at random so that none can be ignored, and rows to feed it."""
+"""A model of a few thousand parameters, all random so that each affects the outputs, and rows for it."""
 
 import dataclasses
 import functools
@@ -31,7 +31,7 @@ def make(**changes: Any) -> VideoBert:
 
 
 def random_params(seed: int = 0, **changes: Any) -> Params:
-    """Of `CONFIG` with `changes`: every bias away from 0, every scale away from 1."""
+    """Returns parameters for `CONFIG` with `changes`, with no bias near 0 and no scale near 1."""
     shapes = jax.eval_shape(make(**changes).init, jax.random.key(0), batch_of([joint(0)]))["params"]
     random = np.random.default_rng(seed)
 
@@ -59,7 +59,7 @@ def video(seed: int, clips: int = 5) -> TokenSequence:
 
 
 def batch_of(*rows: Sequence[TokenSequence], seed: int = 0) -> Batch:
-    """A batch of the rows, with `PREDICTIONS` random places in each that is no padding and random targets."""
+    """Makes a batch from the rows, with `PREDICTIONS` random positions outside padding, and random targets."""
     packed = [pack(row, LENGTH, MAX_SEQUENCES, TOKENS) for row in rows]
     batch = {name: np.stack([row[name] for row in packed]) for name in packed[0]}
     random = np.random.default_rng(seed)
@@ -73,5 +73,5 @@ def batch_of(*rows: Sequence[TokenSequence], seed: int = 0) -> Batch:
 
 @functools.partial(jax.jit, static_argnums=0)
 def read(model: VideoBert, params: Params, batch: Batch, key: jax.Array | None = None) -> Outputs:
-    """What a model says about a batch; with dropout if there is a key."""
+    """Runs the model, with dropout if there is a key."""
     return model.apply({"params": params}, batch, key is None, rngs=None if key is None else {"dropout": key})

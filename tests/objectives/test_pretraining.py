@@ -96,7 +96,7 @@ def test_counts_need_no_outputs(outputs: Outputs) -> None:
 
 
 def test_parts_add_up_to_the_whole(outputs: Outputs) -> None:
-    """With unequal counts, where a mean of means would be wrong; gradients likewise."""
+    """Counts are unequal, so that a mean of means would be wrong; the gradients are compared too."""
     weights = LossWeights(text=1.0, video=0.5, alignment=2.0)
 
     def part(rows: slice) -> tuple[Outputs, dict[str, np.ndarray]]:
@@ -126,7 +126,7 @@ def test_total_weighs_means() -> None:
 
 
 def test_what_never_occurs_counts_nothing(outputs: Outputs) -> None:
-    """Without any prediction or joint sequence: 0 of 0, and neither the loss nor a gradient is NaN."""
+    """Without predictions and joint sequences, neither the loss nor a gradient is NaN."""
     empty = {**BATCH, **{name: np.zeros_like(BATCH[name]) for name in ("prediction_weights", "alignment_weights")}}
     assert set(numbers(measure(outputs, empty)).values()) == {(0.0, 0.0)}
     loss, slope = loss_and_slope(outputs, empty, LossWeights())
@@ -141,7 +141,7 @@ def test_sums_are_float32_for_any_batch_on_any_device(outputs: Outputs) -> None:
 
 @pytest.mark.slow
 def test_a_tiny_model_learns_a_batch_by_heart() -> None:
-    """The way of a training step: parameters, outputs, sums and counts, one number, gradients."""
+    """Computes what a training step does: from parameters to outputs, sums and counts, a scalar, gradients."""
     config = ModelConfig(num_layers=1, hidden_size=32, num_heads=2, mlp_size=64, max_positions=8, dtype="float32")
     model = VideoBert(config, TOKENS)
     optimizer = optax.adam(1e-2)

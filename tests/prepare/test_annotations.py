@@ -1,4 +1,4 @@
-"""Putting together what several files say about videos."""
+"""Merging the annotations of several files."""
 
 import itertools
 
@@ -9,7 +9,7 @@ from videobert_jax.prepare.problems import Problem
 
 
 def file(split: object, *segments: tuple[float, float], text: str = "stir") -> CollectedAnnotations:
-    """What a file says that names the video "a"."""
+    """Returns the annotations of a file that names the video "a"."""
     found = CollectedAnnotations()
     found.place("a", split)
     found.captions["a"] = [Caption(text, *segment) for segment in segments]
@@ -54,7 +54,7 @@ def test_a_video_of_another_split_is_not_used(split: object) -> None:
     annotations, (problem,) = merged([file(split, (1, 2)), file("testing")])
     assert annotations == {"a": Annotation(None, ())}
     assert problem.reason == (
-        f"split {split!r} is none of train, training, val, validate, validation: the video is not used"
+        f"split {split!r} is not one of train, training, val, validate, validation: the video is not used"
     )
 
 

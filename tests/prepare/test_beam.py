@@ -1,4 +1,4 @@
-"""The same rounds by Apache Beam: in the environment of `requirements-beam.txt`, for the usual one has no Beam."""
+"""The same rounds with Apache Beam; runs in the environment of `requirements-beam.txt`, the usual one has no Beam."""
 
 import functools
 import os
@@ -68,7 +68,7 @@ def test_an_error_is_told_in_a_line() -> None:
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
-    """Three good videos and one that is none."""
+    """Three good videos, and one file that is not a video."""
     folder = tmp_path_factory.mktemp("corpus")
     tiny_corpus.write_corpus(folder, videos=3, seconds=6.0)
     (folder / "words.mp4").write_text("no video")
@@ -77,7 +77,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 
 @pytest.fixture(scope="module")
 def contents(corpus: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, bytes]:
-    """What processes of this machine prepare."""
+    """The folder prepared by processes on this machine."""
     return tiny_corpus.contents(
         prepare(tiny_corpus.config(corpus, tmp_path_factory.mktemp("c"), videos_per_shard=1)).folder
     )
@@ -97,7 +97,7 @@ def test_beam_prepares_the_same_bytes(
 def test_a_portable_runner_prepares_the_same_bytes(
     corpus: pathlib.Path, contents: Mapping[str, bytes], tmp_path: pathlib.Path
 ) -> None:
-    """As Flink and Spark do: a job server gets the pipeline over a socket, and other processes run it."""
+    """As with Flink and Spark, a job server receives the pipeline over a socket, and other processes run it."""
     server = [sys.executable, "-m", "apache_beam.runners.portability.local_job_service_main"]
     with subprocess.Popen([*server, "--port_file", tmp_path / "port"], cwd=ROOT) as process:
         try:

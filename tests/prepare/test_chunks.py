@@ -1,4 +1,4 @@
-"""What belongs together by time, and cutting that tears nothing apart."""
+"""Alignment by time, and cutting that keeps sentences and captions whole."""
 
 import numpy as np
 import pytest
@@ -52,7 +52,7 @@ def test_a_border_keeps_out_of_captions() -> None:
 
 
 def test_a_sentence_that_begins_at_the_very_end() -> None:
-    """Stored as float32, it begins where the last clip ends."""
+    """Stored as float32, its start is the end of the last clip."""
     (chunk,) = chunks.cut(video(7, [Sentence("a", 10.5 - 1e-9, 11.0)], []), chunk_tokens=30)
     assert (chunk.sentence_starts, chunk.sentence_ends) == (10.5, 10.5)
 
@@ -75,7 +75,7 @@ def random_video(seed: int) -> Record:
 
 @pytest.mark.parametrize("seed", range(60))
 def test_nothing_is_lost_doubled_or_torn(seed: int) -> None:
-    """As the reader sees it: after encoding and decoding, each span still has all its clips in its one chunk."""
+    """After encoding and decoding, each span still has all its clips in a single chunk."""
     uncut = random_video(seed)
     whole = decode(encode(uncut))
     parts = [decode(encode(chunk)) for chunk in chunks.cut(uncut, chunk_tokens=8)]
@@ -89,7 +89,7 @@ def test_nothing_is_lost_doubled_or_torn(seed: int) -> None:
 
 
 def clips_of(record: Record, kind: str) -> list[list[int]]:
-    """For each sentence or caption, the indices of its clips in the video, as a reader of the record finds them."""
+    """Returns, for each sentence or caption, the indices of its clips in the video, as computed from the record."""
     spans = record.clips_within(getattr(record, f"{kind}_starts"), getattr(record, f"{kind}_ends"))
     return [
         list(range(record.start_clip + first, record.start_clip + stop)) for first, stop in zip(*spans, strict=True)

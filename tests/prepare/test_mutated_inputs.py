@@ -112,7 +112,7 @@ MUTATIONS: tuple[Mutation, ...] = (flip_bits, spoil_start, spoil_end, set_number
 
 
 def mutants(contents: Mapping[str, bytes], count: int) -> list[tuple[str, bytes]]:
-    """(name of the original, damaged content) pairs, each original and each mutation as often as the others."""
+    """Yields (name of the original, damaged content), with each original and each mutation equally often."""
     names = sorted(contents)
     found = []
     for number in range(count):
@@ -163,7 +163,7 @@ def fill(folder: pathlib.Path, originals: pathlib.Path) -> None:
 
 
 def prepared(config: Config, folder: pathlib.Path, inputs: int) -> pathlib.Path:
-    """The folder that `prepare` makes, by two workers in processes that end if they hang."""
+    """The folder prepared by two workers, in processes that are stopped if they hang."""
     (folder / "config.json").write_text(config_lib.to_json(config))
     program = (
         "import pathlib, sys\n"

@@ -1,4 +1,4 @@
-"""Preparing videos whose transcripts and annotations are in other formats of the field, from files to records."""
+"""Preparing videos whose transcripts and annotations are in other published formats, from files to records."""
 
 import dataclasses
 import io
@@ -30,7 +30,7 @@ EVENTS = {
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
-    """Videos with transcripts of one format each, and what lies elsewhere."""
+    """Videos with transcripts in one format each, and files in other folders."""
     folder = tmp_path_factory.mktemp("formats")
     for index, name in enumerate("abcde"):  # nobody looks at them
         path = folder / "videos" / f"{name}.mp4"
@@ -54,7 +54,7 @@ def configured(folder: pathlib.Path, cache: pathlib.Path, **data: str) -> Config
 
 
 def imagined(config: PrepareConfig, directory: pathlib.Path, video: tuple[str, str]) -> None:
-    """Features of three clips of a video, in place of `extract`, which takes many times as long as all the rest."""
+    """Writes features of three clips in place of `extract`, which takes many times as long as everything else."""
     width = sum(part.size for parts in factors(config.backbone) for part in parts)
     with io.BytesIO() as file:
         PIL.Image.new("RGB", (32, 32)).save(file, "jpeg")
@@ -98,7 +98,7 @@ def test_all_formats_are_said(prepared: pathlib.Path) -> None:
     assert problem == {
         "item": "e",
         "stage": "transcripts",
-        "reason": "raw_caption.json has no transcript of it: used for video-only examples",
+        "reason": "raw_caption.json has no transcript for it: used for video-only examples",
     }
 
 
@@ -127,12 +127,15 @@ def test_what_is_named_enters_the_key(folder: pathlib.Path, tmp_path: pathlib.Pa
 def test_broken_files_for_all_are_named(folder: pathlib.Path, prepared: pathlib.Path, tmp_path: pathlib.Path) -> None:
     broken = tmp_path / "caption.json"
     broken.write_text('{"c": {"start": [')
-    with pytest.raises(PrepareError, match=r"caption\.json has the schema of none of|caption\.json is no JSON"):
+    with pytest.raises(PrepareError, match=r"caption\.json (does not have the schema of|is not valid JSON)"):
         prepare(configured(folder, prepared.parent, annotations=str(broken)), tiny_corpus.here)
     other = tmp_path / "HowTo100M_v1.csv"
     other.write_text("video_id,rank\n")
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(PrepareError, match=r"v1\.csv begins b'video_id,rank"):
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        pytest.raises(PrepareError, match=r"v1\.csv begins with b'video_id,rank"),
+    ):
         patch.setattr(stages, "extract", None)  # it shows before features are made
         prepare(configured(folder, prepared.parent, transcripts=str(other)), tiny_corpus.here)
-    with pytest.raises(PrepareError, match=r"caption\.json is broken after 0 videos, near byte 17 .*; get it whole"):
+    with pytest.raises(PrepareError, match=r"caption\.json is broken after 0 videos, near byte 17 .*; replace it"):
         prepare(configured(folder, prepared.parent, transcripts=str(broken)), tiny_corpus.here)

@@ -1,4 +1,4 @@
-"""One transcript that nobody could have meant costs the others nothing."""
+"""A malformed transcript does not affect the others."""
 
 import functools
 import json
@@ -45,7 +45,7 @@ def test_absurd_numbers_are_a_problem_of_their_video(tmp_path: pathlib.Path) -> 
 
 
 def test_a_shared_file_is_dealt_out_to_the_blocks(tmp_path: pathlib.Path) -> None:
-    """To each block of a video that has no transcript of its own."""
+    """Each block of a video without its own transcript gets it."""
     (tmp_path / "own.vtt").write_text(GOOD)
     (tmp_path / "caption.json").write_text(
         json.dumps({"b": {**COLUMNS, "text": [7, 8]}, "unwanted": COLUMNS, "a": COLUMNS, "own": COLUMNS})
@@ -64,13 +64,13 @@ def test_a_shared_file_is_dealt_out_to_the_blocks(tmp_path: pathlib.Path) -> Non
     assert [narration.problem for narration in found[SECOND]] == [
         "",
         "the transcript holds no spoken words: used for video-only examples",
-        "caption.json has no transcript of it: used for video-only examples",
+        "caption.json has no transcript for it: used for video-only examples",
     ]
 
 
 @pytest.mark.slow
 def test_a_nesting_that_nobody_means_costs_its_video(tmp_path: pathlib.Path) -> None:
-    """A parser that streams takes what cannot be written again."""
+    """A streaming parser accepts content that cannot be serialised again."""
     deep = "[" * 20_000 + "]" * 20_000  # within what is read at once
     (tmp_path / "caption.json").write_text(f'{{"a": {deep}, "b": {json.dumps(COLUMNS)}}}')
     deal_out(tmp_path / "caption.json", {FIRST: [video("a"), video("b")]}, tmp_path / "dealt")

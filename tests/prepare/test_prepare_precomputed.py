@@ -1,4 +1,4 @@
-"""Precomputed features through the whole of preparing, with the broken files that folders of them have."""
+"""Preparing precomputed features from start to end, with the kinds of broken files that such folders contain."""
 
 import io
 import json

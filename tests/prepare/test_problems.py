@@ -1,4 +1,4 @@
-"""What people get to see of the quarantine."""
+"""The printed summary of the quarantine."""
 
 from videobert_jax.prepare.problems import Problem, summary
 

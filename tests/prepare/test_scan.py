@@ -1,4 +1,4 @@
-"""Finding videos and their transcripts in folders as people keep them."""
+"""Finding videos and their transcripts in realistic folders."""
 
 import os
 import pathlib
@@ -56,7 +56,7 @@ def test_what_does_not_match_is_reported(tmp_path: pathlib.Path) -> None:
         ("0/b.vtt", "transcript without a video"),
         ("b.mp4", "video without a transcript: used for video-only examples"),
         ("c.vtt", "transcript without a video"),
-        ("link.mp4", "a link to nothing"),
+        ("link.mp4", "a broken link"),
     ]
     assert len(found.sources) == 2
 

@@ -1,1 +1,1 @@
-"""What happens every step: records to batches, with NumPy and Grain, never JAX."""
+"""The input pipeline: turns records into batches every step, with NumPy and Grain, never JAX."""

@@ -1,8 +1,7 @@
-"""The batch: the names, shapes and dtypes of its arrays, which rows, networks and objectives agree on.
+"""The names, shapes and dtypes of a batch's arrays.
 
-A batch is a dictionary of arrays, NumPy on the host and JAX on the devices. It has B rows of S positions; a row packs N
-sequences, and K of its positions may be predictions. A row is the same without B. Each task has those arrays that its
-rows declare.
+A batch has B rows of S positions; a row packs up to N sequences and has up to K predictions. The arrays of a row have
+no B axis. Each task uses the arrays that its rows declare.
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,7 +14,7 @@ Batch = dict[str, np.ndarray]
 
 
 class ArraySpec(NamedTuple):
-    """The shape and the dtype of an array."""
+    """The shape and dtype of an array."""
 
     shape: tuple[int, ...]
     dtype: np.dtype
@@ -24,23 +23,23 @@ class ArraySpec(NamedTuple):
 # Name -> axes after B, dtype.
 SCHEMA: Mapping[str, tuple[str, type]] = {
     "token_ids": ("S", np.int32),  # ids of the joint space; padding after the last sequence
-    "positions": ("S", np.int32),  # position in its own sequence
+    "positions": ("S", np.int32),  # index within its own sequence
     "segment_types": ("S", np.int32),  # 0: text, with [CLS] and [>]; 1: video, with its [SEP]
-    "sequence_ids": ("S", np.int32),  # 1 to N, the sequence that a position belongs to; 0: padding
+    "sequence_ids": ("S", np.int32),  # 1 to N, the sequence of each position; 0: padding
     "cls_positions": ("N", np.int32),  # where each sequence begins
-    "sequence_modes": ("N", np.int32),  # a `tokens.Mode`; 0: no such sequence
-    "alignment_labels": ("N", np.int32),  # 1: the words and the clips of a joint sequence belong together
+    "sequence_modes": ("N", np.int32),  # a `tokens.Mode`; 0: unused
+    "alignment_labels": ("N", np.int32),  # 1: a joint sequence with matching words and clips
     "alignment_weights": ("N", np.float32),  # 1 for joint sequences, else 0
     "prediction_positions": ("K", np.int32),  # ascending; 0 where unused
-    "prediction_targets": ("K", np.int32),  # the ids that stood there before masking
+    "prediction_targets": ("K", np.int32),  # the ids before masking
     "prediction_weights": ("K", np.float32),  # 1 where a prediction counts, else 0
 }
-SEQUENCES = tuple(name for name, (axes, _) in SCHEMA.items() if axes != "K")  # what every task over packed rows has
+SEQUENCES = tuple(name for name, (axes, _) in SCHEMA.items() if axes != "K")  # in every task over packed rows
 PREDICTIONS = tuple(name for name, (axes, _) in SCHEMA.items() if axes == "K")
 
 
 def row_shapes(names: Iterable[str], **sizes: int) -> dict[str, ArraySpec]:
-    """The arrays of a row, such as ``row_shapes(SEQUENCES, S=512, N=16)``."""
+    """Returns the specs of a row's arrays, for example ``row_shapes(SEQUENCES, S=512, N=16)``."""
     specs = {}
     for name in names:
         axes, dtype = SCHEMA[name]

@@ -1,8 +1,8 @@
-"""Batch = f(seed, step): what every training step reads, for any task.
+"""Batch = f(seed, step), for any task.
 
-The pipeline is a Grain `MapDataset`: shuffled examples, repeated without end, in small groups; each group makes one
-row, by itself and with a generator that derives from the seed and the row's number. So any step can be asked for
-directly, hosts need not talk to each other, and the step is all there is to save.
+A Grain `MapDataset` shuffles the examples, repeats them indefinitely and groups them. Each group makes one row, with a
+generator derived from the seed and the row's index. So any step can be read directly, hosts need no communication, and
+a checkpoint stores only the step.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ X = TypeVar("X", covariant=True)
 
 
 class Example(Protocol):
-    """What rows are made of, such as a `Record` or a `Segment`; these two say which it is."""
+    """One input to a row, such as a `Record` or a `Segment`; the two properties identify it."""
 
     @property
     def video_id(self) -> str:
@@ -31,28 +31,28 @@ class Example(Protocol):
 
     @property
     def start_clip(self) -> int:
-        """Index in the video of its first clip."""
+        """Index of its first clip in the video."""
 
 
 class Examples(Protocol[X]):
-    """A sequence with random access, such as a `RecordSource`, from several threads."""
+    """A sequence with thread-safe random access, such as a `RecordSource`."""
 
     def __len__(self) -> int:
-        """How many there are."""
+        """The number of examples."""
 
     def __getitem__(self, index: int) -> X:
-        """One of them."""
+        """Returns one example."""
 
 
 class RowMaker(Protocol[E]):
-    """Makes a row of a group of examples, with NumPy; what is random comes from the generator alone."""
+    """Makes a row from a group of examples, with NumPy; all randomness comes from the generator."""
 
     @property
     def shapes(self) -> Mapping[str, ArraySpec]:
         """The arrays of every row."""
 
     def __call__(self, examples: Sequence[E], rng: np.random.Generator) -> Row:
-        """One row."""
+        """Makes one row."""
 
 
 def dataset(
@@ -63,17 +63,20 @@ def dataset(
     seed: int,
     rows: Sequence[int] | None = None,
 ) -> grain.MapDataset:
-    """The endless data set whose ``[step]`` is the global batch of that step, or `rows` of it in their order.
+    """Returns an endless dataset whose ``[step]`` is the global batch of that step, or the given rows of it, in order.
 
-    A row is bitwise the same whatever others are asked for. Raises ValueError for rows that a batch does not have.
+    A row is bitwise the same no matter which other rows are requested.
 
     Args:
-      examples: random access, such as a `RecordSource`.
-      row: makes a row of `group` examples.
-      group: how many examples a row is made of.
-      config: `batch_size`.
-      seed: of the order and of every row.
-      rows: of the global batch, by default all.
+      examples: the source of examples.
+      row: makes a row from `group` examples.
+      group: number of examples per row.
+      config: only `batch_size` is used.
+      seed: for the order of the examples and for every row.
+      rows: indices of rows in the global batch; by default all.
+
+    Raises:
+      ValueError: if `rows` is empty or an index is out of range.
     """
     rows = range(config.batch_size) if rows is None else rows
     if not rows or not all(0 <= number < config.batch_size for number in rows):
@@ -88,19 +91,18 @@ def dataset(
 
 
 def _groups(examples: Examples[Any], group: int, seed: int) -> grain.MapDataset:
-    """The examples of each row."""
     shuffled = grain.MapDataset.source(examples).seed(seed).shuffle().repeat()
     return shuffled.batch(group, drop_remainder=True, batch_fn=list)
 
 
 def examples_of_step(examples: Examples[T], group: int, config: DataConfig, seed: int, step: int) -> list[list[T]]:
-    """For each row of the global batch of a step, the examples that it is made of."""
+    """Returns the examples of each row of a step's global batch."""
     groups = _groups(examples, group, seed)
     return [groups[row] for row in range(step * config.batch_size, (step + 1) * config.batch_size)]
 
 
 def batches(data: grain.MapDataset, start_step: int, config: DataConfig) -> Generator[Batch, None, None]:
-    """The batches of `dataset` from `start_step` on, read ahead by threads, which end when the iterator is closed."""
+    """Yields the batches of `data` from `start_step` on; closing the iterator stops the threads that read ahead."""
     options = grain.ReadOptions(num_threads=config.read_threads, prefetch_buffer_size=config.prefetch)
     with contextlib.closing(iter(data[start_step:].to_iter_dataset(options))) as stream:
         yield from stream
@@ -114,12 +116,12 @@ def validation_batches(
     count: int,
     rows: Sequence[int] | None = None,
 ) -> grain.MapDataset:
-    """`count` held-out batches, drawn as those of training are, the same at every step of every run."""
+    """Returns `count` held-out batches, sampled like training batches and identical at every step of every run."""
     return dataset(examples, row, group, config, VALIDATION_SEED, rows)[:count]
 
 
 def fill_rate(batches: Iterable[Batch]) -> float:
-    """Share of the positions that are not padding."""
+    """Returns the fraction of positions that are not padding."""
     used, positions = 0, 0
     for batch in batches:
         used += int(np.count_nonzero(batch["sequence_ids"]))

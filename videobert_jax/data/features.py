@@ -1,4 +1,4 @@
-"""The stored features of a video, one file for each."""
+"""The stored features of a video, one file per video."""
 
 import dataclasses
 import pathlib
@@ -10,18 +10,18 @@ from videobert_jax.files import reading, whole
 
 @dataclasses.dataclass(frozen=True)
 class ClipFeatures:
-    """What one file holds, clip by clip.
+    """The features and thumbnails of a video's n clips.
 
     Attributes:
       features: float16 [n, D].
-      thumbnails: n JPEG files, each the middle frame of its clip.
+      thumbnails: n JPEG files, the middle frame of each clip.
     """
 
     features: np.ndarray
     thumbnails: list[bytes]
 
     def save(self, path: pathlib.Path) -> None:
-        """Writes a file that is never seen half done."""
+        """Writes the file atomically."""
         with whole(path) as part, part.open("wb") as file:
             jpegs = np.frombuffer(b"".join(self.thumbnails), np.uint8)
             ends = np.cumsum([len(jpeg) for jpeg in self.thumbnails])
@@ -29,7 +29,7 @@ class ClipFeatures:
 
     @classmethod
     def load(cls, path: pathlib.Path) -> "ClipFeatures":
-        """Reads what `save` wrote, in `features/` of a prepared folder. Raises DamagedError if it cannot be read."""
+        """Reads a file in `features/` of a prepared folder. Raises DamagedError if it cannot be read."""
         with reading(path, path.parent.parent), np.load(path) as arrays:
             jpegs = np.split(arrays["thumbnails"], arrays["thumbnail_ends"][:-1])
             return cls(arrays["features"], [jpeg.tobytes() for jpeg in jpegs])

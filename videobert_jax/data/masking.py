@@ -1,4 +1,4 @@
-"""Masked prediction: which tokens of a row are hidden, and by what (Devlin et al. 2019; VideoBERT, section 3.2)."""
+"""Chooses and masks the tokens to predict (Devlin et al. 2019; VideoBERT, section 3.2)."""
 
 import numpy as np
 
@@ -6,18 +6,18 @@ from videobert_jax.config import PretrainingConfig
 from videobert_jax.data.batch import Row
 from videobert_jax.tokens import Mode, TokenSpace
 
-KEPT, RANDOM = 0.1, 0.1  # of the chosen tokens; the others become [MASK]
+KEPT, RANDOM = 0.1, 0.1  # fractions of the chosen tokens; the others become [MASK]
 
 
 class Masking:
     """Masks packed rows.
 
-    In each sequence, `config.masking` of the words and as much of the visual words are chosen, at least one of either;
-    in `config.mask_video` of the joint sequences all visual words are, as where a model pictures a sentence.
-    80 % of the chosen become [MASK], 10 % a random token of their own modality, 10 % stay. Special tokens are neither
-    chosen nor drawn. Misaligned sequences are corrupted as the aligned ones are, so that masks tell nothing about
-    alignment, but their predictions weigh nothing unless `config.mask_misaligned` is set. Without `config.mask_joint`,
-    joint sequences are left whole.
+    In each sequence, a fraction `config.masking` of the words and of the visual words is chosen, at least one of each;
+    in a fraction `config.mask_video` of the joint sequences, all visual words are chosen. 80 % of the chosen tokens
+    become [MASK], 10 % become a random token of their modality, and 10 % stay. Special tokens are never chosen or
+    sampled. Misaligned sequences are masked like aligned ones, so that masks do not reveal alignment, but their
+    predictions have weight 0 unless `config.mask_misaligned` is set. Without `config.mask_joint`, joint sequences are
+    not masked.
     """
 
     def __init__(self, tokens: TokenSpace, config: PretrainingConfig) -> None:
@@ -28,9 +28,9 @@ class Masking:
         self._words = np.flatnonzero(self._maskable[: tokens.text_size])
 
     def __call__(self, row: Row, rng: np.random.Generator) -> Row:
-        """Returns the row with masked `token_ids`, and with the K predictions, which an unmasked row lacks.
+        """Returns the row with masked `token_ids` and the K predictions added.
 
-        If more than K tokens are chosen, the K that remain are spread over all sequences.
+        If more than K tokens are chosen, K of them, spread over all sequences, are used.
         """
         ids = row["token_ids"]
         chosen = self._choose(row, rng)
@@ -53,12 +53,12 @@ class Masking:
         return {**row, "token_ids": masked, **predictions}
 
     def _choose(self, row: Row, rng: np.random.Generator) -> np.ndarray:
-        """Ascending positions to predict, at most K."""
+        """Returns the positions to predict: ascending, at most K."""
         ids = row["token_ids"]
         corrupted = row["sequence_modes"] != Mode.JOINT if not self._config.mask_joint else row["sequence_modes"] > 0
         candidates = np.flatnonzero(self._maskable[ids] & self._of_sequence(row, corrupted))
-        # One group is the words, or the visual words, of one sequence. Rows hold the groups one after the other, so
-        # that sorting by group number plus a random fraction shuffles each group in its place.
+        # A group is the words, or the visual words, of one sequence. Groups are contiguous in a row, so sorting by
+        # group number plus a random fraction shuffles each group in place.
         groups = 2 * row["sequence_ids"][candidates] + (ids[candidates] >= self._tokens.text_size)
         candidates = candidates[np.argsort(groups + rng.random(len(groups)))]
         sizes = np.bincount(groups, minlength=2 * len(corrupted) + 2)
@@ -73,16 +73,16 @@ class Masking:
         return np.sort(chosen)
 
     def _weighted(self, row: Row) -> np.ndarray:
-        """Which of the N sequences' predictions count."""
+        """Returns bool [N]: whether a sequence's predictions count."""
         if self._config.mask_misaligned:
             return row["sequence_modes"] > 0
         return (row["sequence_modes"] != Mode.JOINT) | (row["alignment_labels"] == 1)
 
     def _of_sequence(self, row: Row, flags: np.ndarray) -> np.ndarray:
-        """The flag [N] of the sequence that each position [S] belongs to; False on padding."""
+        """Broadcasts flags [N] of sequences to positions [S]; False on padding."""
         return np.concatenate([[False], flags])[row["sequence_ids"]]
 
     def _replacements(self, ids: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        words = self._words[rng.integers(len(self._words), size=len(ids))] if len(self._words) else ids  # nobody speaks
+        words = self._words[rng.integers(len(self._words), size=len(ids))] if len(self._words) else ids
         visual = rng.integers(self._tokens.text_size, self._tokens.size, size=len(ids))
         return np.where(ids < self._tokens.text_size, words, visual)

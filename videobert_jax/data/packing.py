@@ -1,4 +1,4 @@
-"""Rows that hold several token sequences one after the other; `batch.SCHEMA` names their arrays."""
+"""Packs token sequences into rows; `batch.SCHEMA` lists their arrays."""
 
 from collections.abc import Sequence
 
@@ -10,9 +10,9 @@ from videobert_jax.tokens import Mode, TokenSpace
 
 
 def pack(sequences: Sequence[TokenSequence], length: int, max_sequences: int, tokens: TokenSpace) -> Row:
-    """One row, without its predictions, that holds the sequences one after the other.
+    """Concatenates the sequences into one row, without predictions.
 
-    Raises ValueError if they are more than `max_sequences`, or need more than `length` positions.
+    Raises ValueError for more than `max_sequences` sequences or more than `length` tokens.
     """
     count = len(sequences)
     sizes = np.array([len(sequence.ids) for sequence in sequences])
@@ -44,10 +44,9 @@ def pack(sequences: Sequence[TokenSequence], length: int, max_sequences: int, to
 def rows_of_sequences(
     sequences: Sequence[TokenSequence], length: int, max_predictions: int, tokens: TokenSpace
 ) -> Batch:
-    """A batch with one sequence per row (N = 1), for evaluation; every [MASK] is a prediction.
+    """Returns a batch with one sequence per row (N = 1), for evaluation; every [MASK] is a prediction, with target 0.
 
-    The targets are zeros: the caller knows what it has masked. Raises ValueError if a sequence is longer than `length`
-    or has more than `max_predictions` masks.
+    Raises ValueError if a sequence is longer than `length` or has more than `max_predictions` masks.
     """
     rows = [pack([sequence], length, 1, tokens) for sequence in sequences]
     batch = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
@@ -63,7 +62,10 @@ def rows_of_sequences(
 
 
 def pad_rows(batch: Batch, rows: int, tokens: TokenSpace) -> Batch:
-    """The batch with empty rows after its own, `rows` altogether, so that one compiled program serves any number."""
+    """Appends empty rows up to `rows` in total, so that one compiled program serves any batch size.
+
+    Raises ValueError if the batch has more rows already.
+    """
     missing = rows - len(batch["token_ids"])
     if missing < 0:
         raise ValueError(f"the batch has {rows - missing} rows, expected at most {rows}")

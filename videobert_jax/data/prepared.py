@@ -1,4 +1,4 @@
-"""A folder of prepared data, and what a model's ids mean: no other file spells these paths."""
+"""The paths within a folder of prepared data; defined only here."""
 
 import dataclasses
 import pathlib
@@ -13,17 +13,13 @@ TRAIN, VALIDATION = "train", "validation"
 
 @dataclasses.dataclass(frozen=True)
 class Lexicon:
-    """The files of a folder that say what ids mean: a prepared folder has them, and a workdir has copies.
-
-    Attributes:
-      folder: where they lie.
-    """
+    """The files that define token ids, in a prepared folder or copied to a workdir."""
 
     folder: pathlib.Path
 
     @property
     def tokens_file(self) -> pathlib.Path:
-        """The sizes and the special ids of the joint vocabulary."""
+        """The sizes and special ids of the joint vocabulary."""
         return self.folder / "tokens.json"
 
     @property
@@ -33,50 +29,50 @@ class Lexicon:
 
     @property
     def vocabulary(self) -> pathlib.Path:
-        """The visual words: the tree of centroids, a picture of each word, contact sheets."""
+        """The visual vocabulary: the tree of centroids, a picture of each word, contact sheets."""
         return self.folder / "vocabulary"
 
     @property
     def tree(self) -> pathlib.Path:
-        """The projection and the centroids, `visual_words.vocabulary.Vocabulary`."""
+        """The projection and the centroids, a `visual_words.vocabulary.Vocabulary`."""
         return self.vocabulary / "tree.npz"
 
     def picture(self, word: int) -> bytes:
-        """The JPEG file that stands for a visual word in [0, V)."""
+        """Reads the JPEG file that represents a visual word in [0, V)."""
         return (self.vocabulary / "frames" / f"{word:05d}.jpg").read_bytes()
 
     def tokens(self) -> TokenSpace:
-        """The joint vocabulary."""
+        """Reads the joint vocabulary."""
         return TokenSpace.load(self.tokens_file)
 
     @property
     def copied(self) -> tuple[pathlib.Path, ...]:
-        """All of it: what a run copies into its workdir."""
+        """All files and folders, which a run copies to its workdir."""
         return self.tokens_file, self.tokenizer, self.vocabulary
 
     @property
     def defining(self) -> tuple[pathlib.Path, ...]:
-        """The files of it that must not change under a trained model."""
+        """The files that must not change under a trained model."""
         return self.tokens_file, self.tokenizer / "tokenizer.json", self.tree
 
 
 @dataclasses.dataclass(frozen=True)
 class Prepared(Lexicon):
-    """What `prepare` makes of videos and transcripts, once."""
+    """The output of `prepare`."""
 
     @property
     def records(self) -> pathlib.Path:
-        """A TFDS data set with the splits TRAIN and VALIDATION."""
+        """A TFDS dataset with the splits TRAIN and VALIDATION."""
         return self.folder / "records"
 
     @property
     def manifest(self) -> pathlib.Path:
-        """Written last: a folder with it is finished."""
+        """Written last: a folder that has it is complete."""
         return self.folder / "manifest.json"
 
     @property
     def report(self) -> pathlib.Path:
-        """What was prepared, repaired and quarantined."""
+        """The counts of prepared, repaired and quarantined items."""
         return self.folder / "report.json"
 
     @property
@@ -86,17 +82,17 @@ class Prepared(Lexicon):
 
     @property
     def unreadable(self) -> pathlib.Path:
-        """Why some videos gave no features."""
+        """The reasons why videos have no features."""
         return self.folder / "unreadable.json"
 
     @property
     def sentences(self) -> pathlib.Path:
-        """What is said in the videos of each block."""
+        """The sentences of each block's videos."""
         return self.folder / "sentences"
 
     @property
     def plan(self) -> pathlib.Path:
-        """The videos to prepare; there only while they are prepared, like `blocks` and `transcripts`."""
+        """The videos to prepare; exists only during preparation, like `blocks` and `transcripts`."""
         return self.folder / "plan.jsonl"
 
     @property
@@ -106,17 +102,17 @@ class Prepared(Lexicon):
 
     @property
     def transcripts(self) -> pathlib.Path:
-        """What one file with many transcripts has for each block."""
+        """Each block's part of a shared transcript file."""
         return self.folder / "transcripts"
 
     def features(self, video_id: str) -> pathlib.Path:
-        """The file of a video's clip features, `data.features.ClipFeatures`."""
+        """Returns the path of a video's `data.features.ClipFeatures`."""
         return self.folder / "features" / f"{video_id}.npz"
 
     def source(self, split: str) -> RecordSource:
-        """The records of a split. Raises RecordError."""
+        """Opens the records of a split. Raises RecordError."""
         return RecordSource(self.records, split)
 
     def thumbnails(self, video_id: str) -> Sequence[bytes]:
-        """JPEG files, one for each clip of a video. Raises DamagedError."""
+        """Reads one JPEG file per clip of a video. Raises DamagedError."""
         return ClipFeatures.load(self.features(video_id)).thumbnails

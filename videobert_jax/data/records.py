@@ -1,8 +1,8 @@
-"""The record: what `prepare` writes once and every step reads. Nobody else knows its schema.
+"""The record, which `prepare` writes and training reads; its schema is defined only here.
 
-A record is one contiguous chunk of one video, bounded so that it fills about one row of a batch. It is stored as a
-`tf.train.Example` (no TensorFlow needed) in shards of ArrayRecord, which has random access, or of TFRecord, which
-everything reads. The directory is laid out as a TFDS data set: `tfds.builder_from_directory` opens it.
+A record is a contiguous chunk of a video that fills about one row of a batch. It is stored as a `tf.train.Example`
+(without TensorFlow) in shards of ArrayRecord, for random access, or TFRecord, for portability. The directory is a TFDS
+dataset: `tfds.builder_from_directory` opens it.
 """
 
 import bisect
@@ -26,11 +26,11 @@ from videobert_jax.errors import RecordError
 
 SCHEMA_VERSION = 1
 DATASET = "videobert"
-OTHER_FILES = 512  # that a process may want to have open beside the shards
+OTHER_FILES = 512  # that a process may have open besides the shards
 FORMATS = ("array_record", "tfrecord")
 PREPARE_AGAIN = "prepare the data again (launch/prepare.py)"
 
-# Name -> kind of value, and whether there is one of it or any number. The names are the fields of `Record`.
+# Field of `Record` -> (dtype, whether it holds a list of values).
 _FIELDS = {
     "schema_version": ("int32", False),
     "video_id": ("str", False),
@@ -50,19 +50,19 @@ _LISTS = {"int32": "int64_list", "float32": "float_list", "str": "bytes_list"}
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Record:
-    """One contiguous chunk of one video: n clips, s sentences of m WordPieces together, c captions.
+    """A contiguous chunk of a video: n clips, s sentences with m WordPieces in total, c captions.
 
     Attributes:
       video_id: the video's name.
-      start_clip: index in the video of the chunk's first clip; clip i of the chunk covers the seconds
+      start_clip: index of the chunk's first clip in the video; clip i of the chunk covers the seconds
         ``[(start_clip + i) * clip_seconds, (start_clip + i + 1) * clip_seconds)``.
       clip_seconds: length of a clip.
-      visual_ids: int32 [n], visual words in ``[0, V)``, not yet offset into the joint id space.
+      visual_ids: int32 [n], visual words in ``[0, V)``, without the offset of the joint id space.
       token_ids: int32 [m], the WordPieces of all sentences, without special tokens.
-      sentence_offsets: int32 [s + 1], where each sentence begins and ends in `token_ids`.
-      sentence_starts, sentence_ends: float32 [s], seconds on the video's clock.
+      sentence_offsets: int32 [s + 1], bounds of the sentences in `token_ids`.
+      sentence_starts, sentence_ends: float32 [s], seconds from the start of the video.
       captions: c ground-truth captions, often none.
-      caption_starts, caption_ends: float32 [c], seconds on the video's clock.
+      caption_starts, caption_ends: float32 [c], seconds from the start of the video.
     """
 
     video_id: str
@@ -78,18 +78,18 @@ class Record:
     caption_ends: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0, np.float32))
 
     def clips_within(self, starts: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """For each span of seconds, the clips ``[first, stop)`` of this chunk whose centres lie in ``[start, end)``."""
+        """Returns, per span of seconds, this chunk's clips ``[first, stop)`` whose centres lie in ``[start, end)``."""
         centres = (self.start_clip + np.arange(len(self.visual_ids)) + 0.5) * self.clip_seconds
         return np.searchsorted(centres, starts), np.searchsorted(centres, ends)
 
     def validate(self) -> None:
-        """Raises ValueError, naming the field, if the arrays do not fit each other."""
+        """Raises ValueError, naming the field, if the arrays are inconsistent."""
         for sound, problem in self._checks():
             if not sound:
                 raise ValueError(f"record of video {self.video_id!r} at clip {self.start_clip}: {problem}")
 
     def _checks(self) -> Iterator[tuple[bool, str]]:
-        """Each may rely on the ones before it."""
+        """Yields (whether a check passes, the problem if not); a check may rely on earlier ones."""
         clips, sentences, offsets = len(self.visual_ids), len(self.sentence_starts), self.sentence_offsets
         yield self.clip_seconds > 0, f"clip_seconds is {self.clip_seconds}, not above 0"
         yield clips + sentences > 0, "there are neither clips nor sentences"
@@ -107,7 +107,7 @@ class Record:
 
 
 def encode(record: Record) -> bytes:
-    """The record as a serialised `tf.train.Example`; equal records give equal bytes."""
+    """Serialises a record as a `tf.train.Example`; equal records give equal bytes."""
     record.validate()
     example = tf_example_pb2.Example()
     for name, (kind, many) in _FIELDS.items():
@@ -119,7 +119,7 @@ def encode(record: Record) -> bytes:
 
 
 def decode(data: bytes) -> Record:
-    """The inverse of `encode`. Raises ValueError for what is no record of this schema version."""
+    """The inverse of `encode`. Raises ValueError if `data` is not a record of this schema version."""
     try:
         features = tf_example_pb2.Example.FromString(data).features.feature
     except DecodeError as error:
@@ -144,17 +144,20 @@ def decode(data: bytes) -> Record:
 
 
 def shard_name(split: str, record_format: str, index: int, count: int) -> str:
-    """The file name of a shard, as TFDS expects it."""
+    """Returns the file name of a shard, as TFDS expects it."""
     return f"{DATASET}-{split}.{record_format}-{index:05d}-of-{count:05d}"
 
 
 def write_shard(path: pathlib.Path, records: Iterable[Record], record_format: str) -> int:
-    """Writes one shard to `path` and returns how many records it has; all of them are in memory at once.
+    """Writes one shard and returns its number of records; holds all of them in memory.
 
     Args:
-      path: in the end `shard_name` in the folder of the data set, where all shards have the same format.
-      records: few thousand at most, since a random read of ArrayRecord costs time in proportion.
+      path: the caller moves the file to `shard_name` in the dataset's folder, where all shards have the same format.
+      records: a few thousand at most, since the time of a random read in ArrayRecord grows with their number.
       record_format: "array_record" or "tfrecord".
+
+    Raises:
+      ValueError: for another format.
     """
     if record_format not in FORMATS:
         raise ValueError(f"record_format is {record_format!r}, expected one of {', '.join(FORMATS)}")
@@ -170,14 +173,17 @@ def write_shard(path: pathlib.Path, records: Iterable[Record], record_format: st
 
 
 def write_metadata(directory: pathlib.Path, splits: Mapping[str, Sequence[int]]) -> None:
-    """Makes a data set of the shards in `directory`, for each split as many as it names lengths.
+    """Writes the `features.json` and `dataset_info.json` that make the shards in `directory` a TFDS dataset.
 
-    Writes `features.json` and `dataset_info.json`, by TFDS itself, which knows no empty splits. To be called last: what
-    has these files is taken for whole.
+    Call it last: a directory that has these files counts as complete.
+
+    Args:
+      directory: holds the shards.
+      splits: the number of records in each shard of each split.
     """
-    import tensorflow_datasets as tfds  # takes its time to import; only writers need it
+    import tensorflow_datasets as tfds  # slow to import, and only writers need it
 
-    splits = {name: lengths for name, lengths in splits.items() if lengths}
+    splits = {name: lengths for name, lengths in splits.items() if lengths}  # TFDS does not allow empty splits
     if not splits:
         return
     dtypes = {"int32": np.int32, "float32": np.float32, "str": np.str_}
@@ -197,7 +203,7 @@ def write_metadata(directory: pathlib.Path, splits: Mapping[str, Sequence[int]])
 
 
 def is_data_set(directory: pathlib.Path) -> bool:
-    """Whether `write_metadata` has made a whole data set of the shards in `directory`."""
+    """Whether `directory` is a complete dataset, finished by `write_metadata`."""
     return _metadata(directory).exists()
 
 
@@ -206,7 +212,7 @@ def _metadata(directory: pathlib.Path) -> pathlib.Path:
 
 
 def _read_metadata(directory: pathlib.Path) -> tuple[str, dict[str, list[int]]]:
-    """The record format, and the number of records in each shard of each split."""
+    """Returns the record format, and the number of records in each shard of each split."""
     path = _metadata(directory)
     try:
         info = json.loads(path.read_text())
@@ -221,7 +227,7 @@ def _read_metadata(directory: pathlib.Path) -> tuple[str, dict[str, list[int]]]:
 class RecordSource:
     """Random access to the records of a split, in either format; a Grain data source.
 
-    Opening it checks that every shard is there and whole. It can be pickled and read from several threads.
+    Opening it checks that every shard exists and is complete; raises RecordError. It is picklable and thread-safe.
     """
 
     def __init__(self, directory: pathlib.Path, split: str) -> None:
@@ -238,7 +244,7 @@ class RecordSource:
         return self._stops[-1]
 
     def __getitem__(self, index: int) -> Record:
-        """Raises RecordError, naming file and record, if the bytes are damaged or of another schema version."""
+        """Reads a record. Raises RecordError, naming file and record, for damage or another schema version."""
         if not 0 <= index < len(self):
             raise IndexError(f"record {index} of {len(self)}")
         shard = bisect.bisect_right(self._stops, index)
@@ -251,7 +257,7 @@ class RecordSource:
 
 
 def _allow_open_files(directory: pathlib.Path, shards: int) -> None:
-    """Every shard stays open once it has been read, and a process may often open few files by default."""
+    """Raises the limit of open files where needed: every shard stays open once read, and defaults are often low."""
     needed = shards + OTHER_FILES
     soft, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY or soft >= needed:
@@ -266,7 +272,7 @@ def _allow_open_files(directory: pathlib.Path, shards: int) -> None:
 
 @contextlib.contextmanager
 def _naming(path: pathlib.Path, place: str = "") -> Iterator[None]:
-    """Adds to an error where it is and what to do: launch/prepare.py does not notice all damage by itself."""
+    """Adds the location and the remedy to an error: launch/prepare.py does not detect all damage itself."""
     try:
         yield
     except (RuntimeError, ValueError) as error:  # ArrayRecord raises RuntimeError for damage

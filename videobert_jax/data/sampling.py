@@ -1,6 +1,6 @@
-"""From chunks of video to token sequences: which words, which clips, and whether they belong together.
+"""Samples token sequences from video chunks: words, clips, and whether they are aligned (VideoBERT, section 3.2).
 
-Everything random here comes from the generator that is handed in (VideoBERT, section 3.2).
+All randomness comes from the generator passed in.
 """
 
 import bisect
@@ -15,12 +15,12 @@ from videobert_jax.data.sequences import TokenSequence, encode_joint, encode_tex
 from videobert_jax.tokens import Mode, TokenSpace
 
 SHORTEST = 8  # positions; a row with less room than this is full
-SHORTEST_JOINT = 16  # positions; below this, a cut joint sequence would be too short to judge its alignment
+SHORTEST_JOINT = 16  # positions; a joint sequence truncated below this is too short to predict its alignment
 Window = tuple[int, int]  # sentences [first, stop)
 
 
 class Chunk:
-    """A record made quick to draw windows from."""
+    """A record, indexed for fast sampling of windows."""
 
     def __init__(self, record: Record) -> None:
         self.video_id = record.video_id
@@ -32,22 +32,22 @@ class Chunk:
         self._first_clips, self._stop_clips = firsts.tolist(), stops.tolist()
 
     def can_be(self, mode: Mode) -> bool:
-        """Whether it has what sequences of this mode are made of."""
+        """Whether sequences of this mode can be sampled from it."""
         return (mode == Mode.VIDEO or self.sentences > 0) and (mode == Mode.TEXT or len(self.visual_ids) > 0)
 
     def words(self, window: Window) -> np.ndarray:
-        """The WordPieces of the window's sentences."""
+        """Returns the WordPieces of the window's sentences."""
         return self.token_ids[self._offsets[window[0]] : self._offsets[window[1]]]
 
     def clips(self, window: Window) -> tuple[int, int]:
-        """The clips ``[first, stop)`` whose centres lie in the time that the window spans; at least one."""
+        """Returns the clips ``[first, stop)`` whose centres lie in the window's time span; at least one."""
         first = min(self._first_clips[window[0] : window[1]])
         stop = max(self._stop_clips[window[0] : window[1]])
         first = min(first, len(self.visual_ids) - 1)
         return first, max(stop, first + 1)
 
     def apart_from(self, window: Window) -> list[Window]:
-        """The sentences before, and those after, the window that neither touch it nor share a clip with it."""
+        """Returns the sentence ranges before and after the window that neither touch it nor share a clip with it."""
         first, stop = self.clips(window)
         before = bisect.bisect_right(list(itertools.accumulate(self._stop_clips, max)), first)
         after = bisect.bisect_left(self._first_clips, stop)
@@ -55,17 +55,16 @@ class Chunk:
         return [side for side in sides if side[0] < side[1]]
 
     def text_size(self, window: Window) -> int:
-        """Positions of a text sequence."""
+        """Returns the length of the window's text sequence."""
         return 2 + self._offsets[window[1]] - self._offsets[window[0]]
 
 
 class Sampler:
-    """Fills rows with sequences drawn from a small group of chunks, in the configured mix of modes.
+    """Fills rows with sequences sampled from a small group of chunks, in the configured mix of modes.
 
-    A mode is drawn among those that the group allows, then a chunk that allows the mode. A row has room for
-    `max_sequences`; a sequence is made at least as long as its share of the remaining room, if its chunk allows, so
-    that the row gets filled. The one that comes last is cut to the room that is left, as is a sentence that is longer
-    than a row.
+    A mode is sampled among those that the group supports, then a chunk that supports the mode. To fill the row, each
+    sequence is at least as long as its share of the remaining room, if its chunk is long enough. The last sequence, or
+    a sentence longer than a row, is truncated.
     """
 
     def __init__(self, tokens: TokenSpace, config: PretrainingConfig, sequence_length: int, max_sequences: int) -> None:
@@ -76,11 +75,11 @@ class Sampler:
         self._weights = {Mode.TEXT: config.text_only, Mode.VIDEO: config.video_only, Mode.JOINT: config.joint}
 
     def __call__(self, records: Sequence[Record], rng: np.random.Generator) -> list[TokenSequence]:
-        """At least one sequence, together at most `sequence_length` tokens."""
+        """Returns at least one sequence, with at most `sequence_length` tokens in total."""
         chunks = [Chunk(record) for record in records]
         pools = {mode: [chunk for chunk in chunks if chunk.can_be(mode)] for mode in self._weights}
         weights = {mode: weight for mode, weight in self._weights.items() if weight > 0 and pools[mode]}
-        weights = weights or {mode: 1.0 for mode in pools if pools[mode]}  # nothing that is asked for can be made
+        weights = weights or {mode: 1.0 for mode in pools if pools[mode]}  # no requested mode is possible
         draw = {Mode.TEXT: self._text, Mode.VIDEO: self._video, Mode.JOINT: self._joint}
 
         sequences: list[TokenSequence] = []
@@ -104,7 +103,7 @@ class Sampler:
         return encode_text(chunk.words(window)[: room - 2], self._tokens)
 
     def _video(self, pool: list[Chunk], rng: np.random.Generator, share: int, room: int) -> TokenSequence:
-        """Neighbouring clips at a random rate, no coarser than leaves the sequence its share of the row."""
+        """Samples adjacent clips at a random rate, fine enough that the sequence fills its share of the row."""
         clips = pool[rng.integers(len(pool))].visual_ids
         least = max(1, share - 3)
         rate = 1 + int(rng.integers(max(1, min(self._config.max_subsampling, len(clips) // least))))
@@ -113,7 +112,7 @@ class Sampler:
         return encode_video(clips[start : start + span : rate], self._tokens)
 
     def _joint(self, pool: list[Chunk], rng: np.random.Generator, share: int, room: int) -> TokenSequence:
-        """A window of sentences with the clips of its time; sometimes the words are exchanged for others."""
+        """Samples a window of sentences and its clips, and sometimes replaces the words."""
         chunk = pool[rng.integers(len(pool))]
         coarsest = 1 + int(rng.integers(self._config.max_subsampling))
         window = self._window(rng, (0, chunk.sentences), lambda w: self._joint_size(chunk, w, coarsest), share, room)
@@ -125,28 +124,28 @@ class Sampler:
         elsewhere = self._elsewhere(chunk, window, pool, rng) if rng.random() < self._config.misaligned else None
         if elsewhere is None:
             words = chunk.words(window)
-        else:  # drawn as the true words were, so that nothing but the meaning gives them away
+        else:  # sampled like the true words, so that only their meaning reveals the misalignment
             other, within = elsewhere
             words = other.words(self._window(rng, within, lambda w: self._joint_size(other, w, coarsest), share, room))
 
-        budget = room - 3  # either side keeps at least half of it, if it needs that much
+        budget = room - 3  # each side keeps at least half of it, if it needs that much
         visual_ids = visual_ids[: max(budget - len(words), budget // 2)]
         words = words[: budget - len(visual_ids)]
         return encode_joint(words, visual_ids, self._tokens, aligned=elsewhere is None)
 
     def _joint_size(self, chunk: Chunk, window: Window, coarsest: int) -> int:
-        """Positions of a joint sequence of this window."""
+        """Returns the length of the window's joint sequence."""
         first, stop = chunk.clips(window)
         return 1 + chunk.text_size(window) + len(range(first, stop, self._rate(stop - first, coarsest)))
 
     def _rate(self, clips: int, coarsest: int) -> int:
-        """The rate at which so many clips are subsampled: not so coarse that fewer than `min_clips` are left."""
+        """Returns the subsampling rate, at most `coarsest`, that keeps at least `min_clips`."""
         return max(1, min(coarsest, clips // self._config.min_clips))
 
     def _elsewhere(
         self, chunk: Chunk, window: Window, pool: list[Chunk], rng: np.random.Generator
     ) -> tuple[Chunk, Window] | None:
-        """A chunk, and a range of its sentences, whose words do not belong to the window; None if there is none."""
+        """Returns a chunk, and a range of its sentences, that do not match the window; None if there is none."""
         if self._config.misaligned_from == "other_video":
             others = [other for other in pool if other.video_id != chunk.video_id]
             if not others:
@@ -159,7 +158,7 @@ class Sampler:
     def _window(
         self, rng: np.random.Generator, within: Window, size: Callable[[Window], int], share: int, room: int
     ) -> Window:
-        """A random sentence, and further neighbours while the coin or the row's share says so and they fit."""
+        """Samples a sentence, then adds neighbours while they fit, at random or until the share is filled."""
         first = int(rng.integers(*within))
         stop = first + 1
         while stop - first < within[1] - within[0]:

@@ -1,7 +1,4 @@
-"""Segments: stretches of video with their visual words, what is said in them, and what people wrote about them.
-
-Prepared records and a user's own file both lead to segments; inference and evaluation read nothing else.
-"""
+"""Video segments with visual words, speech and captions, made from records: the input of inference and evaluation."""
 
 import dataclasses
 import itertools
@@ -14,14 +11,14 @@ from videobert_jax.data.records import Record
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Segment:
-    """A captioned stretch of one video.
+    """A segment of a video.
 
     Attributes:
       video_id: the video's name.
-      caption: what is done there, as the ground truth puts it.
-      start_clip: index in the video of the first clip of `visual_ids`.
+      caption: the ground-truth caption; "" if there is none.
+      start_clip: index of its first clip in the video.
       visual_ids: int32 [n], n at least 1, the visual words of its clips.
-      spoken: text ids of the sentences whose middle lies in the time of those clips.
+      spoken: text ids of its sentences.
     """
 
     video_id: str
@@ -32,7 +29,10 @@ class Segment:
 
 
 def find_segments(records: Iterable[Record]) -> list[Segment]:
-    """The captioned segments of the records, in their order; a caption that no clip's centre lies in has none."""
+    """Returns one segment per caption that contains a clip's centre, in order.
+
+    A sentence belongs to each segment whose clips cover its midpoint.
+    """
     segments = []
     for record in records:
         firsts, stops = record.clips_within(record.caption_starts, record.caption_ends)
@@ -57,7 +57,7 @@ def _segment(record: Record, caption: str, first: int, stop: int) -> Segment:
 
 
 def sentence_segments(records: Iterable[Record]) -> list[Segment]:
-    """One segment for each spoken sentence with clips, without a caption: for corpora that have no ground truth."""
+    """Returns one segment per sentence that contains a clip's centre, without captions: for corpora that have none."""
     segments = []
     for record in records:
         firsts, stops = record.clips_within(record.sentence_starts, record.sentence_ends)
@@ -71,19 +71,19 @@ def sentence_segments(records: Iterable[Record]) -> list[Segment]:
 
 
 def windows(record: Record, clips: int | None = None) -> list[Segment]:
-    """A record as consecutive segments without a caption, which hold all of its clips and sentences, each once.
+    """Cuts a record into consecutive segments, without captions; every clip and sentence is in exactly one.
 
-    A sentence belongs to the window that its middle lies in.
+    A sentence belongs to the window that contains its midpoint.
 
     Args:
-      record: with at least one clip; its sentences do not overlap.
-      clips: of a window, at most; None: all in one.
+      record: has at least one clip, and sentences that do not overlap.
+      clips: maximum number of clips per window; None: a single window.
 
     Raises:
       ValueError: if `clips` is less than 1.
     """
     if clips is not None and clips < 1:
-        raise ValueError(f"windows of {clips} clips; expected at least 1, or None for all in one")
+        raise ValueError(f"windows of {clips} clips; expected at least 1, or None for a single window")
     count = len(record.visual_ids)
     borders = [*range(0, count, clips or count), count]
     moments = (record.start_clip + np.array(borders[1:-1])) * record.clip_seconds
@@ -103,5 +103,5 @@ def windows(record: Record, clips: int | None = None) -> list[Segment]:
 
 
 def evenly_spaced(length: int, count: int) -> np.ndarray:
-    """At most `count` of the places [0, length), evenly spaced, int [n]."""
+    """Returns at most `count` evenly spaced indices in [0, length), int [n]."""
     return np.linspace(0, length - 1, min(count, length)).round().astype(int)

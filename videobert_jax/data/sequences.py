@@ -8,13 +8,13 @@ from videobert_jax.tokens import Mode, TokenSpace
 
 
 class TokenSequence(NamedTuple):
-    """What BERT sees as one input (VideoBERT, section 3.2).
+    """One input to BERT.
 
     Attributes:
       mode: text, video or both.
       ids: int32 [n], ids of the joint space, special tokens included.
-      text_length: the first so many positions are of segment 0, the others of segment 1.
-      aligned: whether words and clips belong together; False only for joint sequences.
+      text_length: number of positions in segment 0; the others are in segment 1.
+      aligned: whether words and clips match; False only for joint sequences.
     """
 
     mode: Mode
@@ -24,12 +24,12 @@ class TokenSequence(NamedTuple):
 
     @property
     def segment_types(self) -> np.ndarray:
-        """int32 [n]."""
+        """Int32 [n]: 0 text, 1 video."""
         return (np.arange(len(self.ids)) >= self.text_length).astype(np.int32)
 
 
 def encode_text(words: np.ndarray, tokens: TokenSpace) -> TokenSequence:
-    """``[CLS] words [SEP]`` of text ids."""
+    """Returns ``[CLS] words [SEP]`` for text ids."""
     ids = np.empty(len(words) + 2, np.int32)
     ids[0] = tokens.cls
     ids[1:-1] = words
@@ -38,12 +38,12 @@ def encode_text(words: np.ndarray, tokens: TokenSpace) -> TokenSequence:
 
 
 def encode_video(visual_ids: np.ndarray, tokens: TokenSpace) -> TokenSequence:
-    """``[CLS] [>] clips [SEP]`` of visual ids in ``[0, V)``."""
+    """Returns ``[CLS] [>] clips [SEP]`` for visual ids in ``[0, V)``."""
     return encode_joint(visual_ids[:0], visual_ids, tokens)._replace(mode=Mode.VIDEO)
 
 
 def encode_joint(words: np.ndarray, visual_ids: np.ndarray, tokens: TokenSpace, aligned: bool = True) -> TokenSequence:
-    """``[CLS] words [>] clips [SEP]`` of text ids, and visual ids in ``[0, V)``."""
+    """Returns ``[CLS] words [>] clips [SEP]`` for text ids and visual ids in ``[0, V)``."""
     joiner = 1 + len(words)
     ids = np.empty(joiner + len(visual_ids) + 2, np.int32)
     ids[0] = tokens.cls

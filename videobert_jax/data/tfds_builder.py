@@ -1,11 +1,11 @@
-"""Prepared videos as a TFDS data set of one's own: with a name, a version and a citation, for others to load.
+"""Publishes prepared videos as a TFDS dataset with a name, a version and a citation.
 
     builder = PreparedVideos("cache/prepared-0123456789ab", name="soups", description="Eighty ways to cook a soup.")
     builder.download_and_prepare()
 
 Others open `<data_dir>/<name>/<version>` with `tfds.data_source(name, split=..., data_dir=...)`, without this package
-and without TensorFlow. Records alone would mean little to them, so the tokenizer, the visual vocabulary and the id
-space lie beside; what shows frames of the videos does not, since not everybody may pass these on.
+and without TensorFlow. The tokenizer, the visual vocabulary and the id space are published with the records. Frames of
+the videos are not, since their licence may forbid it.
 """
 
 import pathlib
@@ -21,7 +21,7 @@ from videobert_jax.data.records import SCHEMA_VERSION
 
 
 class PreparedVideos(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: ignore[call-arg]  # untyped
-    """Writes a prepared folder as a data set, its records in the same order."""
+    """Writes a prepared folder as a dataset, its records in the same order."""
 
     def __init__(
         self,
@@ -34,23 +34,23 @@ class PreparedVideos(tfds.core.GeneratorBasedBuilder, skip_registration=True):  
         citation: str | None = None,
         data_dir: str | pathlib.Path | None = None,
     ) -> None:
-        """Only looks at what there is; `download_and_prepare` writes.
+        """Checks the arguments; `download_and_prepare` writes.
 
         Args:
-          prepared: the folder that `launch/prepare.py` names at its end.
-          name: small letters, digits and underscores.
-          version: three numbers. What has been published under one stays as it is: for other records raise it.
+          prepared: the folder that `launch/prepare.py` prints.
+          name: lowercase letters, digits and underscores.
+          version: three numbers; a published version must not change, so increase it for other records.
           description: what the videos show, and how and by whom they were collected.
-          homepage: where to read more.
+          homepage: a URL.
           citation: in BibTeX.
-          data_dir: folder of data sets, by default that of TFDS.
+          data_dir: folder of datasets, by default that of TFDS.
 
         Raises:
           FileNotFoundError: if `prepared` is not such a folder.
-          ValueError: for a name or a version that TFDS would not find again.
+          ValueError: for an invalid name or version.
         """
         if not re.fullmatch("[a-z][a-z0-9_]*", name):
-            raise ValueError(f"name is {name!r}, expected small letters, digits and underscores, as in 'my_videos'")
+            raise ValueError(f"name is {name!r}, expected lowercase letters, digits and underscores, as in 'my_videos'")
         self._prepared = Prepared(pathlib.Path(prepared))
         for path in (self._prepared.records, *self._beside):
             if not path.exists():
@@ -63,7 +63,7 @@ class PreparedVideos(tfds.core.GeneratorBasedBuilder, skip_registration=True):  
 
     @property
     def _beside(self) -> tuple[pathlib.Path, ...]:
-        """What of the prepared folder lies beside the published records."""
+        """The files and folders that are published with the records."""
         prepared = self._prepared
         return prepared.tokenizer, prepared.tree, prepared.tokens_file, prepared.manifest
 

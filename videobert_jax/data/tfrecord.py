@@ -1,6 +1,6 @@
-"""TFRecord files without TensorFlow: written with checksums, read with random access.
+"""TFRecord files without TensorFlow, with checksums and random access.
 
-Each record is framed as: length uint64, checksum of the length, data, checksum of the data; all little-endian. The
+A record is framed as length uint64, checksum of the length, data, checksum of the data; all little-endian. The
 checksums are CRC-32C, masked as in https://www.tensorflow.org/tutorials/load_data/tfrecord.
 """
 
@@ -16,7 +16,7 @@ _CRC = struct.Struct("<I")
 
 
 def write(path: pathlib.Path, records: Iterable[bytes]) -> None:
-    """Writes a file, replacing an earlier one."""
+    """Writes a file, replacing an existing one."""
     with path.open("wb") as file:
         for data in records:
             length = _LENGTH.pack(len(data))
@@ -24,9 +24,9 @@ def write(path: pathlib.Path, records: Iterable[bytes]) -> None:
 
 
 class Shard:
-    """Random access to the records of one file, by an index of their offsets that is made at opening.
+    """Random access to the records of one file, whose offsets are indexed on opening.
 
-    Raises ValueError, at opening if a record's length is damaged or the file truncated, at reading if its data is.
+    Raises ValueError: on opening if a length is damaged or the file is truncated, on reading if data is damaged.
     """
 
     def __init__(self, path: pathlib.Path) -> None:
@@ -51,7 +51,7 @@ class Shard:
             data = file.read(_read_length(file.read(_HEADER.size)))
             checksum = file.read(_CRC.size)
         if checksum != _CRC.pack(_masked_crc(data)):
-            raise ValueError("damaged: the checksum of the data does not fit")
+            raise ValueError("damaged: the checksum of the data does not match")
         return data
 
 
@@ -60,7 +60,7 @@ def _read_length(header: bytes) -> int:
         raise ValueError("truncated in the length of a record")
     length, crc = _HEADER.unpack(header)
     if crc != _masked_crc(header[: _LENGTH.size]):
-        raise ValueError("damaged: the checksum of a record's length does not fit")
+        raise ValueError("damaged: the checksum of a record's length does not match")
     return length
 
 

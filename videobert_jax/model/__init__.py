@@ -1,1 +1,1 @@
-"""The network: Linen modules, and what their products cost."""
+"""The network: Linen modules and their FLOPs."""

@@ -1,4 +1,4 @@
-"""Multi-head attention among the tokens of packed sequences, by the kernel that the hardware has."""
+"""Multi-head attention over packed sequences, with a kernel for the hardware."""
 
 import dataclasses
 import functools
@@ -19,18 +19,18 @@ from videobert_jax.model.kernels.row_attention import LANES, LONGEST, row_attent
 from videobert_jax.model.layers import SplitDense, rotated, row_parallel
 from videobert_jax.model.remat import SAVED, saved
 
-GPUS = ("gpu", "cuda")  # names of the platform
+GPUS = ("gpu", "cuda")  # platform names
 HEADS = "tensor"  # mesh axis over which a training run splits heads
-LARGEST_BLOCK = 512  # positions; scores of a block, float32 [block, block], lie in the chip's own memory
+LARGEST_BLOCK = 512  # positions; the scores of a block, float32 [block, block], fit in on-chip memory
 
 
 @flax.struct.dataclass
 class Mask:
-    """Which keys a query sees: those of the same sequence and, if `causal`, at no later index than its own.
+    """A query sees the keys of its sequence and, if `causal`, none at a later index than its own.
 
     Attributes:
       query_ids: int32 [B, Q], the sequence of each query.
-      key_ids: int32 [B, K], the sequence of each key; None in self-attention, where keys stand where queries do.
+      key_ids: int32 [B, K], the sequence of each key; None: the same as `query_ids` (self-attention).
       causal: static.
     """
 
@@ -39,17 +39,14 @@ class Mask:
     causal: bool = flax.struct.field(pytree_node=False, default=False)
 
     def visible(self) -> jax.Array:
-        """Bool [B, Q, K]."""
+        """Returns bool [B, Q, K]."""
         key_ids = self.query_ids if self.key_ids is None else self.key_ids
         same = self.query_ids[:, :, None] == key_ids[:, None, :]
         return same & jnp.tri(same.shape[1], same.shape[2], dtype=bool)[None] if self.causal else same
 
 
 class SelfAttention(nn.Module):
-    """Self-attention.
-
-    There is no dropout on the attention probabilities: fused kernels do not offer it, and the output has its own.
-    """
+    """Self-attention, without dropout on its probabilities: fused kernels do not support it."""
 
     config: ModelConfig
 
@@ -67,27 +64,31 @@ class SelfAttention(nn.Module):
 
 
 def attend(query: jax.Array, key: jax.Array, value: jax.Array, mask: Mask, implementation: str) -> jax.Array:
-    """Attention of queries [B, Q, H, C] to the keys that `mask` shows them, softmax in float32; [B, Q, H, C].
+    """Masked attention with unscaled scores and a float32 softmax.
 
     Padding, id 0, is one more sequence: in self-attention it attends to itself. A query that sees no key gives 0.
 
     Args:
-      query: of H heads with C channels each; scores are plain products.
+      query: [B, Q, H, C].
       key, value: [B, K, H, C].
-      mask: all but "xla" take only one of self-attention in both directions, `Mask(ids)`.
-      implementation: "xla", on all hardware; "rows", `row_attention`, as its Pallas kernel "pallas"; "splash", another
-        for longer rows on TPUs; "cudnn", for GPUs, in bfloat16; or "auto", which is `best` for the hardware of this
-        process, or "xla" where the mask needs it.
+      mask: all implementations except "xla" support only bidirectional self-attention, `Mask(ids)`.
+      implementation: "xla" on any hardware; "rows", `row_attention`, or its TPU kernel "pallas"; "splash" for longer
+        rows on TPUs; "cudnn" on GPUs in bfloat16; "auto": `best` for this process's hardware, or "xla" if the mask
+        needs it.
 
-    Raises ConfigError if the implementation does not take the mask.
+    Returns:
+      [B, Q, H, C].
+
+    Raises:
+      ConfigError: if the implementation does not support the mask.
     """
-    special = " and ".join(["causal"] * mask.causal + ["of other keys than queries"] * (mask.key_ids is not None))
+    special = " and ".join(["causal"] * mask.causal + ["for cross-attention"] * (mask.key_ids is not None))
     if implementation == "auto":
         implementation = "xla" if special else best(jax.default_backend(), query.shape[1], str(query.dtype))
     if special and implementation != "xla":
         raise ConfigError(
-            f"model.attention is {implementation!r}, which takes only masks of self-attention in both directions, "
-            f"Mask(ids); this one is {special}, which only xla takes: choose xla or auto"
+            f"model.attention is {implementation!r}, which supports only bidirectional self-attention, Mask(ids); "
+            f"this mask is {special}, which only xla supports: choose xla or auto"
         )
     if implementation in KERNELS:
         return _by_kernel(implementation, query, key, value, mask.query_ids)
@@ -102,12 +103,12 @@ def attend(query: jax.Array, key: jax.Array, value: jax.Array, mask: Mask, imple
     )
     if mask.key_ids is None:
         return mixed
-    # Of a query that sees no key JAX makes the mean of all values, other sequences' too.
+    # For a query that sees no key, JAX returns the mean of all values, even those of other sequences.
     return jnp.where(jnp.any(visible, axis=3)[:, 0, :, None, None], mixed, 0)
 
 
 def best(platform: str, length: int, dtype: str) -> str:
-    """The implementation for a platform as JAX names it, rows of `length` positions, and activations of `dtype`."""
+    """Returns the fastest implementation for a JAX platform, rows of `length` positions and activations of `dtype`."""
     if platform == "tpu" and length % LANES == 0:
         return "pallas" if length <= LONGEST else "splash"
     if platform in GPUS and dtype == "bfloat16":
@@ -116,9 +117,9 @@ def best(platform: str, length: int, dtype: str) -> str:
 
 
 def resolved(config: ModelConfig, platform: str, length: int) -> ModelConfig:
-    """The config with the attention that "auto" means for a run on `platform`, which need not be this process's.
+    """Replaces attention "auto" with the implementation for `platform`, which may differ from this process's.
 
-    Raises ConfigError if it names one that this hardware, or rows of `length` positions, cannot have.
+    Raises ConfigError if the config names one that does not support `platform` or rows of `length` positions.
     """
     name, tpu, whole = config.attention, platform == "tpu", length % LANES == 0
     if name == "auto":
@@ -137,9 +138,9 @@ def resolved(config: ModelConfig, platform: str, length: int) -> ModelConfig:
 
 
 def _by_kernel(name: str, query: jax.Array, key: jax.Array, value: jax.Array, sequence_ids: jax.Array) -> jax.Array:
-    """One of `KERNELS` on [B, S, H, C]; under a mesh each device runs it on its own rows and heads."""
+    """Runs one of `KERNELS` on [B, S, H, C]; under a mesh, each device runs it on its own rows and heads."""
     kernel, order = KERNELS[name]
-    if not jax.sharding.get_abstract_mesh().empty:  # XLA's partitioner cannot split a kernel, and cuts up loops
+    if not jax.sharding.get_abstract_mesh().empty:  # XLA's partitioner cannot split kernels, and splits loops badly
         by_head = P(*ROWS, HEADS)
         kernel = jax.shard_map(kernel, in_specs=(by_head, by_head, by_head, ROWS), out_specs=by_head, check_vma=False)
     back = tuple(order.index(axis) for axis in range(4))
@@ -147,7 +148,7 @@ def _by_kernel(name: str, query: jax.Array, key: jax.Array, value: jax.Array, se
 
 
 def _splash(query: jax.Array, key: jax.Array, value: jax.Array, sequence_ids: jax.Array) -> jax.Array:
-    """Splash attention of one row, [H, S, C] to the same."""
+    """Splash attention of one row: [H, S, C] arrays to [H, S, C]."""
     heads, length, _ = query.shape
     block = next(size for size in range(LARGEST_BLOCK, 0, -LANES) if length % size == 0)
     sizes = splash.BlockSizes(
@@ -157,7 +158,7 @@ def _splash(query: jax.Array, key: jax.Array, value: jax.Array, sequence_ids: ja
         block_kv_dkv=block,
         block_q_dq=block,
         block_kv_dq=block,
-        # A minor dimension of 64 channels would fill half of each lane, in memory as on the way there.
+        # A minor dimension of 64 channels would fill half of the lanes, both in memory and in transfers.
         q_layout=splash.QKVLayout.SEQ_MINOR,
         k_layout=splash.QKVLayout.SEQ_MINOR,
         v_layout=splash.QKVLayout.SEQ_MINOR,
@@ -167,7 +168,7 @@ def _splash(query: jax.Array, key: jax.Array, value: jax.Array, sequence_ids: ja
     return attention(query, key, value, segment_ids=splash.SegmentIds(q=sequence_ids, kv=sequence_ids))
 
 
-# By name: what takes arrays with their axes [B, S, H, C] in this order, and sequence ids [B, S].
+# Name -> (function of query, key, value and sequence ids [B, S]; the order in which it takes the axes [B, S, H, C]).
 KERNELS: dict[str, tuple[Callable[..., jax.Array], tuple[int, ...]]] = {
     "rows": (functools.partial(row_attention, pallas=False), (0, 2, 3, 1)),
     "pallas": (functools.partial(row_attention, pallas=True), (0, 2, 3, 1)),

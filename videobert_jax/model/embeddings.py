@@ -14,13 +14,13 @@ TOKEN_TABLE = "embeddings/token_embedding/embedding"  # path of the joint vocabu
 
 
 class Embeddings(nn.Module):
-    """Words and visual words share one table, so that one softmax predicts either."""
+    """Sums token, position and segment embeddings; words and visual words share one table, and so one softmax."""
 
     config: ModelConfig
     tokens: TokenSpace
 
     def setup(self) -> None:
-        """Names the three tables, the normalisation after them and the dropout."""
+        """Creates the tables, the normalisation and the dropout."""
         self.token_embedding = embed(self.config, self.tokens.padded_size)
         if self.config.positions == "learned":
             self.position_embedding = embed(self.config, self.config.max_positions)
@@ -31,7 +31,7 @@ class Embeddings(nn.Module):
     def __call__(
         self, token_ids: jax.Array, positions: jax.Array, segment_types: jax.Array, deterministic: bool
     ) -> jax.Array:
-        """Three int32 [B, S] arrays to [B, S, D] in `config.dtype`."""
+        """Maps int32 [B, S] arrays to [B, S, D] in `config.dtype`."""
         x = split_by_positions(lookup(self.table, token_ids, self.config.dtype))
         x += self.segment_embedding(segment_types)
         if self.config.positions == "learned":
@@ -40,5 +40,5 @@ class Embeddings(nn.Module):
 
     @property
     def table(self) -> jax.Array:
-        """The joint vocabulary, float32 [padded_size, D], which the prediction head is tied to."""
+        """The token embeddings, float32 [padded_size, D], which the prediction head is tied to."""
         return self.token_embedding.embedding

@@ -1,4 +1,4 @@
-"""The transformer encoder, its layers scanned over stacked parameters."""
+"""The transformer encoder: one layer, scanned over stacked parameters."""
 
 import flax.linen as nn
 import jax
@@ -11,13 +11,13 @@ from videobert_jax.model.remat import rematerialised, saved
 
 
 class FeedForward(nn.Module):
-    """D -> mlp_size -> D, with a GELU between; `gated`, the GELU of one product times another (Shazeer 2020)."""
+    """D -> mlp_size -> D with a GELU, or with a GEGLU if `gated` (Shazeer 2020)."""
 
     config: ModelConfig
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        """Maps [B, S, D] to [B, S, D], of split positions to split ones."""
+        """Maps [B, S, D] to [B, S, D], both split by positions."""
         config, x = self.config, joined_by_positions(x)
         if config.gated:
             gate, x = SplitDense(config, config.mlp_size, (1.0, 1.0), name="wi_gated")(x)
@@ -28,14 +28,14 @@ class FeedForward(nn.Module):
 
 
 class Layer(nn.Module):
-    """Attention and feed-forward, each with dropout and a residual sum; normalised after the sum, or before."""
+    """Attention and feed-forward, each with dropout and a residual sum, in post-norm or pre-norm order."""
 
     config: ModelConfig
     deterministic: bool
 
     @nn.compact
     def __call__(self, x: jax.Array, positions: jax.Array, mask: Mask) -> tuple[jax.Array, None]:
-        """One step of the scan: the carry x [B, S, D] in and out; positions int32 [B, S] and mask of all layers."""
+        """One step of the scan, with carry x [B, S, D]; all layers share positions, int32 [B, S], and mask."""
         x = held(x, by_positions(x))
         dropout = Dropout(self.config.dropout)
         attention, mlp = SelfAttention(self.config, name="attention"), FeedForward(self.config, name="mlp")
@@ -48,13 +48,13 @@ class Layer(nn.Module):
 
 
 class Encoder(nn.Module):
-    """`num_layers` layers as one scanned layer: parameters carry a leading layer axis, and compile time is constant."""
+    """`num_layers` layers as one scan: parameters have a leading layer axis, and compile time is constant."""
 
     config: ModelConfig
 
     @nn.compact
     def __call__(self, x: jax.Array, positions: jax.Array, sequence_ids: jax.Array, deterministic: bool) -> jax.Array:
-        """Maps x [B, S, D] to [B, S, D]; positions in their sequence, and sequences, are int32 [B, S]."""
+        """Maps x [B, S, D] to [B, S, D]; positions and sequence ids are int32 [B, S]."""
         layers = nn.scan(
             rematerialised(Layer, self.config.remat),
             variable_axes={"params": 0},

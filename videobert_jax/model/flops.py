@@ -1,8 +1,8 @@
-"""Floating-point operations of a training step, for the utilisation that a run reports.
+"""Model FLOPs of a training step, for the utilisation that a run reports.
 
-Model FLOPs are those of the matrix products of one forward and backward pass, a multiply-add being two; backward takes
-twice what forward takes. What remat computes again is not counted. Normalisation, softmax, look-ups, and heads that
-read a few positions a row are left out. XLA's own count reads the body of a scan once, whatever the number of layers.
+They count the matrix products of one forward and backward pass: a multiply-add is two, and the backward pass takes
+twice the forward pass. Rematerialisation, normalisation, softmax, look-ups, and heads that read a few positions per row
+are excluded. XLA's cost analysis is no alternative: it counts the body of a scan once for any number of layers.
 
 D = hidden_size, F = mlp_size, L = num_layers.
 """
@@ -11,13 +11,13 @@ from videobert_jax.config import ModelConfig
 
 
 def encoder_flops(config: ModelConfig, batch_size: int, sequence_length: int) -> float:
-    """Model FLOPs of the layers over B rows of S positions. Forward takes
+    """Model FLOPs of the layers over B rows of S positions. The forward pass takes
 
         L (B S (8 D^2 + 4 D F) + 4 B S^2 D)
            projections  MLP      attention
 
-    (6 D F for a gated MLP). Attention counts whole rows, although packed sequences see only themselves, because that
-    is what is computed.
+    (6 D F for a gated MLP). Attention counts whole rows, as they are computed, although packed sequences see only
+    themselves.
     """
     size, tokens = config.hidden_size, batch_size * sequence_length
     mlp = (6 if config.gated else 4) * size * config.mlp_size
@@ -25,5 +25,5 @@ def encoder_flops(config: ModelConfig, batch_size: int, sequence_length: int) ->
 
 
 def vocabulary_flops(config: ModelConfig, padded_size: int, predictions: int) -> float:
-    """Model FLOPs of a prediction head over `predictions` positions: 2 D^2 + 2 D padded_size each, forward."""
+    """Model FLOPs of a prediction head; the forward pass takes 2 D^2 + 2 D padded_size per prediction."""
     return 3.0 * predictions * (2 * config.hidden_size**2 + 2 * config.hidden_size * padded_size)

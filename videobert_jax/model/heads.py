@@ -10,20 +10,20 @@ from videobert_jax.model.kernels.partition import ROW_WISE
 from videobert_jax.model.layers import Dense, gelu, norm
 from videobert_jax.tokens import TokenSpace
 
-MASKED_LOGIT = -1e9  # of an id that cannot occur: its probability is exactly 0, yet no arithmetic on it gives NaN
+MASKED_LOGIT = -1e9  # for ids that do not exist: their probability is exactly 0, and arithmetic gives no NaN
 
 
 class PredictionHead(nn.Module):
-    """BERT's transform, then logits against the tied embedding table."""
+    """BERT's transform, then logits with the tied embedding table."""
 
     config: ModelConfig
     tokens: TokenSpace
 
     @nn.compact
     def __call__(self, x: jax.Array, table: jax.Array) -> jax.Array:
-        """Logits float32 [B, K, padded_size] of x [B, K, D] against `table` float32 [padded_size, D].
+        """Maps x [B, K, D] to logits float32 [B, K, padded_size] with `table`, float32 [padded_size, D].
 
-        Products are taken in `config.dtype` and summed in float32. The rows that only pad the table are masked.
+        Multiplies in `config.dtype`, accumulates in float32, and masks the padding rows of the table.
         """
         x = norm(self.config, "norm")(gelu(self.config, Dense(self.config, self.config.hidden_size, name="dense")(x)))
         bias = self.param("bias", nn.initializers.zeros, (self.tokens.padded_size,))

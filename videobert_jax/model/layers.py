@@ -1,4 +1,4 @@
-"""The layers that a transformer is made of, with BERT's settings (Devlin et al. 2019, appendix A.2)."""
+"""Building blocks of the transformer, with BERT's settings (Devlin et al. 2019, appendix A.2)."""
 
 import flax.linen as nn
 import jax
@@ -15,7 +15,7 @@ ROTARY_BASE = 10_000.0
 
 
 class Dense(nn.Module):
-    """Affine map of the last axis, D -> `features`: float32 parameters, computed in `config.dtype`."""
+    """Affine map of the last axis, D -> `features`, with float32 parameters, computed in `config.dtype`."""
 
     config: ModelConfig
     features: int
@@ -30,12 +30,12 @@ class Dense(nn.Module):
 
 
 class SplitDense(nn.Module):
-    """Several affine maps of one input, D -> `features` each, with their kernels stacked, [parts, D, features].
+    """Several affine maps of one input, D -> `features` each, with kernels stacked to [parts, D, features].
 
     Split over a `tensor` mesh axis by its last dimension, the kernel gives each device whole heads of each part.
 
     Attributes:
-      scales: of each part, a factor of its result; taken into the kernel and the bias, which are smaller.
+      scales: a factor for the output of each part; applied to kernel and bias, which are smaller.
     """
 
     config: ModelConfig
@@ -44,16 +44,16 @@ class SplitDense(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> list[jax.Array]:
-        """Maps x [..., D] to as many arrays [..., features] in `config.dtype` as there are scales."""
+        """Maps x [..., D] to one array [..., features] in `config.dtype` per scale."""
         config, parts = self.config, len(self.scales)
         kernel = self.param("kernel", nn.initializers.normal(config.init_std), (parts, x.shape[-1], self.features))
         bias = self.param("bias", nn.initializers.zeros, (parts, self.features)) if config.use_bias else None
-        if tensor_devices() > 1:  # one product: devices sum up one gradient of x, where each part would have its own
+        if tensor_devices() > 1:  # a single product, so that devices sum a single gradient of x, not one per part
             scales = jnp.array(self.scales)[:, None]
             bias = None if bias is None else scales * bias
             product = affine(x, scales[..., None] * kernel, bias, 1, config.dtype, P(None, *COLUMN_WISE))
             return [product[..., part, :] for part in range(parts)]
-        # Sliced after one product, the parts would be copied; where one is faster, XLA merges those of one input.
+        # Slicing a single product would copy the parts; where it is faster, XLA merges products of one input.
         return [
             affine(x, scale * kernel[part], None if bias is None else scale * bias[part], 0, config.dtype, COLUMN_WISE)
             for part, scale in enumerate(self.scales)
@@ -61,36 +61,36 @@ class SplitDense(nn.Module):
 
 
 def row_parallel(config: ModelConfig, x: jax.Array, name: str) -> jax.Array:
-    """The `Dense` that ends each half of a layer, a part of the module that calls.
+    """Adds the `Dense` that ends each half of a layer to the calling module.
 
-    Maps x [B, S, F] to [B, S, hidden_size], split by positions between layers; `remat` "dots" saves it.
+    Maps x [B, S, F] to [B, S, hidden_size], split by positions; `remat` "dots" saves it.
     """
     return saved(split_by_positions(Dense(config, config.hidden_size, ROW_WISE, name=name)(x)))
 
 
 def embed(config: ModelConfig, rows: int, name: str | None = None) -> nn.Embed:
-    """Table of `rows` vectors [rows, hidden_size], read in `config.dtype`; an id outside the table reads as NaN."""
+    """An embedding table [rows, hidden_size], read in `config.dtype`; an id outside the table reads as NaN."""
     return nn.Embed(
         rows, config.hidden_size, dtype=config.dtype, embedding_init=nn.initializers.normal(config.init_std), name=name
     )
 
 
 def norm(config: ModelConfig, name: str | None = None) -> nn.LayerNorm:
-    """Layer normalisation: statistics and scaling in float32, the result in `config.dtype`."""
+    """Layer normalisation in float32, with output in `config.dtype`."""
     return nn.LayerNorm(epsilon=NORM_EPSILON, dtype=config.dtype, use_bias=config.use_bias, name=name)
 
 
 class Dropout(nn.Module):
-    """Dropout that draws one byte for each value, so that `rate` is rounded to a multiple of 1/256.
+    """Dropout with one random byte per value, so that `rate` is rounded to a multiple of 1/256.
 
-    `nn.Dropout` draws four. On a CPU, drawing took a fifth of the step of a small model, and so takes next to nothing.
+    `nn.Dropout` uses four, which took a fifth of a small model's step on a CPU; this takes almost no time.
     """
 
     rate: float
 
     @nn.compact
     def __call__(self, x: jax.Array, deterministic: bool) -> jax.Array:
-        """Zeroes values of x [..., D], D a multiple of 4, and scales the others so that the mean stays as it is."""
+        """Zeroes random values of x [..., D], D a multiple of 4, and scales the others to preserve the mean."""
         kept = round((1 - self.rate) * 256)  # of 256
         if deterministic or kept == 256:
             return x
@@ -102,7 +102,7 @@ class Dropout(nn.Module):
 def rotated(x: jax.Array, positions: jax.Array) -> jax.Array:
     """Rotary position embedding (Su et al. 2021) of x [B, S, H, C] at `positions` int32 [B, S]; C is even.
 
-    Channels c and c + C / 2 are a pair, turned by `position / ROTARY_BASE ** (2 c / C)`.
+    Channels c and c + C / 2 are a pair, rotated by `position / ROTARY_BASE ** (2 c / C)`.
     """
     half = x.shape[-1] // 2
     wavelengths = ROTARY_BASE ** (jnp.arange(half) / half)
@@ -113,13 +113,13 @@ def rotated(x: jax.Array, positions: jax.Array) -> jax.Array:
 
 
 def gelu(config: ModelConfig, x: jax.Array) -> jax.Array:
-    """GELU (Hendrycks and Gimpel 2016): "gelu" by the error function, "gelu_tanh" by their approximation of it."""
+    """GELU (Hendrycks and Gimpel 2016): exact for "gelu", with the tanh approximation for "gelu_tanh"."""
     return nn.gelu(x, approximate=config.activation == "gelu_tanh")
 
 
 def gather(x: jax.Array, positions: jax.Array) -> jax.Array:
-    """Reads `x` [B, S, D] at `positions` int32 [B, K], row by row, giving [B, K, D].
+    """Returns `x[b, positions[b, k]]`, [B, K, D], for x [B, S, D] and `positions` int32 [B, K].
 
-    Each row reads only itself: under a sharded batch nothing moves between devices, as it would in a flattened batch.
+    Each row reads only itself, so that devices exchange nothing, as they would in a flattened batch.
     """
     return jnp.take_along_axis(x, positions[..., None], axis=1)

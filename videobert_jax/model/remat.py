@@ -1,4 +1,4 @@
-"""What the backward pass finds saved, and what it computes again."""
+"""Rematerialisation: what the forward pass saves, and what the backward pass recomputes."""
 
 from typing import TypeVar
 
@@ -8,18 +8,18 @@ from jax.ad_checkpoint import checkpoint_name
 
 M = TypeVar("M", bound=nn.Module)
 
-SAVED = "product"  # name of what `remat` "dots" saves for the backward pass
+SAVED = "product"  # checkpoint name of the arrays that `remat` "dots" saves
 
 
 def saved(x: jax.Array) -> jax.Array:
-    """Marks `x`, a result of matrix products: `remat` "dots" saves what is marked, and computes the rest again."""
+    """Marks `x`, the result of matrix products, to be saved by `remat` "dots", which recomputes the rest."""
     return checkpoint_name(x, SAVED)
 
 
 def rematerialised(layer: type[M], remat: str) -> type[M]:
-    """The layer, which saves for the backward pass all it computed ("none"), what is marked ("dots"), or its input."""
+    """Wraps a layer so that it saves everything ("none"), marked arrays ("dots") or only its input ("full")."""
     if remat == "none":
         return layer
     policy = jax.checkpoint_policies.save_only_these_names(SAVED) if remat == "dots" else None
-    # Inside a scan nothing can merge the recomputation with the first computation, so CSE need not be prevented.
+    # Inside a scan, XLA cannot merge the recomputation with the original, so CSE need not be prevented.
     return nn.remat(layer, prevent_cse=False, policy=policy)

@@ -1,4 +1,4 @@
-"""What all networks over the joint sequence share: embeddings, encoder and pooler (VideoBERT, section 3.2)."""
+"""Embeddings, encoder and pooler, shared by all networks over the joint sequence (VideoBERT, section 3.2)."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,31 +16,29 @@ from videobert_jax.tokens import TokenSpace
 
 
 class Trunk(nn.Module):
-    """One bidirectional transformer over words and visual words, without heads: networks inherit it and add theirs.
+    """A bidirectional transformer over words and visual words; subclasses add heads.
 
-    B rows, S positions, N sequences, D = config.hidden_size. Rows may pack several sequences; each sees only itself.
-    Parameters are float32, activations `config.dtype`.
+    Parameters are float32, activations `config.dtype`. B rows, S positions, N sequences per row, D = hidden_size.
     """
 
     config: ModelConfig
     tokens: TokenSpace
 
     def setup(self) -> None:
-        """Names the parts, which are the top of the parameter tree."""
+        """Creates the submodules, the top level of the parameter tree."""
         self.embeddings = Embeddings(self.config, self.tokens)
         self.encoder = Encoder(self.config)
         self.pooler = Dense(self.config, self.config.hidden_size)
 
-    # Not wrapped by Linen: parts are then named in a compiled program by their paths alone.
+    # Not wrapped by Linen, so that compiled programs name submodules by their paths alone.
     @nn.nowrap
     def hidden(self, batch: Mapping[str, jax.Array], deterministic: bool = True) -> jax.Array:
-        """Hidden states [B, S, D] of a batch of packed sequences.
+        """Returns hidden states [B, S, D]; each sequence sees only itself, and padding's are meaningless.
 
         Args:
-          batch: int32 arrays [B, S]: `token_ids` in the joint id space; `positions`, from 0 in each sequence, below
-            `config.max_positions`; `segment_types`, 0 text and 1 video; `sequence_ids`, 1 and up, where 0 is padding,
-            whose hidden states mean nothing.
-          deterministic: no dropout; otherwise the random stream "dropout" is needed.
+          batch: int32 arrays [B, S]: `token_ids`, `positions` below `config.max_positions`, `segment_types` and
+            `sequence_ids`; see `data.batch.SCHEMA`.
+          deterministic: disables dropout, which otherwise needs the random stream "dropout".
         """
         positions, sequence_ids = batch["positions"], batch["sequence_ids"]
         x = self.embeddings(batch["token_ids"], positions, batch["segment_types"], deterministic)
@@ -48,10 +46,10 @@ class Trunk(nn.Module):
 
     @nn.nowrap
     def pooled(self, hidden: jax.Array, cls_positions: jax.Array) -> jax.Array:
-        """One vector [B, N, D] for each sequence, from hidden states [B, S, D] at its [CLS], int32 [B, N]."""
+        """Maps hidden states [B, S, D] at each sequence's [CLS], int32 [B, N], to [B, N, D]."""
         return jnp.tanh(self.pooler(gather(hidden, cls_positions)))
 
     @nn.nowrap
     def flops(self, batch: Mapping[str, Any]) -> float:
-        """Model FLOPs of one forward and backward pass for a batch of such shapes; see `model/flops.py`."""
+        """Model FLOPs of one forward and backward pass; only the batch's shapes matter. See `model/flops.py`."""
         return flops.encoder_flops(self.config, *batch["token_ids"].shape)

@@ -1,1 +1,1 @@
-"""What is learnt: pure functions of outputs and batch, giving sums and counts."""
+"""Objectives: pure functions of outputs and batch that return sums and counts."""

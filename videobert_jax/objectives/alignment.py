@@ -1,4 +1,4 @@
-"""Alignment: whether the words and the clips of a joint sequence belong together (VideoBERT, section 3.3)."""
+"""Alignment: whether the words and clips of a joint sequence match (VideoBERT, section 3.3)."""
 
 import jax
 import jax.numpy as jnp
@@ -8,11 +8,11 @@ from videobert_jax.objectives.objective import Arrays, Metrics, summed
 
 
 def metrics(logits: jax.Array, batch: Arrays) -> Metrics:
-    """Binary cross-entropy, in nats, and accuracy, under the name `alignment`.
+    """Binary cross-entropy, in nats, and accuracy of the selection `alignment`.
 
     Args:
-      logits: float32 [B, N], positive for "they do".
-      batch: as `data.packing` explains.
+      logits: float32 [B, N], positive for a match.
+      batch: see `data.batch.SCHEMA`.
     """
     aligned = batch["alignment_labels"] > 0
     loss = optax.sigmoid_binary_cross_entropy(logits, aligned.astype(jnp.float32))
@@ -22,5 +22,5 @@ def metrics(logits: jax.Array, batch: Arrays) -> Metrics:
 
 
 def selections(batch: Arrays) -> dict[str, jax.Array]:
-    """Weights float32 [B, N]: 1 for joint sequences, else 0."""
+    """Returns weights float32 [B, N]: 1 for joint sequences, else 0."""
     return {"alignment": batch["alignment_weights"]}

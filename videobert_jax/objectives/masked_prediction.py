@@ -1,4 +1,4 @@
-"""Masked prediction: which word, or which visual word, stood under each [MASK] (VideoBERT, section 3.3)."""
+"""Masked prediction of words and visual words (VideoBERT, section 3.3)."""
 
 import jax
 import jax.numpy as jnp
@@ -8,12 +8,12 @@ from videobert_jax.tokens import Mode
 
 
 def metrics(logits: jax.Array, batch: Arrays, text_size: int) -> Metrics:
-    """Cross-entropy, in nats, and top-1 accuracy of every `selections`.
+    """Cross-entropy, in nats, and top-1 accuracy of each of `selections`.
 
     Args:
       logits: float32 [B, K, padded_size].
-      batch: as `data.packing` explains.
-      text_size: first visual id.
+      batch: see `data.batch.SCHEMA`.
+      text_size: the first visual id.
     """
     targets = batch["prediction_targets"]
     logit = picked(logits, targets)
@@ -25,10 +25,10 @@ def metrics(logits: jax.Array, batch: Arrays, text_size: int) -> Metrics:
 
 @jax.custom_vjp
 def picked(logits: jax.Array, targets: jax.Array) -> jax.Array:
-    """Of `logits` [B, K, V], those of `targets` int32 [B, K], giving [B, K].
+    """Returns `logits[b, k, targets[b, k]]`, [B, K], for logits [B, K, V] and targets int32 [B, K].
 
-    Logits are by far the largest array of a small model. Their gradient is made in one go; left to JAX, as in optax's
-    cross-entropy, this part of it would be scattered into zeros, and added.
+    The custom gradient is computed in one pass over the logits, by far the largest array of a small model; JAX's own,
+    as in optax's cross-entropy, would scatter this part into zeros and add it.
     """
     return jnp.take_along_axis(logits, targets[..., None], axis=-1)[..., 0]
 
@@ -47,11 +47,11 @@ picked.defvjp(_picked_forward, _picked_backward)
 
 
 def selections(batch: Arrays, text_size: int) -> dict[str, jax.Array]:
-    """Weights float32 [B, K] of the predictions that belong to a modality, and to it in one mode of sequence."""
+    """Returns weights float32 [B, K] of the predictions of each modality, in all modes of sequence and in each."""
     weights = batch["prediction_weights"]
     is_video = batch["prediction_targets"] >= text_size
     sequence_ids = jnp.take_along_axis(batch["sequence_ids"], batch["prediction_positions"], axis=1)
-    # An unused prediction may point at padding, sequence 0; it weighs nothing, whatever mode is read for it.
+    # An unused prediction may point at padding, sequence 0; its weight is 0, so its mode does not matter.
     modes = jnp.take_along_axis(batch["sequence_modes"], jnp.maximum(sequence_ids - 1, 0), axis=1)
     return {
         "text": weights * ~is_video,

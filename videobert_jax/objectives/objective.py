@@ -1,7 +1,7 @@
-"""What an objective is, and how its losses become the one number that is minimised.
+"""The protocol of objectives, and the total loss.
 
 Losses and accuracies are pairs (sum, count), not means: the pairs of the parts of a batch add up to those of the
-whole, so that one device or eight, one micro-batch or many, see the same loss.
+whole, so that the loss does not depend on the number of devices or micro-batches.
 """
 
 from collections.abc import Mapping
@@ -15,41 +15,36 @@ Metrics = dict[str, tuple[jax.Array, jax.Array]]  # name -> (sum, count), float3
 
 
 class Objective(Protocol):
-    """What is learnt, as a pure function of a model's outputs and the batch.
-
-    Attributes:
-      weights: the factor of each loss in the total.
-      whole_batch: whether examples are compared with each other, so that a batch cannot be cut into micro-batches.
-    """
+    """A pure function of a model's outputs and the batch."""
 
     @property
     def weights(self) -> Mapping[str, float]:
-        """Name of a loss -> its factor."""
+        """The factor of each loss in the total, by name."""
 
     @property
     def whole_batch(self) -> bool:
-        """Whether every example sees all others of the batch."""
+        """Whether examples are compared with each other, so that a batch cannot be split into micro-batches."""
 
     def __call__(self, outputs: Any, batch: Arrays) -> Metrics:
-        """Sums and counts, named `loss/<selection>` and `accuracy/<selection>`."""
+        """Returns sums and counts, named `loss/<selection>` and `accuracy/<selection>`."""
 
     def counts(self, batch: Arrays) -> dict[str, jax.Array]:
-        """The count of each selection, which is known before the outputs are."""
+        """Returns the count of each selection, which does not depend on the outputs."""
 
 
 def summed(kind: str, values: jax.Array, selections: Arrays) -> Metrics:
-    """The pair (sum, count) of `values` over each selection, which is an array of weights of the same shape."""
+    """Returns (sum, count) of `values` over each selection, an array of weights of the same shape."""
     return {f"{kind}/{name}": (jnp.sum(values * chosen), jnp.sum(chosen)) for name, chosen in selections.items()}
 
 
 def total(metrics: Metrics, weights: Mapping[str, float], counts: Arrays | None = None) -> jax.Array:
-    """The weighted sum of the mean losses, one for each of `weights`; one that nothing belongs to is 0.
+    """Returns the weighted sum of the mean losses; the mean over an empty selection is 0.
 
     Args:
       metrics: of a batch or, in gradient accumulation, of one micro-batch.
-      weights: the factor of `loss/<name>`.
-      counts: of the whole batch, from `Objective.counts`, where `metrics` cover only a part. The totals of the parts,
-        and their gradients, then add up to those of the whole batch.
+      weights: the factor of each `loss/<name>`.
+      counts: `Objective.counts` of the whole batch, if `metrics` cover only a part. The totals of the parts, and their
+        gradients, then add up to those of the whole batch.
     """
     result = jnp.zeros((), jnp.float32)
     for name, weight in weights.items():

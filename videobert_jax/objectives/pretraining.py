@@ -1,4 +1,4 @@
-"""VideoBERT's pretraining: masked words, masked visual words, and whether text and video belong together."""
+"""VideoBERT's pretraining: masked words, masked visual words and text-video alignment."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -14,11 +14,11 @@ from videobert_jax.objectives.objective import Arrays, Metrics
 
 @dataclasses.dataclass(frozen=True)
 class Pretraining:
-    """The objective: all of masked prediction and alignment.
+    """The sum of the masked prediction and alignment losses.
 
     Attributes:
-      text_size: first visual id of the joint id space.
-      factors: weights of the losses; the paper publishes none.
+      text_size: the first visual id.
+      factors: weights of the losses.
     """
 
     text_size: int
@@ -35,11 +35,11 @@ class Pretraining:
         return False
 
     def __call__(self, outputs: Any, batch: Arrays) -> Metrics:
-        """Sums and counts of `text`, `video`, `alignment`, and of either modality in each mode of sequence.
+        """Returns sums and counts of `text`, `video`, `alignment`, and of each modality in each mode of sequence.
 
         Args:
-          outputs: with logits `predictions`, float32 [B, K, padded_size], and `alignment`, float32 [B, N].
-          batch: as `data.batch` explains.
+          outputs: has logits `predictions`, float32 [B, K, padded_size], and `alignment`, float32 [B, N].
+          batch: see `data.batch.SCHEMA`.
         """
         return {
             **masked_prediction.metrics(outputs.predictions, batch, self.text_size),
@@ -47,6 +47,6 @@ class Pretraining:
         }
 
     def counts(self, batch: Arrays) -> dict[str, jax.Array]:
-        """The count of each selection, which is known before the outputs are."""
+        """Returns the count of each selection."""
         chosen = {**masked_prediction.selections(batch, self.text_size), **alignment.selections(batch)}
         return {name: jnp.sum(weights) for name, weights in chosen.items()}

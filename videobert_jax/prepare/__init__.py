@@ -1,1 +1,1 @@
-"""Once, offline: videos and transcripts to records."""
+"""Offline preparation: turns videos and transcripts into records, once."""

@@ -1,4 +1,4 @@
-"""Ground truth: which videos are held out, and what is seen when."""
+"""Ground truth: the splits and captions of videos."""
 
 import collections
 import dataclasses
@@ -8,14 +8,14 @@ from typing import Any
 
 from videobert_jax.prepare.problems import Problem
 
-# What the field calls a split -> what we call it. A video of any other, such as "test", is not used.
+# Published name of a split -> our name. Videos of any other split, such as "test", are not used.
 SPLITS = dict.fromkeys(("train", "training"), "train")
 SPLITS |= dict.fromkeys(("val", "validate", "validation"), "validation")
 
 
 @dataclasses.dataclass(frozen=True)
 class Caption:
-    """What a person wrote about the segment [start, end) in seconds; an infinite end is that of the video."""
+    """A ground-truth caption of the segment [start, end) in seconds; an infinite end means the video's end."""
 
     text: str
     start: float
@@ -24,60 +24,60 @@ class Caption:
 
 @dataclasses.dataclass(frozen=True)
 class Annotation:
-    """A video's captions in the order of time, and its split: "train", "validation", or None for not to be used."""
+    """A video's split, "train", "validation" or None (not used), and its captions in order of time."""
 
     split: str | None
     captions: tuple[Caption, ...]
 
 
 def caption(text: Any, segment: tuple[Any, Any] | None) -> Caption:
-    """The caption of a segment (start, end), or of a whole video whose length is not told.
+    """Returns the caption of a segment (start, end), or of a whole video if `segment` is None.
 
-    Raises ValueError, TypeError or OverflowError if it has no words, or times that are not 0 <= start < end.
+    Raises ValueError, TypeError or OverflowError if it has no words, or its times are not 0 <= start < end.
     """
     start, end = map(float, segment) if segment else (0.0, math.inf)
     if not 0 <= start < end or (segment and end == math.inf):
         raise ValueError(f"segment is {[start, end]}, expected 0 <= start < end")
     if not isinstance(text, str) or not text.strip():
         raise ValueError(f"sentence is {text!r}, expected words")
-    text.encode()  # half of a surrogate pair, which JSON can write, cannot be stored
+    text.encode()  # raises for half of a surrogate pair, which JSON allows but UTF-8 does not
     return Caption(text.strip(), start, end)
 
 
 class CollectedAnnotations:
-    """What one file says about videos, taken up piece by piece; each piece that cannot be used is a `Problem`."""
+    """The splits and captions of one file, added one by one; each that cannot be used becomes a `Problem`."""
 
     def __init__(self) -> None:
         self.splits: dict[str, str | None] = {}
-        self.unused: dict[str, str] = {}  # why, of each video whose split is None
+        self.unused: dict[str, str] = {}  # the reason for each video whose split is None
         self.captions: dict[str, list[Caption]] = collections.defaultdict(list)
         self.problems: list[Problem] = []
 
     def place(self, video_id: str, split: Any) -> None:
-        """Takes up the split of a video, by its published name; of several the first counts."""
+        """Adds the split of a video, by its published name; the first of several counts."""
         if video_id in self.splits:
             return
         self.splits[video_id] = SPLITS.get(split) if isinstance(split, str) else None
         if self.splits[video_id] is None:
-            self.unused[video_id] = f"split {split!r} is none of {', '.join(SPLITS)}"
+            self.unused[video_id] = f"split {split!r} is not one of {', '.join(SPLITS)}"
 
     def add(self, video_id: str, place: str, read: Callable[[], Caption]) -> None:
-        """Takes up the caption that `read` returns; `place` says where it stands."""
+        """Adds the caption that `read` returns; `place` is its location for a `Problem`."""
         try:
             self.captions[video_id].append(read())
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             self.refuse(place, f"unusable: {error!r}")
 
     def refuse(self, place: str, reason: str) -> None:
-        """Reports something that cannot be used."""
+        """Adds a `Problem`."""
         self.problems.append(Problem(place, "annotations", reason))
 
 
 def merged(files: Sequence[CollectedAnnotations]) -> tuple[dict[str, Annotation], list[Problem]]:
-    """The annotations of several files as one.
+    """Merges the annotations of several files.
 
-    A file that does not use a video yields to one that does: so MSR-VTT's split 1k-A holds out videos of the official
-    test split. A video that two files put on different sides is not used. A caption that two files have counts once.
+    A file that does not use a video yields to one that does: MSR-VTT's split 1k-A holds out videos of the official test
+    split. A video is not used if two files assign it to different splits. Duplicate captions count once.
     """
     annotations: dict[str, Annotation] = {}
     problems = [problem for file in files for problem in file.problems]

@@ -1,7 +1,7 @@
-"""Rounds as one Apache Beam pipeline, on this machine or on many.
+"""Runs rounds as one Apache Beam pipeline, on one machine or many.
 
-The pipeline carries names alone; videos, features and records lie in folders that all workers see under the same path,
-and each worker has this package installed. Apache Beam is an extra of it (``videobert_jax[beam]``).
+The pipeline passes only names; all workers must see videos, features and records under the same paths, and have this
+package installed. Apache Beam is an optional dependency (``videobert_jax[beam]``).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,17 +16,17 @@ from videobert_jax.workers import Workers, available_cores
 
 
 def run_with_beam(rounds: Sequence[Round], options: Sequence[str], workers: int) -> None:
-    """Runs `rounds` one after the other, and returns when all is done.
+    """Runs `rounds` one after the other.
 
     Args:
-      rounds: what to do.
-      options: of Apache Beam, such as ``--runner=FlinkRunner``. Without a runner it is this machine's.
-      workers: of this machine; 0: one per core.
+      rounds: the work.
+      options: Apache Beam options, such as ``--runner=FlinkRunner``; by default it runs on this machine.
+      workers: number of workers on this machine; 0: one per core.
 
     Raises:
-      RoundsError: with the reason that the pipeline gave; what is finished is kept.
+      RoundsError: if the pipeline fails, with its reason; finished items are kept.
     """
-    # Without a runner, Beam would download one that is written in Go.
+    # Without a runner, Beam would download one written in Go.
     local = ["--runner=apache_beam.runners.portability.fn_api_runner.FnApiRunner"]
     local += ["--direct_running_mode=multi_threading", f"--direct_num_workers={workers or available_cores()}"]
     try:
@@ -38,12 +38,12 @@ def run_with_beam(rounds: Sequence[Round], options: Sequence[str], workers: int)
                 results = spread | current.name >> beam.ParDo(_Work(current))
                 together = results | f"{current.name}: all results" >> beam.combiners.ToDict()
                 done = together | f"{current.name}: finish" >> beam.Map(_finish, current)
-    except Exception as error:  # of whatever kind the runner makes of it
+    except Exception as error:  # each runner raises its own type
         raise RoundsError(f"the Beam pipeline stopped: {_reason(error)}") from error
 
 
 def _reason(error: Exception) -> str:
-    """The line that says what went wrong, without the tracebacks that come with it."""
+    """Returns the line that states the cause, without Beam's tracebacks."""
     lines = [line for line in str(error).splitlines() if line.strip()]
     telling = [line for line in lines if "[while running" in line]
     return (telling or lines or [type(error).__name__])[-1].strip()
@@ -58,7 +58,7 @@ def _finish(results: Mapping[Any, Any], current: Round) -> None:
 
 
 class _Work(beam.DoFn):
-    """Works on items in a process of its own, one for each of Beam's threads, so that a crash costs only its item."""
+    """Processes items in a separate process for each of Beam's threads, so that a crash loses only one item."""
 
     def __init__(self, current: Round) -> None:
         self._work = current.work

@@ -1,6 +1,6 @@
-"""What there is to prepare, video by video, and the blocks of videos that are worked on together.
+"""The plan of the videos to prepare, and its blocks of videos that are processed together.
 
-A block becomes one shard of the records. Blocks are of one split and as many videos each, in the order of their ids.
+A block becomes one shard of records. It holds videos of one split, in the order of their ids.
 """
 
 import dataclasses
@@ -14,13 +14,13 @@ from videobert_jax.prepare.annotations import Annotation, Caption
 
 @dataclasses.dataclass(frozen=True)
 class Planned:
-    """One video.
+    """A video to prepare.
 
     Attributes:
       video_id: its name.
-      video: the file.
-      transcript: the file; None if it has none of its own.
-      annotation: what people wrote about it; None if no annotations name it.
+      video: path of its file.
+      transcript: path of its own transcript, if any.
+      annotation: None if no annotations name the video.
     """
 
     video_id: str
@@ -31,7 +31,7 @@ class Planned:
 
 @dataclasses.dataclass(frozen=True, order=True)
 class Block:
-    """Block `index` of the `count` of a split; `str` and `parse` are inverse."""
+    """Block `index` of the `count` blocks of a split; `parse` is the inverse of `str`."""
 
     split: str
     index: int
@@ -42,20 +42,20 @@ class Block:
 
     @classmethod
     def parse(cls, name: str) -> "Block":
-        """The block of that name."""
+        """Returns the block with this name."""
         split, index, _, count = name.rsplit("-", 3)
         return cls(split, int(index), int(count))
 
 
 def write_plan(path: pathlib.Path, videos: Iterable[Planned]) -> None:
-    """Writes a line of JSON for each video."""
+    """Writes one line of JSON per video."""
     with whole(path) as part, part.open("w", encoding="utf-8") as file:
         for video in videos:
             file.write(json.dumps(dataclasses.asdict(video)) + "\n")
 
 
 def read_plan(path: pathlib.Path) -> Iterator[Planned]:
-    """What `write_plan` wrote. Raises DamagedError."""
+    """Reads a file written by `write_plan`. Raises DamagedError."""
     with reading(path, path), path.open(encoding="utf-8") as file:
         for line in file:
             fields = json.loads(line)
@@ -68,7 +68,7 @@ def read_plan(path: pathlib.Path) -> Iterator[Planned]:
 def write_blocks(
     directory: pathlib.Path, videos: Mapping[str, Planned], splits: Mapping[str, Sequence[str]], size: int
 ) -> None:
-    """Writes the folder `directory`: for each block of at most `size` videos its part of the plan."""
+    """Splits the plan into blocks of at most `size` videos and writes one file for each to `directory`."""
     with whole(directory) as part:
         for split, video_ids in splits.items():
             starts = range(0, len(video_ids), size)
@@ -79,5 +79,5 @@ def write_blocks(
 
 
 def list_blocks(directory: pathlib.Path) -> list[Block]:
-    """The blocks in `directory`, in order; none if it is not there."""
+    """Returns the blocks in `directory`, in order; none if it does not exist."""
     return [Block.parse(path.stem) for path in sorted(directory.glob("*.jsonl"))]

@@ -1,6 +1,6 @@
-"""Clips, sentences and captions of one video on one clock, cut into records (VideoBERT section 3.2).
+"""Aligns the clips, sentences and captions of a video by time and cuts them into records (VideoBERT, section 3.2).
 
-Time decides what belongs together: a clip belongs to the sentence or caption that its centre lies in.
+A clip belongs to the sentence or caption that contains its centre.
 """
 
 import itertools
@@ -22,17 +22,17 @@ def whole_video(
     captions: Sequence[Caption],
     encode: Callable[[str], list[int]],
 ) -> Record:
-    """A video as one long record.
+    """Returns a video as one long record.
 
-    What begins after the last clip has no picture and is left out, and so is a sentence without a single token.
+    Leaves out sentences and captions that begin after the last clip, and sentences without tokens.
 
     Args:
       video_id: the video's name.
-      visual_ids: int32 [n], at least one.
+      visual_ids: int32 [n], n at least 1.
       clip_seconds: length of a clip.
-      sentences: in the order of time, not overlapping.
-      captions: in the order of time; these may overlap.
-      encode: text to WordPieces.
+      sentences: in order of time, without overlap.
+      captions: in order of time; they may overlap.
+      encode: maps text to WordPieces.
     """
     end = len(visual_ids) * clip_seconds
     spoken = [(s, ids) for s in sentences if s.start < end and (ids := encode(s.text))]
@@ -40,7 +40,7 @@ def whole_video(
     return Record(
         video_id=video_id,
         start_clip=0,
-        clip_seconds=float(np.float32(clip_seconds)),  # as it is stored: readers must find the same clips
+        clip_seconds=float(np.float32(clip_seconds)),  # rounded as in storage, so that readers find the same clips
         visual_ids=visual_ids.astype(np.int32),
         token_ids=np.array([token for _, ids in spoken for token in ids], np.int32),
         sentence_offsets=np.cumsum([0] + [len(ids) for _, ids in spoken], dtype=np.int32),
@@ -53,15 +53,15 @@ def whole_video(
 
 
 def cut(video: Record, chunk_tokens: int) -> Iterator[Record]:
-    """Cuts a whole video into chunks of about `chunk_tokens` words and clips, as equal as its content allows.
+    """Cuts a video into chunks of about `chunk_tokens` words and clips, of sizes as equal as possible.
 
-    A border never parts the clips of a sentence or of a caption. So each sentence and each caption is in exactly one
-    chunk, with all its clips, and a chunk grows where captions overlap over a long stretch.
+    No border separates the clips of a sentence or caption. So each sentence and caption is in exactly one chunk, with
+    all its clips, and a long series of overlapping captions makes a chunk larger.
     """
     clips = len(video.visual_ids)
     sentences = _clip_spans(video, video.sentence_starts, video.sentence_ends)
     captions = _clip_spans(video, video.caption_starts, video.caption_ends)
-    parted = np.zeros(clips + 1, np.int64)  # how many spans a border before this clip would part
+    parted = np.zeros(clips + 1, np.int64)  # number of spans that a border before this clip would split
     for firsts, stops in (sentences, captions):
         np.add.at(parted, firsts + 1, 1)
         np.add.at(parted, stops, -1)
@@ -80,7 +80,7 @@ def cut(video: Record, chunk_tokens: int) -> Iterator[Record]:
 
 
 def _clip_spans(video: Record, starts: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The clips [first, stop) of each span of seconds; for one so short that it has none, the clip of its middle."""
+    """Returns the clips [first, stop) of each span of seconds; for a span without clips, the clip at its midpoint."""
     first, stop = video.clips_within(starts, ends)
     middle = ((starts + ends) / 2 / video.clip_seconds).astype(np.int64).clip(0, len(video.visual_ids) - 1)
     first = np.where(first < stop, first, middle)
@@ -88,9 +88,9 @@ def _clip_spans(video: Record, starts: np.ndarray, ends: np.ndarray) -> tuple[np
 
 
 def _chunk(video: Record, start: int, stop: int, sentence_clips: np.ndarray, caption_clips: np.ndarray) -> Record:
-    """Clips [start, stop), with the sentences and captions whose first clip is among them."""
+    """Returns clips [start, stop), with the sentences and captions whose first clip is among them."""
     s = slice(*np.searchsorted(sentence_clips, (start, stop)))
-    c = np.flatnonzero((start <= caption_clips) & (caption_clips < stop))  # captions overlap, so need not be in order
+    c = np.flatnonzero((start <= caption_clips) & (caption_clips < stop))  # first clips of captions may not be sorted
     offsets = video.sentence_offsets[s.start : s.stop + 1]
     return Record(
         video_id=video.video_id,

@@ -1,4 +1,4 @@
-"""The narrations of the videos of a block, one line of JSON for each video."""
+"""The narrations of a block's videos, one line of JSON per video."""
 
 import collections
 import dataclasses
@@ -19,7 +19,7 @@ from videobert_jax.speech.transcripts import Transcript
 
 
 def deal_out(shared: pathlib.Path, blocks: Mapping[Block, Sequence[Planned]], directory: pathlib.Path) -> None:
-    """Writes the folder `directory`: for each block, what one file has for its videos that have no other transcript.
+    """Splits one file of many transcripts by block, for videos without their own transcript, and writes `directory`.
 
     The file may be larger than memory; it is read once. Raises FormatError if it is broken.
     """
@@ -42,12 +42,12 @@ def deal_out(shared: pathlib.Path, blocks: Mapping[Block, Sequence[Planned]], di
 def _line(video_id: str, content: Any) -> str:
     try:
         return json.dumps([video_id, content]) + "\n"
-    except RecursionError:  # a nesting that nobody means: no transcript
+    except RecursionError:  # nested too deeply for a transcript
         return json.dumps([video_id, None]) + "\n"
 
 
 def read_dealt(path: pathlib.Path) -> dict[str, Callable[[], Transcript]]:
-    """For each video that `deal_out` found for a block, what parses its transcript. Raises DamagedError."""
+    """Reads a block's file from `deal_out`: video id -> function that parses its transcript. Raises DamagedError."""
     with reading(path, path.parent), path.open() as file:
         entries = dict(map(json.loads, file))
     return {video_id: functools.partial(streams.parse, content) for video_id, content in entries.items()}
@@ -56,14 +56,14 @@ def read_dealt(path: pathlib.Path) -> dict[str, Callable[[], Transcript]]:
 def narrations(
     videos: Iterable[Planned], dealt: Mapping[str, Callable[[], Transcript]], shared: str, split: Split
 ) -> Iterator[Narration]:
-    """Of each video by its own transcript, else by that of the file `shared`, if there is one, which `dealt` is of."""
+    """Yields each video's narration, from its own transcript or else from `dealt`, the transcripts of file `shared`."""
     for video in videos:
         if video.transcript:
             yield narrate(functools.partial(read_transcript, pathlib.Path(video.transcript)), split)
         elif video.video_id in dealt:
             yield narrate(dealt[video.video_id], split)
         elif shared:
-            yield Narration(problem=f"{shared} has no transcript of it: used for video-only examples")
+            yield Narration(problem=f"{shared} has no transcript for it: used for video-only examples")
         else:
             yield Narration()
 
@@ -77,7 +77,7 @@ def write_narrations(path: pathlib.Path, videos: Sequence[Planned], narrations: 
 
 
 def read_narrations(path: pathlib.Path) -> Iterator[tuple[str, Narration]]:
-    """What `write_narrations` wrote: (video id, narration), in that order. Raises DamagedError."""
+    """Yields (video id, narration) from a file written by `write_narrations`, in order. Raises DamagedError."""
     with reading(path, path), path.open(encoding="utf-8") as file:
         for line in file:
             fields = json.loads(line)

@@ -1,4 +1,4 @@
-"""What could not be used, and why: nothing is dropped without an entry here."""
+"""The quarantine: every input that is left out has an entry with a reason."""
 
 import collections
 import dataclasses
@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 @dataclasses.dataclass(frozen=True, order=True)
 class Problem:
-    """A quarantined item: a file or a part of one, the stage that refused it, and the reason."""
+    """A quarantined item (a file or a part of one), the stage that rejected it, and the reason."""
 
     item: str
     stage: str
@@ -15,7 +15,7 @@ class Problem:
 
 
 def summary(counts: Mapping[str, int], problems: Sequence[Problem], shown: int = 10) -> str:
-    """A few lines for people: what there is, and the first of the problems of each stage."""
+    """Returns a printable summary: the counts, and the first `shown` problems of each stage."""
     lines = [f"  {name}: {count:,}" for name, count in counts.items()]
     by_stage: dict[str, list[Problem]] = collections.defaultdict(list)
     for problem in problems:

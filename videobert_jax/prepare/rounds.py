@@ -1,7 +1,7 @@
-"""Work in rounds: independent items, in any order and in any process, and then an end that sees all results.
+"""Work in rounds: independent items, processed in any order and process, then a final step with all results.
 
-What an item makes it leaves on disk, and `items` lists what is not there yet. So rounds that were stopped go on where
-they were, and the number of processes, or who runs them, changes nothing in what comes out.
+Each item writes its output to disk, and `items` lists only missing ones. So interrupted rounds resume, and the output
+depends neither on the number of processes nor on the runner.
 """
 
 import dataclasses
@@ -14,13 +14,14 @@ from videobert_jax.workers import Workers
 
 @dataclasses.dataclass(frozen=True)
 class Round:
-    """All four members can be pickled, for they may run on different machines that share the folder of the cache.
+    """One round; its functions must be picklable, since they may run on different machines that share the cache folder.
 
     Attributes:
-      name: what is being done, and `unit`, what one item is, for the progress.
-      items: what is left to do, each hashable; called once, after the round before has finished.
-      work: an item to its result. An exception ends the run; where processes are watched, `pool.WorkerDiedError` is the
-        result of an item that kills them.
+      name: the work, for the progress bar.
+      unit: one item, for the progress bar.
+      items: returns the remaining items, which are hashable; called once, after the previous round has finished.
+      work: maps an item to its result; an exception ends the run. An item that kills its worker process results in a
+        `workers.WorkerDiedError`, if the runner watches processes.
       finish: called once, with the result of each item.
     """
 
@@ -35,7 +36,7 @@ Runner = Callable[[Sequence[Round]], None]
 
 
 def run_in_processes(rounds: Sequence[Round], workers: int) -> None:
-    """Runs `rounds` one after the other in `workers` processes of this machine; 0: one per core."""
+    """Runs `rounds` one after the other in `workers` processes on this machine; 0: one per core."""
     with Workers(workers) as processes:
         for current in rounds:
             items = current.items()

@@ -1,11 +1,9 @@
-"""A folder of videos with transcripts beside them, to a list of what there is to prepare.
+"""Finds the videos, transcripts and annotations in a folder.
 
-The folder is searched recursively. A video's id is its file name without the suffix; of several with one id the least
-deeply nested counts. Its transcript lies in the same folder and is named ``<id>.vtt``, ``.srt``, ``.json3`` or
-``.csv``, or with a language, as downloaders do: ``<id>.en.vtt``. Links are followed; a folder that is reached twice
-counts once. Transcripts and annotations may also lie elsewhere: see `scan`.
-
-Files of features may take the place of videos; what is said here about videos then holds for them.
+The folder is searched recursively. A video's id is its file name without the suffix; if several share an id, the least
+deeply nested counts. Its transcript is in the same folder and is named ``<id>.vtt``, ``.srt``, ``.json3`` or ``.csv``,
+possibly with a language, as downloaders do: ``<id>.en.vtt``. Links are followed; a folder reached twice counts once.
+Transcripts and annotations may also be elsewhere: see `scan`. Files of features are handled like videos.
 """
 
 import dataclasses
@@ -39,13 +37,13 @@ VIDEO_SUFFIXES = (
 TRANSCRIPT_SUFFIXES = (".vtt", ".srt", ".json3", ".csv")  # in order of preference
 LANGUAGE = re.compile(r"\.[a-z]{2,3}([-_][A-Za-z0-9]+)*$")
 ANNOTATIONS = "annotations.json"
-CACHE_TAG = "CACHEDIR.TAG"  # by an agreement among programs, marks a folder whose files can be made again
-LONGEST_ID = 240  # bytes; with what other files put around it, a file name of 255
+CACHE_TAG = "CACHEDIR.TAG"  # by convention, marks a folder whose files can be regenerated
+LONGEST_ID = 240  # bytes; leaves room for affixes in file names of at most 255
 
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """One video, or the features of one, and its transcript if it has one."""
+    """A video, or its file of features, and its transcript if it has one."""
 
     video_id: str
     video: pathlib.Path
@@ -54,13 +52,13 @@ class Source:
 
 @dataclasses.dataclass(frozen=True)
 class Corpus:
-    """What a folder holds.
+    """The inputs found in a folder.
 
     Attributes:
-      sources: one for each video id, sorted by it.
-      annotations: the file, or the folder of files, with the split and the ground-truth captions, if there is one.
-      problems: files that were found but cannot be used, or not fully.
-      transcripts: one file with the transcripts of the sources that have none of their own, if there is one.
+      sources: one per video id, sorted by id.
+      annotations: file or folder of files with splits and captions, if any.
+      problems: files that cannot be used, or only partly.
+      transcripts: one file with transcripts for the sources without their own, if any.
     """
 
     sources: tuple[Source, ...]
@@ -75,16 +73,17 @@ def scan(
     annotations: pathlib.Path | None = None,
     features: bool = False,
 ) -> Corpus:
-    """Lists a folder.
+    """Finds the inputs in a folder.
 
     Args:
-      folder: where the videos are, perhaps with transcripts beside them and ``annotations.json``.
-      transcripts: the folder in which the other videos' transcripts lie, named alike, or one file with all of them.
-      annotations: a file or a folder to use instead of ``annotations.json``.
-      features: to look for files of features (see `precomputed`) instead of videos.
+      folder: holds the videos, and possibly their transcripts and ``annotations.json``.
+      transcripts: for videos without a transcript in `folder`: a folder of transcripts, named alike, or one file with
+        all of them.
+      annotations: a file or folder to use instead of ``annotations.json``.
+      features: look for files of features (see `backbones.precomputed`) instead of videos.
 
     Raises:
-      FileNotFoundError: if one that is named does not exist, or the folder holds no video.
+      FileNotFoundError: if a given path does not exist, or the folder holds no video.
     """
     for option, path in (("transcripts", transcripts), ("annotations", annotations)):
         if path and not path.exists():
@@ -123,7 +122,7 @@ def scan(
 
 
 def _silent(sources: Collection[Source], folder: pathlib.Path) -> list[Problem]:
-    """A problem for each video without a transcript, but a single one for a collection without any."""
+    """Returns a problem for each video without a transcript, or a single one if no video has one."""
     reason = "without a transcript: used for video-only examples"
     silent = [source for source in sources if not source.transcript]
     if len(silent) == len(sources) > 1:
@@ -134,7 +133,7 @@ def _silent(sources: Collection[Source], folder: pathlib.Path) -> list[Problem]:
 def _find(
     folder: pathlib.Path, features: bool
 ) -> tuple[list[pathlib.Path], list[pathlib.Path], dict[pathlib.Path, str]]:
-    """The videos, the transcripts, and why files cannot be used. Raises FileNotFoundError if there is no video."""
+    """Returns videos, transcripts, and why files cannot be used. Raises FileNotFoundError if there is no video."""
     suffixes = feature_files.SUFFIXES if features else VIDEO_SUFFIXES
     names = sorted(_names(folder), key=lambda path: (len(path.parts), path))
     videos = [path for path in names if path.suffix.lower() in suffixes]
@@ -153,7 +152,7 @@ def _find(
 
 
 def _flaws_of_features(paths: Sequence[pathlib.Path]) -> dict[pathlib.Path, str]:
-    """Why files of features cannot be used, as far as their headers show."""
+    """Returns why files of features cannot be used, judging by their headers."""
     sizes, flaws = {}, {}
     for path in sorted(paths, key=lambda path: path.stem):
         try:
@@ -168,7 +167,7 @@ def _flaws_of_features(paths: Sequence[pathlib.Path]) -> dict[pathlib.Path, str]
 
 
 def _transcripts_in(folder: pathlib.Path, videos: Sequence[pathlib.Path]) -> dict[str, pathlib.Path]:
-    """The best transcript of each video id, of those directly in a folder; it may hold those of other videos too."""
+    """Returns the best transcript for each video id, among those directly in a folder."""
     found = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in TRANSCRIPT_SUFFIXES]
     usable = [path for path in found if not _flaw(path, folder)]
     matched, _ = _match([folder / video.name for video in videos], usable)
@@ -176,7 +175,7 @@ def _transcripts_in(folder: pathlib.Path, videos: Sequence[pathlib.Path]) -> dic
 
 
 def transcript_beside(video: pathlib.Path) -> pathlib.Path | None:
-    """The transcript that `scan` would find in the folder of a video or of a file of features."""
+    """Returns the transcript that `scan` would find in the folder of a video or file of features."""
     of_features = video.suffix.lower() in feature_files.SUFFIXES
     suffixes = feature_files.SUFFIXES if of_features else VIDEO_SUFFIXES
     beside = sorted(video.parent.iterdir())
@@ -188,13 +187,13 @@ def transcript_beside(video: pathlib.Path) -> pathlib.Path | None:
 
 
 def fingerprint(paths: Iterable[pathlib.Path | None]) -> str:
-    """A hash of names, sizes and times of change: earlier work on the files holds as long as it stays the same."""
+    """Hashes names, sizes and modification times: earlier results for the files are valid while it is unchanged."""
     stats = [(path.name, path.stat()) for path in paths if path is not None]
     return digest([(name, found.st_size, found.st_mtime_ns) for name, found in stats])
 
 
 def digest(content: Any) -> str:
-    """Twelve hexadecimal digits that tell apart values of JSON."""
+    """Hashes a JSON value to twelve hexadecimal digits."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
 
 
@@ -210,21 +209,21 @@ def _names(folder: pathlib.Path) -> Iterable[pathlib.Path]:
         if CACHE_TAG in names and parent != folder:
             subfolders.clear()
             continue
-        # Links last, so that what is reached in several ways goes by its own name.
+        # Links come last, so that a folder that can be reached in several ways keeps its own name.
         shown = [name for name in subfolders if not name.startswith(".")]
         subfolders[:] = sorted(shown, key=lambda name: ((parent / name).is_symlink(), name))
         yield from (parent / name for name in names if not name.startswith("."))
 
 
 def _flaw(path: pathlib.Path, folder: pathlib.Path) -> str | None:
-    """Why a file cannot be used, if that shows without opening it."""
+    """Returns why a file cannot be used, if that is known without opening it."""
     try:
         str(path.relative_to(folder)).encode()
         mode = path.stat().st_mode
     except UnicodeEncodeError:
         return "its name is not UTF-8; rename it"
     except FileNotFoundError:
-        return "a link to nothing"
+        return "a broken link"
     except OSError as error:
         return f"cannot be read: {error.strerror}"
     if not stat.S_ISREG(mode):
@@ -237,7 +236,7 @@ def _flaw(path: pathlib.Path, folder: pathlib.Path) -> str | None:
 def _match(
     videos: Sequence[pathlib.Path], transcripts: Sequence[pathlib.Path]
 ) -> tuple[dict[pathlib.Path, pathlib.Path], list[pathlib.Path]]:
-    """The best transcript of each video (both named by the video's path without suffix), and those of no video."""
+    """Returns the best transcript by video path without suffix, and the transcripts without a video."""
     known = {video.with_suffix("") for video in videos}
     candidates: dict[pathlib.Path, list[tuple[tuple[bool, bool, int], pathlib.Path]]] = {}
     orphans = []
@@ -255,5 +254,5 @@ def _match(
 
 
 def _name(path: pathlib.Path, folder: pathlib.Path) -> str:
-    """The name in reports, with bytes that are not UTF-8 escaped."""
+    """Returns the name for reports, with bytes that are not UTF-8 escaped."""
     return os.fsencode(path.relative_to(folder)).decode("utf-8", "backslashreplace")

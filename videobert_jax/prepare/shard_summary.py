@@ -1,4 +1,4 @@
-"""What the shards of records hold, and what they leave out."""
+"""Summaries of shards: counts, repairs and problems."""
 
 import collections
 import dataclasses
@@ -13,14 +13,14 @@ from videobert_jax.prepare.problems import Problem
 
 @dataclasses.dataclass
 class ShardSummary:
-    """What is in a shard, how often transcripts needed each repair, and what could not be used."""
+    """The counts of a shard's content, the number of each repair to transcripts, and the problems."""
 
     counts: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
     repairs: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
     problems: list[Problem] = dataclasses.field(default_factory=list)
 
     def add(self, video: Record, narration: Narration, captions: Sequence[Caption]) -> None:
-        """Takes up the record of a whole video, and what that leaves out since no clip shows it."""
+        """Adds the record of a whole video, and problems for captions and sentences that begin after its last clip."""
         self.counts["clips"] += len(video.visual_ids)
         self.counts["sentences"] += len(video.sentence_starts)
         self.counts["text tokens"] += len(video.token_ids)
@@ -37,7 +37,7 @@ class ShardSummary:
             self.problems.append(Problem(video.video_id, "alignment", reason))
 
     def as_dict(self) -> dict[str, Any]:
-        """As JSON has it."""
+        """Returns it as a JSON object."""
         problems = [dataclasses.asdict(problem) for problem in self.problems]
         return {"counts": self.counts, "repairs": self.repairs, "problems": problems}
 

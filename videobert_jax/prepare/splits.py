@@ -1,4 +1,4 @@
-"""Which videos are trained on and which are held out."""
+"""Splits videos into training and validation."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -10,16 +10,16 @@ from videobert_jax.prepare.annotations import Annotation
 def split_videos(
     video_ids: Sequence[str], annotations: Mapping[str, Annotation], fraction: float
 ) -> dict[str, list[str]]:
-    """The videos of each split, sorted.
+    """Returns the videos of each split, sorted.
 
-    Where annotations hold some videos out, but not all, they decide, and videos that they do not name are trained on.
-    Otherwise a hash of its id decides about each video, so that it stays where it is when others come or go; either
-    side has at least one. A single video is on both sides: it can be learnt by heart, not judged.
+    If annotations hold out some videos, but not all, they define the split, and videos without annotations are trained
+    on. Otherwise a hash of its id decides about each video, so that its split does not depend on the others; each split
+    has at least one video. A single video is in both splits.
 
     Args:
       video_ids: at least one.
-      annotations: by video id, perhaps none; those of `video_ids` have a split.
-      fraction: share held out where no annotation says so.
+      annotations: by video id, possibly empty; those of `video_ids` have a split.
+      fraction: held-out share if annotations do not define the split.
     """
     splits = {v: annotations[v].split if v in annotations else TRAIN for v in video_ids}
     if len(video_ids) == 1:
@@ -33,5 +33,5 @@ def split_videos(
 
 
 def _uniform(video_id: str) -> float:
-    """A number in [0, 1) that depends on the id alone."""
+    """Returns a number in [0, 1) that depends only on the id."""
     return int.from_bytes(hashlib.sha256(video_id.encode()).digest()[:6]) / 2**48

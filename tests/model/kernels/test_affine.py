@@ -1,4 +1,4 @@
-"""The product and its gradients against NumPy, in float64."""
+"""Compares the product and its gradients to NumPy, in float64."""
 
 import jax
 import jax.numpy as jnp

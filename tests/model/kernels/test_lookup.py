@@ -16,7 +16,7 @@ def test_reads_rows_and_nan_outside_the_table() -> None:
 
 
 def test_the_gradient_is_summed_in_float32() -> None:
-    """In bfloat16 a sum of ones ends at 256; what is outside of the table adds to no row."""
+    """In bfloat16, a sum of ones would stop at 256; ids outside the table add to no row."""
     ids = np.array([[1] * 300 + [3] + [4] * 9], np.int32)
     _, backward = jax.vjp(lambda table: lookup(table, ids, jnp.bfloat16), TABLE)
     (gradient,) = backward(jnp.ones((*ids.shape, 3), jnp.bfloat16))

@@ -5,7 +5,7 @@ from videobert_jax.model.kernels.row_attention import row_attention
 
 
 def test_equals_attention_in_numpy() -> None:
-    """Of heads [C, S], whose positions come last."""
+    """Reference for heads [C, S], with positions last."""
     random = np.random.default_rng(0)
     query, key, value, gradient = (random.normal(size=(2, 3, 4, 7)).astype(np.float32) for _ in range(4))
     ids = np.array([[1, 1, 1, 2, 2, 2, 0], [1, 2, 2, 2, 2, 0, 0]], np.int32)

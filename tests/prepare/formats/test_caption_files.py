@@ -1,4 +1,4 @@
-"""Captions in JSON: YouCook2's, MSR-VTT's and ActivityNet's, and telling them apart."""
+"""Captions in the JSON formats of YouCook2, MSR-VTT and ActivityNet, and recognising the format."""
 
 import json
 import pathlib
@@ -69,7 +69,7 @@ def test_a_bad_video_of_youcook2_costs_no_other(tmp_path: pathlib.Path, bad: obj
 def test_the_testing_subset_of_youcook2_is_not_used(tmp_path: pathlib.Path) -> None:
     annotations, (problem,) = read_annotations(write(tmp_path, {"database": {"a": youcook2("testing")}}), ["a"])
     assert annotations == {"a": Annotation(None, ())}
-    assert "split 'testing' is none of train, " in problem.reason
+    assert "split 'testing' is not one of train, " in problem.reason
 
 
 def test_a_byte_order_mark_is_accepted(tmp_path: pathlib.Path) -> None:
@@ -136,7 +136,7 @@ def test_other_splits_of_msrvtt_are_not_used(tmp_path: pathlib.Path, split: obje
     content = msrvtt(clip("video0", split), said("video0", "a"))
     annotations, (problem,) = read_annotations(write(tmp_path, content), ["video0"])
     assert annotations == {"video0": Annotation(None, ())}
-    assert f"split {split!r} is none of train, " in problem.reason
+    assert f"split {split!r} is not one of train, " in problem.reason
 
 
 def test_the_first_of_two_entries_of_msrvtt_counts(tmp_path: pathlib.Path) -> None:
@@ -219,7 +219,7 @@ def test_activitynet_sentences_without_times_are_reported(tmp_path: pathlib.Path
     content = {"v_a": entry(GOOD, sentences=["cut it", "stir"])}
     annotations, (problem,) = read_annotations(write(tmp_path, content), ["a"])
     assert len(annotations["a"].captions) == 1
-    assert problem.reason.startswith("1 timestamps of 2 sentences")
+    assert problem.reason.startswith("1 timestamps for 2 sentences")
 
 
 def test_a_folder_of_files_is_read_as_one(tmp_path: pathlib.Path) -> None:
@@ -245,11 +245,11 @@ def test_an_empty_folder_of_annotations_is_an_error(tmp_path: pathlib.Path) -> N
 
 
 def test_of_a_folder_files_of_other_formats_are_left_out(tmp_path: pathlib.Path) -> None:
-    """ActivityNet's archive has lists of ids too; by itself such a file is refused."""
+    """ActivityNet's archive also has lists of ids; given alone, such a file is rejected."""
     (tmp_path / "train_ids.json").write_text('["v_a"]')
-    with pytest.raises(FormatError, match=r"holds no annotations; train_ids\.json has the schema of none of"):
+    with pytest.raises(FormatError, match=r"holds no annotations; train_ids\.json does not have the schema of"):
         read_annotations(tmp_path, ["a"])
-    with pytest.raises(FormatError, match=r"train_ids\.json has the schema of none of .*; name another file"):
+    with pytest.raises(FormatError, match=r"train_ids\.json does not have the schema of .*; name another file"):
         read_annotations(tmp_path / "train_ids.json", ["a"])
     entry = {"duration": 10**400, "timestamps": [[0, 2]], "sentences": ["chop"]}
     (tmp_path / "train.json").write_text(json.dumps({"v_a": entry}))
@@ -261,16 +261,16 @@ def test_of_a_folder_files_of_other_formats_are_left_out(tmp_path: pathlib.Path)
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ("", r"annotations\.json is no JSON \(JSONDecodeError: .*line 1 column 1"),
-        ("[" * 100_000, r"annotations\.json is no JSON \(RecursionError"),
-        ("[]", r"annotations\.json has the schema of none of YouCook2, MSR-VTT and ActivityNet"),
-        ("{}", "has the schema of none of"),
-        ('{"v_a": 7}', "has the schema of none of"),
-        ('{"v_a": {"start": [1], "end": [2], "text": ["captions of HowTo100M"]}}', "has the schema of none of"),
-        ('{"videos": [], "sentences": 7}', "has the schema of none of"),
-        ('{"database": []}', "has the schema of none of"),
-        ('{"a": ' + "9" * 5000, r"annotations\.json is no JSON \(ValueError"),
-        ("\udcff", r"annotations\.json is no JSON \(UnicodeDecodeError"),
+        ("", r"annotations\.json is not valid JSON \(JSONDecodeError: .*line 1 column 1"),
+        ("[" * 100_000, r"annotations\.json is not valid JSON \(RecursionError"),
+        ("[]", r"annotations\.json does not have the schema of YouCook2, MSR-VTT or ActivityNet"),
+        ("{}", "does not have the schema of"),
+        ('{"v_a": 7}', "does not have the schema of"),
+        ('{"v_a": {"start": [1], "end": [2], "text": ["captions of HowTo100M"]}}', "does not have the schema of"),
+        ('{"videos": [], "sentences": 7}', "does not have the schema of"),
+        ('{"database": []}', "does not have the schema of"),
+        ('{"a": ' + "9" * 5000, r"annotations\.json is not valid JSON \(ValueError"),
+        ("\udcff", r"annotations\.json is not valid JSON \(UnicodeDecodeError"),
     ],
 )
 def test_annotations_of_no_known_schema_are_an_error(tmp_path: pathlib.Path, content: str, reason: str) -> None:

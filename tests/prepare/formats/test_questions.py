@@ -60,10 +60,10 @@ def test_activitynet_qa_without_published_answers(tmp_path: pathlib.Path) -> Non
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ("", "is no JSON"),
-        ("[" * 100_000, "is no JSON"),
+        ("", "is not valid JSON"),
+        ("[" * 100_000, "is not valid JSON"),
         ("{}", "holds dict, expected a list"),
-        ("\udcff", "is no JSON"),
+        ("\udcff", "is not valid JSON"),
     ],
 )
 def test_no_list_of_questions_is_an_error(

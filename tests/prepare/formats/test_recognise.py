@@ -1,4 +1,4 @@
-"""The transcript of one video: json3, tables, and telling them from subtitles."""
+"""The transcript of one video: json3, tables, and distinguishing them from subtitles."""
 
 import json
 import pathlib

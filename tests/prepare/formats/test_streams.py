@@ -1,4 +1,4 @@
-"""The transcripts of many videos in one file, however large."""
+"""The transcripts of many videos in one file of any size."""
 
 import io
 import json
@@ -113,8 +113,8 @@ def test_of_a_video_that_is_there_twice_the_first_counts(tmp_path: pathlib.Path)
         ('{"a": ' + json.dumps(GOOD) + ", oops}", "after 0 videos, near byte 88 .*invalid char"),
         ('{"a": ' + "9" * 400 + "}", "after 0 videos, near byte 407 "),
         ('{"a": "' + "\\", "after 0 videos"),
-        ("[1]", r"begins b'\[1\]', expected the captions of HowTo100M or lines of JSON"),
-        ("", "begins b''"),
+        ("[1]", r"begins with b'\[1\]', expected HowTo100M's captions or HERO's lines of JSON"),
+        ("", "begins with b''"),
         ('{"vid_name": "a", "sub": []}\n\n{"vid_name": "b"\n', "in line 3 "),
         ('{"vid_name": "a", "sub": []}\n{"sub": []}\n', "in line 2 "),
         ('{"vid_name": "a", "sub": []}\n3\n', "in line 2 "),
@@ -144,7 +144,7 @@ STANDARD = r'{"NaN": [null, null,null, 1], "a\\": "NaN \" NaN \\\\", "b": null, 
 
 @pytest.mark.parametrize("chunk", range(1, 30))
 def test_only_numbers_that_are_none_become_null(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wherever one read ends and the next begins."""
+    """Reads may end at any byte."""
     monkeypatch.setattr(streams, "CHUNK", chunk)
     file = streams.StandardJson(io.BytesIO(NOT_STANDARD.encode()))
     assert b"".join(iter(lambda: file.read(7), b"")).decode() == STANDARD

@@ -1,4 +1,4 @@
-"""Captions in comma-separated values: for retrieval in YouCook2 and MSR-VTT, and Kinetics' labels."""
+"""Captions in CSV files: for retrieval in YouCook2 and MSR-VTT, and Kinetics' labels."""
 
 import json
 import math
@@ -66,10 +66,10 @@ def test_a_label_of_kinetics_is_the_caption_of_the_clips_own_file(tmp_path: path
     "table", ["youtube_id,time_start,time_end,split\na,7,17,test\n", KINETICS + "x,a,7,17,test,0\n"]
 )
 def test_the_test_split_of_kinetics_is_not_used(tmp_path: pathlib.Path, table: str) -> None:
-    """Whether it has labels or not."""
+    """With and without labels."""
     annotations, (problem,) = read_annotations(write(tmp_path, table), ["a_000007_000017"])
     assert annotations == {"a_000007_000017": Annotation(None, ())}
-    assert (problem.item, problem.reason[:26]) == ("a_000007_000017", "split 'test' is none of tr")
+    assert (problem.item, problem.reason[:26]) == ("a_000007_000017", "split 'test' is not one of")
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_a_bad_row_of_youcook2_for_retrieval_costs_no_other(tmp_path: pathlib.Pa
 @pytest.mark.parametrize(
     ("table", "reason"),
     [
-        ("", r"is no table of YouCook2's for retrieval, MSR-VTT's 1k-A, Kinetics': its columns are ; name another"),
+        ("", r"is not a table of YouCook2's for retrieval, MSR-VTT's 1k-A, Kinetics': its columns are ; name another"),
         ("video_id,rank\n", ".*its columns are rank, video_id; name another file with --config.data.annotations"),
         (KINETICS + "x,a,7,17,train,0\n" + "x" * 140_000, "cannot be read after line 3: field larger than"),
         (KINETICS.encode() + b"caf\xe9,b,1,2,train,0\n", "cannot be read after line 0: .*utf-8"),

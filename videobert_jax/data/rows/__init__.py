@@ -1,1 +1,1 @@
-"""Examples to rows, one file for each kind of task: `(examples, generator) -> row`, with the shapes of a row."""
+"""Row makers, `(examples, generator) -> row`, one file per task."""

@@ -1,4 +1,4 @@
-"""Rows of pretraining: sequences drawn from chunks of videos, packed and masked (VideoBERT, sections 3.2 and 3.3)."""
+"""Rows for pretraining: sequences sampled from video chunks, packed and masked (VideoBERT, sections 3.2 and 3.3)."""
 
 import dataclasses
 import functools
@@ -17,7 +17,7 @@ from videobert_jax.tokens import TokenSpace
 
 @dataclasses.dataclass(frozen=True)
 class PretrainingRows:
-    """Makes a row of a group of records; a `batching.RowMaker`."""
+    """Makes a row from a group of records; a `batching.RowMaker`."""
 
     tokens: TokenSpace
     config: PretrainingConfig
@@ -30,7 +30,7 @@ class PretrainingRows:
         return row_shapes((*SEQUENCES, *PREDICTIONS), **sizes)
 
     def __call__(self, examples: Sequence[Record], rng: np.random.Generator) -> Row:
-        """One row."""
+        """Makes one row."""
         sequences = self._sampler(examples, rng)
         packed = pack(sequences, self.data.sequence_length, self.data.max_sequences, self.tokens)
         return self._masking(packed, rng)

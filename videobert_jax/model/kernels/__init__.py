@@ -1,1 +1,1 @@
-"""What is only there for speed: operations with gradients of their own, and how a mesh splits them."""
+"""Optimised operations with custom gradients, and their partitioning over a mesh."""

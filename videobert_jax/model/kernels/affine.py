@@ -1,4 +1,4 @@
-"""The product of activations and a kernel, plus a bias, with a gradient of its own."""
+"""The affine map of activations, with a custom gradient."""
 
 import functools
 
@@ -13,22 +13,22 @@ from videobert_jax.model.kernels.partition import ROWS, gathered, summed_over_ro
 def affine(
     x: jax.Array, kernel: jax.Array, bias: jax.Array | None, axis: int, dtype: jax.typing.DTypeLike, split: P
 ) -> jax.Array:
-    """x [..., D] times a kernel, plus a bias: multiplied in the dtype of x, summed in float32, rounded to `dtype`.
+    """Multiplies x by a kernel in the dtype of x, accumulates in float32, adds a bias and rounds to `dtype`.
 
-    Gradients are multiplied and summed alike; those of the parameters stay float32. Left to JAX, they would be rounded
-    to the dtype of x, or multiplied in float32. XLA uses the bfloat16 units that some CPUs have for just such products,
-    and takes the sums over rows that a bias asks for faster as products.
+    Gradients are computed alike; those of the parameters stay float32, while JAX's own would be rounded to the dtype of
+    x, or multiplied in float32. XLA uses a CPU's bfloat16 units for such products, and is faster with the bias's sum
+    over rows as a product.
 
     Args:
       x: [..., D].
-      kernel: float32 [D, F], or [F, D] if `axis` is 1; of several parts, [parts, D, F] with an `axis` of 1.
-      bias: float32 [F], or None; of several parts, [parts, F].
-      axis: of the kernel, that is summed over.
+      kernel: float32 [D, F], or [F, D] or [parts, D, F] if `axis` is 1.
+      bias: float32 [F] or [parts, F], or None.
+      axis: the kernel's axis to contract.
       dtype: of the result.
       split: mesh axes of the kernel.
 
     Returns:
-      [..., F], or [..., parts, F].
+      [..., F] or [..., parts, F].
     """
     result = _summed(x, gathered(kernel.astype(x.dtype), split), ((x.ndim - 1,), (axis,)), _sent_as(dtype))
     return (result if bias is None else result + jnp.broadcast_to(bias, result.shape)).astype(dtype)
@@ -58,7 +58,7 @@ affine.defvjp(_affine_forward, _affine_backward)
 
 
 def _gradient_of_kernel(x: jax.Array, gradient: jax.Array, axis: int, split: P) -> jax.Array:
-    """Float32: x [..., D] times `gradient` [..., F] or [..., parts, F], summed over rows, as the kernel is laid out."""
+    """The product of x and `gradient`, summed over rows: float32, in the kernel's layout."""
 
     def product(x: jax.Array, gradient: jax.Array) -> jax.Array:
         rows = tuple(range(x.ndim - 1))
@@ -82,5 +82,5 @@ def _summed(
 
 
 def _sent_as(dtype: jax.typing.DTypeLike) -> jax.typing.DTypeLike:
-    """Of a product that devices may have to sum up: `dtype` if a `tensor` axis splits it, to send half the bytes."""
+    """The dtype of a product: `dtype` if devices sum it over a `tensor` axis, to send half the bytes; else float32."""
     return dtype if tensor_devices() > 1 else jnp.float32

@@ -1,4 +1,4 @@
-"""Look-up in a table of vectors, with a gradient of its own."""
+"""Embedding look-up with a custom gradient."""
 
 import functools
 
@@ -11,9 +11,9 @@ from videobert_jax.model.kernels.partition import ROW_WISE, ROWS, gathered, held
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
 def lookup(table: jax.Array, ids: jax.Array, dtype: jax.typing.DTypeLike) -> jax.Array:
-    """Rows of `table`, float32 [V, D] split `ROW_WISE`, by `ids` int32 [B, S]: `dtype` [B, S, D].
+    """Reads rows [B, S, D] of `table`, float32 [V, D] split `ROW_WISE`, at `ids`, int32 [B, S], in `dtype`.
 
-    An id outside the table reads as NaN. The gradient is summed in float32.
+    An id outside the table reads as NaN. The gradient is accumulated in float32.
     """
     whole = gathered(held(table.astype(dtype), ROW_WISE), ROW_WISE)
     return held(jnp.take(whole, ids, axis=0), ROWS)

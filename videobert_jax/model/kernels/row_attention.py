@@ -1,11 +1,11 @@
-"""Attention of packed rows, in one block each: the scores of a head, [S, S], are held at once.
+"""Attention over packed rows that computes the [S, S] scores of a head in one block.
 
-Rows of some hundred positions need none of the bookkeeping of kernels for long ones. On a TPU all of a head stays on
-the chip, in a Pallas kernel; on a CPU a row stays in the caches. The backward pass computes the probabilities again,
-from the logarithm of their sums (Dao et al. 2022, section 3.1), so that nothing [S, S] is kept.
+Rows of a few hundred positions do not need the tiling of kernels for long rows. On a TPU, a Pallas kernel keeps a head
+on the chip; on a CPU, a row stays in the caches. The backward pass recomputes the probabilities from the logarithms of
+their sums (Dao et al. 2022, section 3.1), so that nothing [S, S] is stored.
 
 Arrays are [B, H, C, S], positions last: on a TPU, 64 channels last would be padded to twice their size, in memory and
-on the way there. The products around attention read and write this layout as it is.
+in transfers. The products around attention read and write this layout directly.
 """
 
 import functools
@@ -19,11 +19,11 @@ from jax.experimental.pallas import tpu as pltpu
 
 from videobert_jax.model.remat import saved
 
-LONGEST = 1024  # positions, of the Pallas kernel; the scores of a head are then 4 MiB
-LANES = 128  # of a TPU's registers, which positions have to fill
-MASKED_SCORE = -1e30  # of a position that is not seen; each sees itself, so that no sum of probabilities is 0
+LONGEST = 1024  # positions in the Pallas kernel; the scores of a head then take 4 MiB
+LANES = 128  # in a TPU's registers; the number of positions must be a multiple
+MASKED_SCORE = -1e30  # of a position that is not visible; each sees itself, so that no sum of exponentials is 0
 HEADS_AT_ONCE = 4  # in the Pallas kernel, so that the products of one overlap with the softmax of another
-MEMORY = 64 * 2**20  # bytes on the chip that one call of it may use
+MEMORY = 64 * 2**20  # bytes of on-chip memory for a call of the Pallas kernel
 
 Arrays = tuple[jax.Array, ...]
 Head = Callable[..., Arrays]  # (mask [keys, queries], arrays [., S]) -> arrays [., S]
@@ -33,12 +33,12 @@ Head = Callable[..., Arrays]  # (mask [keys, queries], arrays [., S]) -> arrays 
 def row_attention(
     query: jax.Array, key: jax.Array, value: jax.Array, sequence_ids: jax.Array, pallas: bool
 ) -> jax.Array:
-    """Attention to the positions of the same sequence, softmax in float32.
+    """Attention within each sequence, with unscaled scores and a float32 softmax.
 
     Args:
-      query, key, value: [B, H, C, S]; scores are their plain products.
+      query, key, value: [B, H, C, S].
       sequence_ids: int32 [B, S].
-      pallas: whether by the kernel for TPUs, which takes S up to `LONGEST` and a multiple of `LANES`.
+      pallas: use the TPU kernel, for S up to `LONGEST` and a multiple of `LANES`.
 
     Returns:
       [B, H, C, S].
@@ -50,7 +50,7 @@ def _forward(
     query: jax.Array, key: jax.Array, value: jax.Array, ids: jax.Array, pallas: bool
 ) -> tuple[jax.Array, Arrays]:
     out, sums = _each_head(_attend, (query, key, value), ids, pallas)
-    # Marked here, where nothing but the backward pass uses them, they need not be rounded, and so copied, to be saved.
+    # Marked here, where only the backward pass uses them, they are saved without a rounded copy.
     return out, (saved(query), saved(key), saved(value), ids, saved(sums))
 
 
@@ -63,9 +63,9 @@ row_attention.defvjp(_forward, _backward)
 
 
 def _attend(mask: jax.Array, query: jax.Array, key: jax.Array, value: jax.Array) -> Arrays:
-    """The result [C, S] of one head, and the logarithms of the sums of its scores' exponentials, float32 [1, S].
+    """Returns the output [C, S] of one head, and the log-sum-exp of its scores, float32 [1, S].
 
-    Scores are [keys, queries], so that sums over keys run over registers, not within them.
+    Scores are [keys, queries], so that sums over keys run across registers, not within them.
     """
     scores = jnp.where(mask, _product(key, query, 0, 0), MASKED_SCORE)
     largest = jnp.max(scores, axis=0, keepdims=True)
@@ -78,7 +78,7 @@ def _attend(mask: jax.Array, query: jax.Array, key: jax.Array, value: jax.Array)
 def _gradients(
     mask: jax.Array, query: jax.Array, key: jax.Array, value: jax.Array, sums: jax.Array, gradient: jax.Array
 ) -> Arrays:
-    """Of query, key and value of one head; Dao et al. 2022, algorithm 4, in one block."""
+    """Returns the gradients of a head's query, key and value (Dao et al. 2022, algorithm 4, in one block)."""
     scores = jnp.where(mask, _product(key, query, 0, 0), MASKED_SCORE)
     shares = jnp.exp(scores - sums)
     of_shares = _product(value, gradient, 0, 0)
@@ -90,12 +90,12 @@ def _gradients(
 
 
 def _product(x: jax.Array, y: jax.Array, over_x: int, over_y: int) -> jax.Array:
-    """Sums over one axis of either, in float32."""
+    """Contracts one axis of each, in float32."""
     return jax.lax.dot_general(x, y, (((over_x,), (over_y,)), ((), ())), preferred_element_type=jnp.float32)
 
 
 def _each_head(head: Head, inputs: Arrays, ids: jax.Array, pallas: bool) -> Arrays:
-    """`head` of every head of every row; inputs and outputs are [B, H, ., S], `ids` [B, S]."""
+    """Applies `head` to every head of every row; inputs and outputs are [B, H, ., S], `ids` [B, S]."""
     if pallas:
         return _by_pallas(head, inputs, ids)
 
@@ -103,7 +103,7 @@ def _each_head(head: Head, inputs: Arrays, ids: jax.Array, pallas: bool) -> Arra
         mask, by_head = arrays
         return jax.vmap(functools.partial(head, mask))(*by_head)
 
-    # Masks are made outside of the loop: XLA does not vectorise what compares numbers that it reads in a loop.
+    # Masks are computed outside the loop: XLA does not vectorise comparisons of values loaded in a loop.
     return jax.lax.map(row, (ids[:, :, None] == ids[:, None, :], inputs))
 
 

@@ -1,14 +1,14 @@
-"""Captions as YouCook2, MSR-VTT and ActivityNet Captions publish them in JSON.
+"""Captions in the JSON formats of YouCook2, MSR-VTT and ActivityNet Captions.
 
-A caption without words, or whose times are not 0 <= start < end, is left out with a `Problem`. Of a video that a file
-names twice, what it says first about the split counts.
+A caption without words, or whose times are not 0 <= start < end, is left out with a `Problem`. If a file names a video
+twice, the first split counts.
 
 * YouCook2: ``{"database": {video id: {"subset", "annotations": [{"segment": [start, end], "sentence"}]}}}``.
 * MSR-VTT: ``{"videos": [{"video_id", "start time", "end time", "split"}], "sentences": [{"video_id", "caption"}]}``.
-  The times cut the clip out of a longer video; a caption is about the whole clip.
-* ActivityNet Captions: ``{"v_<id>": {"duration", "timestamps": [[start, end]], "sentences": [str]}}``, a file for each
-  split. The file's name tells which: one with "test" in it is not used, one with "val" is held out, any other is
-  trained on. A segment that goes on after the video ends there. The video may be called ``v_<id>`` or ``<id>``.
+  The times are those of the clip in a longer video; a caption describes the whole clip.
+* ActivityNet Captions: ``{"v_<id>": {"duration", "timestamps": [[start, end]], "sentences": [str]}}``, one file per
+  split. A file with "test" in its name is not used, one with "val" is held out, and any other is trained on. Segments
+  end at the latest with the video. The video file may be named ``v_<id>`` or ``<id>``.
 """
 
 import functools
@@ -21,23 +21,23 @@ from videobert_jax.prepare.annotations import Caption, CollectedAnnotations, cap
 
 
 def is_youcook2(content: Any) -> bool:
-    """Whether the content of a file of JSON has YouCook2's schema."""
+    """Whether JSON content has YouCook2's schema."""
     return isinstance(content, dict) and isinstance(content.get("database"), dict)
 
 
 def is_msrvtt(content: Any) -> bool:
-    """Whether the content of a file of JSON has MSR-VTT's schema."""
+    """Whether JSON content has MSR-VTT's schema."""
     return isinstance(content, dict) and all(isinstance(content.get(name), list) for name in ("videos", "sentences"))
 
 
 def is_activitynet(content: Any) -> bool:
-    """Whether the content of a file of JSON has the schema of ActivityNet Captions; its first video tells."""
+    """Whether JSON content has the schema of ActivityNet Captions, judging by its first video."""
     first = next(iter(content.values()), None) if isinstance(content, dict) else None
     return isinstance(first, dict) and {"timestamps", "sentences"} <= first.keys()
 
 
 def from_youcook2(content: dict[str, Any], video_ids: Set[str]) -> CollectedAnnotations:
-    """What the content of the file says about those of `video_ids` that it names."""
+    """Collects the annotations of `video_ids`."""
     found = CollectedAnnotations()
     for video_id in sorted(video_ids & content["database"].keys()):
         entry = content["database"][video_id]
@@ -57,7 +57,7 @@ def _youcook2_caption(item: dict[str, Any]) -> Caption:
 
 
 def from_msrvtt(content: dict[str, Any], video_ids: Set[str]) -> CollectedAnnotations:
-    """What the content of the file says about those of `video_ids` that it names."""
+    """Collects the annotations of `video_ids`."""
     found = CollectedAnnotations()
     videos: dict[str, dict[str, Any]] = {}
 
@@ -84,7 +84,7 @@ def _msrvtt_caption(sentence: dict[str, Any], video: dict[str, Any]) -> Caption:
 
 
 def from_activitynet(content: dict[str, Any], file_name: str, video_ids: Set[str]) -> CollectedAnnotations:
-    """What the content of the file says about those of `video_ids` that it names."""
+    """Collects the annotations of `video_ids`."""
     found = CollectedAnnotations()
     named = re.search(r"(?<![a-z])(test|val)", file_name.lower())
     for video_id in sorted(video_ids):
@@ -102,7 +102,7 @@ def _add_activitynet(found: CollectedAnnotations, video_id: str, place: str, ent
         found.refuse(place, f"unusable: {error!r}")
         return
     if len(segments) != len(sentences):
-        reason = f"{len(segments)} timestamps of {len(sentences)} sentences: what lacks the other is left out"
+        reason = f"{len(segments)} timestamps for {len(sentences)} sentences: those without a match are left out"
         found.refuse(place, reason)
     ends = duration if isinstance(duration, int | float) and duration > 0 else math.inf
     for index, (segment, sentence) in enumerate(zip(segments, sentences, strict=False)):

@@ -1,4 +1,4 @@
-"""JSON and comma-separated values from files that are named for many videos: an error names the file and the place."""
+"""Reads JSON and CSV files; errors name the file and the place."""
 
 import csv
 import json
@@ -10,15 +10,15 @@ from videobert_jax.errors import FormatError
 
 
 def read_json(path: pathlib.Path) -> Any:
-    """The content of a file of JSON. Raises FormatError."""
+    """Reads a JSON file. Raises FormatError."""
     try:
         return json.loads(path.read_text(encoding="utf-8-sig"))
     except (ValueError, RecursionError) as error:
-        raise FormatError(f"{path} is no JSON ({type(error).__name__}: {error}); mend it") from error
+        raise FormatError(f"{path} is not valid JSON ({type(error).__name__}: {error}); fix the file") from error
 
 
 def read_table(path: pathlib.Path) -> tuple[Set[str], Iterator[tuple[int, dict[str, str]]]]:
-    """The names of a table's columns, and its rows, each with its line; what a short row lacks is empty.
+    """Reads a CSV file: the column names, and (line number, row) pairs; a short row is padded with "".
 
     Raises FormatError.
     """
@@ -36,4 +36,4 @@ def _rows(path: pathlib.Path) -> Iterator[tuple[int, list[str]]]:
             for row in table:
                 yield table.line_num, row
         except (csv.Error, UnicodeDecodeError) as error:
-            raise FormatError(f"{path} cannot be read after line {table.line_num:,}: {error}; mend it") from error
+            raise FormatError(f"{path} cannot be read after line {table.line_num:,}: {error}; fix the file") from error

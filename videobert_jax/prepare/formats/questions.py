@@ -1,8 +1,8 @@
-"""Questions about videos, as MSRVTT-QA and ActivityNet-QA publish them.
+"""Questions about videos, in the formats of MSRVTT-QA and ActivityNet-QA.
 
-A question that lacks a text or its video is left out with a `Problem`, and so is an ActivityNet answer to no question.
+A question without text or video, or an ActivityNet answer without a question, is left out with a `Problem`.
 
-* MSRVTT-QA: ``[{"answer", "id", "question", "video_id": int}]``; video 7 is the file ``video7``.
+* MSRVTT-QA: ``[{"answer", "id", "question", "video_id": int}]``; video 7 has the id ``video7``.
 * ActivityNet-QA: ``*_q.json`` ``[{"video_name", "question", "question_id"}]`` and ``*_a.json``
   ``[{"answer", "type", "question_id"}]``.
 """
@@ -19,7 +19,7 @@ from videobert_jax.prepare.problems import Problem
 
 @dataclasses.dataclass(frozen=True)
 class Question:
-    """A question about a video, and its answer, or None where that is not published."""
+    """A question about a video; its answer is None if it is not published."""
 
     video_id: str
     question: str
@@ -30,7 +30,7 @@ Read = tuple[list[Question], list[Problem]]
 
 
 def read_msrvtt_qa(path: pathlib.Path) -> Read:
-    """The questions of a file. Raises FormatError if it is no list of JSON."""
+    """Reads the questions of a file. Raises FormatError if it is not a JSON list."""
 
     def question(entry: dict[str, Any]) -> Question:
         number = entry["video_id"]
@@ -43,7 +43,7 @@ def read_msrvtt_qa(path: pathlib.Path) -> Read:
 
 
 def read_activitynet_qa(questions: pathlib.Path, answers: pathlib.Path | None) -> Read:
-    """The questions of one file with the answers of the other. Raises FormatError if one is no list of JSON."""
+    """Reads questions from one file and answers from another. Raises FormatError if one is not a JSON list."""
     known: dict[str, str] = {}
     problems: list[Problem] = []
     if answers is not None:
@@ -58,7 +58,7 @@ def read_activitynet_qa(questions: pathlib.Path, answers: pathlib.Path | None) -
         return found
 
     found, flaws = _each(questions, question)
-    orphans = [Problem(f"{answers}, {number}", "questions", "answer to no question") for number in known.keys() - asked]
+    orphans = [Problem(f"{answers}, {number}", "questions", "answers no question") for number in known.keys() - asked]
     return found, [*problems, *flaws, *sorted(orphans)]
 
 
@@ -79,5 +79,5 @@ def _text(entry: dict[str, Any], name: str) -> str:
     value = entry[name]
     if not isinstance(value, str) or not value.strip():
         raise ValueError(f"{name} is {value!r}, expected words")
-    value.encode()  # half of a surrogate pair, which JSON can write, cannot be stored
+    value.encode()  # raises for half of a surrogate pair, which JSON allows but UTF-8 does not
     return value.strip()

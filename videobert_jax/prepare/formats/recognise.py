@@ -1,4 +1,4 @@
-"""Which format a file is of, by its content."""
+"""Recognises the format of annotation files by their content."""
 
 import pathlib
 from collections.abc import Collection, Set
@@ -12,22 +12,23 @@ from videobert_jax.prepare.problems import Problem
 
 
 def annotation_files(path: pathlib.Path) -> list[pathlib.Path]:
-    """The file, or the .json and .csv files directly in the folder, sorted."""
+    """Returns the file itself, or the .json and .csv files directly in the folder, sorted."""
     if not path.is_dir():
         return [path]
     return sorted(file for file in path.iterdir() if file.suffix.lower() in (".json", ".csv") and file.name[0] != ".")
 
 
 def read_annotations(path: pathlib.Path, video_ids: Collection[str]) -> tuple[dict[str, Annotation], list[Problem]]:
-    """Reads annotations, a file or a folder of files, in any format of `captions` (JSON) and `tables` (.csv).
+    """Reads annotations in any format of `captions` (JSON) and `tables` (.csv).
+
+    Files of other formats in a folder, such as lists of ids, are left out with a `Problem`.
 
     Args:
-      path: the file or the folder.
-      video_ids: the videos wanted; the files often name more, and need not name all.
+      path: a file, or a folder of files.
+      video_ids: the videos to read; the files may name more, and need not name all.
 
     Raises:
-      FormatError: if there is no file of a known format, or one is broken. Those of other formats in a folder, such as
-        lists of ids, are left out with a `Problem`.
+      FormatError: if there is no file of a known format, or one is broken.
     """
     files = annotation_files(path)
     wanted = frozenset(video_ids)
@@ -56,4 +57,4 @@ def _gathered(path: pathlib.Path, video_ids: Set[str]) -> CollectedAnnotations:
         return captions.from_msrvtt(content, video_ids)
     if captions.is_activitynet(content):
         return captions.from_activitynet(content, path.name, video_ids)
-    raise UnknownFormatError(path, "has the schema of none of YouCook2, MSR-VTT and ActivityNet Captions")
+    raise UnknownFormatError(path, "does not have the schema of YouCook2, MSR-VTT or ActivityNet Captions")

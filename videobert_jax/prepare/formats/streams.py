@@ -1,11 +1,10 @@
-"""One file with the transcripts of many videos, read as a stream: its size does not matter, only its largest video's.
+"""Streams a file with the transcripts of many videos, one transcript in memory at a time.
 
 * HowTo100M's ``caption.json``, ``raw_caption.json`` and ``raw_caption_superclean.json``:
   ``{video id: {"start": [seconds], "end": [seconds], "text": [str]}}``, parsed by `ijson`.
 * HERO's and TV's lines of JSON: ``{"vid_name": video id, "sub": [{"text", "start", "end"}]}``.
 
-Of a video that is there twice the first counts. A file that breaks off is refused, with the place, rather than taken
-for a smaller one.
+The first transcript of a video counts. A truncated file is rejected.
 """
 
 import json
@@ -22,16 +21,16 @@ from videobert_jax.speech.transcripts import Transcript
 
 BOM = b"\xef\xbb\xbf"
 CHUNK = 1 << 16  # bytes
-DEEPEST = 1000  # nesting of values; a hundred times as much overflows the parser's stack, which ends the program
-LONGEST_LINE = 1 << 26  # bytes; a video's subtitles are thousands of times shorter
+DEEPEST = 1000  # nesting of values; at a hundred times as much the parser's stack overflows and the program crashes
+LONGEST_LINE = 1 << 26  # bytes, thousands of times as long as a video's subtitles
 
 Entries = Iterator[tuple[str, Any]]  # video id, content of JSON
 
 
 def transcripts(path: pathlib.Path, video_ids: Collection[str]) -> Entries:
-    """(video id, what `parse` takes), for those of `video_ids` that the file has, in the order of the file.
+    """Yields (video id, input of `parse`) for those of `video_ids` that the file has, in the order of the file.
 
-    Raises FormatError for a file of neither format, or one that breaks off.
+    Raises FormatError if the file is truncated or has neither format.
     """
     missing = set(video_ids)
     for video_id, content in reader(path)(path):
@@ -41,7 +40,7 @@ def transcripts(path: pathlib.Path, video_ids: Collection[str]) -> Entries:
 
 
 def parse(content: Any) -> Transcript:
-    """The transcript of a video's entry: columns, as HowTo100M has them, or a list of HERO. Raises TranscriptError."""
+    """Parses a video's entry: HowTo100M's columns or HERO's list of rows. Raises TranscriptError."""
     if not isinstance(content, list):
         return from_columns(content)
     rows = [row if isinstance(row, dict) else {} for row in content]
@@ -49,12 +48,12 @@ def parse(content: Any) -> Transcript:
 
 
 def reader(path: pathlib.Path) -> Callable[[pathlib.Path], Entries]:
-    """What reads such a file, by how it begins. Raises FormatError for a file of neither format."""
+    """Returns the reader for a file, judging by its first bytes. Raises FormatError if it has neither format."""
     with path.open("rb") as file:
         start = file.read(CHUNK).removeprefix(BOM).lstrip()
     if not start.startswith(b"{"):
         raise FormatError(
-            f"{path} begins {start[:20]!r}, expected the captions of HowTo100M or lines of JSON as HERO has them; "
+            f"{path} begins with {start[:20]!r}, expected HowTo100M's captions or HERO's lines of JSON; "
             "name another file with --config.data.transcripts"
         )
     by_line = re.match(rb'\{\s*"(vid_name|sub)"\s*:\s*(?!\{)', start)
@@ -88,23 +87,23 @@ def _hero(path: pathlib.Path) -> Entries:
 
 def _broken(path: pathlib.Path, place: str, error: Exception) -> FormatError:
     reason = " ".join(str(error).split())[:200]
-    return FormatError(f"{path} is broken {place} ({type(error).__name__}: {reason}); get it whole and run again")
+    return FormatError(f"{path} is broken {place} ({type(error).__name__}: {reason}); replace it and run again")
 
 
 class StandardJson:
-    """A file of JSON for parsers that keep to the standard: Python writes NaN and Infinity, which become null here."""
+    """A JSON file with NaN and Infinity, which Python writes, replaced by null for strict parsers."""
 
     NO_NUMBER = re.compile(rb"-?Infinity|NaN")
-    BEGUN = re.compile(rb"[-A-Za-z]*\Z")  # what may be the start of one
+    BEGUN = re.compile(rb"[-A-Za-z]*\Z")  # a possible prefix of NO_NUMBER
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        self._held = b""  # the end of the last chunk, if a word or an escape may go on after it
+        self._held = b""  # the end of the last chunk, if a word or an escape may continue after it
         self._in_string = False
         self._depth = 0
 
     def read(self, size: int) -> bytes:
-        """At least a byte until the end of the file; like ijson, asks with a size of 0 for the type alone."""
+        """Returns at least one byte before the end of the file; none for size 0, with which ijson tests the type."""
         out = b""
         while size and not out:
             fresh = self._file.read(CHUNK)
@@ -117,13 +116,13 @@ class StandardJson:
         return out
 
     def _open_end(self, chunk: bytes) -> int:
-        """How many bytes at the end may belong to a word or an escape that is not whole yet."""
+        """Returns how many bytes at the end may belong to an incomplete word or escape."""
         backslashes = len(chunk) - len(chunk.rstrip(b"\\"))
         begun = self.BEGUN.search(chunk[-len("-Infinity") :])
         return backslashes % 2 or len(begun[0] if begun else b"")
 
     def _replaced(self, chunk: bytes) -> bytes:
-        """The chunk with null for what is no number, outside strings; remembers whether it ends inside one."""
+        """Replaces NO_NUMBER outside strings by null; remembers whether the chunk ends inside a string."""
         parts = []
         done = 0
         for found in self.NO_NUMBER.finditer(chunk):
@@ -138,5 +137,5 @@ class StandardJson:
         outside = b"".join(pieces[self._in_string :: 2])
         self._depth += sum(outside.count(sign) for sign in (b"[", b"{")) - sum(map(outside.count, (b"]", b"}")))
         if self._depth > DEEPEST:
-            raise ValueError(f"values lie in each other more than {DEEPEST:,} deep")
+            raise ValueError(f"values are nested more than {DEEPEST:,} deep")
         self._in_string ^= len(pieces) % 2 == 0

@@ -1,13 +1,13 @@
-"""Captions as the field publishes them in comma-separated values; the first line names the columns.
+"""Captions in CSV files; the first line names the columns.
 
 A row whose caption cannot be used is left out with a `Problem`.
 
-* YouCook2 for retrieval, ``end,start,task,text,video_id``: all of it is held out.
-* MSR-VTT for retrieval, split 1k-A, ``key,vid_key,video_id,sentence``: all of it is held out. A sentence is about the
-  whole clip, whose length is not told.
-* Kinetics, ``label,youtube_id,time_start,time_end,split[,is_cc]``. The clips have been cut out of the videos and are
-  called ``<youtube_id>_<start:06d>_<end:06d>``; the label is a caption of the whole clip. Of the test split, which is
-  not used, the label may be missing.
+* YouCook2 for retrieval, ``end,start,task,text,video_id``: all rows are held out.
+* MSR-VTT for retrieval, split 1k-A, ``key,vid_key,video_id,sentence``: all rows are held out. A sentence describes the
+  whole clip, whose length is not given.
+* Kinetics, ``label,youtube_id,time_start,time_end,split[,is_cc]``. The videos are clips named
+  ``<youtube_id>_<start:06d>_<end:06d>``; the label describes the whole clip. The test split, which may have no labels,
+  is not used.
 """
 
 import dataclasses
@@ -24,7 +24,7 @@ Row = Mapping[str, str]
 
 @dataclasses.dataclass(frozen=True)
 class Table:
-    """A kind of table: the columns that tell it from others, and what a row of it says."""
+    """A kind of table: the columns that identify it, and functions that read a row."""
 
     name: str
     columns: frozenset[str]
@@ -72,13 +72,13 @@ TABLES = (
 
 
 def from_table(path: pathlib.Path, video_ids: Set[str]) -> CollectedAnnotations:
-    """What the file says about those of `video_ids` that it names. Raises FormatError for a table of no known kind."""
+    """Collects the annotations of `video_ids`. Raises FormatError for an unknown kind of table."""
     found = CollectedAnnotations()
     columns, rows = read_table(path)
     kind = next((table for table in TABLES if table.columns <= columns), None)
     if kind is None:
         raise FormatError(
-            f"{path} is no table of {', '.join(table.name for table in TABLES)}: its columns are "
+            f"{path} is not a table of {', '.join(table.name for table in TABLES)}: its columns are "
             f"{', '.join(sorted(columns))[:200]}; name another file with --config.data.annotations"
         )
     for line, row in rows:
