@@ -12,6 +12,7 @@ from videobert_jax.data.batch import Batch
 from videobert_jax.data.packing import pad_rows, rows_of_sequences
 from videobert_jax.data.segments import Segment, evenly_spaced
 from videobert_jax.data.sequences import TokenSequence, encode_joint, encode_text
+from videobert_jax.model.kernels.partition import replicated
 from videobert_jax.model.videobert import VideoBert
 from videobert_jax.tokens import TokenSpace
 
@@ -54,7 +55,7 @@ def fill(
     outputs: Any = model.apply({"params": params}, batch)
     probabilities = jax.nn.softmax(jnp.where(allowed[None, None], outputs.predictions, -jnp.inf))
     best, ids = jax.lax.top_k(probabilities, top)
-    return Fillings(ids, best)
+    return replicated(Fillings(ids, best))
 
 
 Fill = Callable[[Batch, np.ndarray], Fillings]  # `fill` of a model and its parameters

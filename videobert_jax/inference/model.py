@@ -19,6 +19,7 @@ from videobert_jax.data.sequences import TokenSequence, encode_joint, encode_tex
 from videobert_jax.errors import UserError
 from videobert_jax.inference import fill
 from videobert_jax.inference.watch import watch
+from videobert_jax.model.kernels.partition import replicated
 from videobert_jax.model.trunk import Trunk
 from videobert_jax.tasks import make_task
 from videobert_jax.tasks.task import Task
@@ -155,7 +156,7 @@ class Model:
 
 @functools.partial(jax.jit, static_argnums=0)
 def _apply(network: Trunk, params: Any, batch: Mapping[str, jax.Array]) -> Any:
-    return network.apply({"params": params}, batch)
+    return replicated(network.apply({"params": params}, batch))
 
 
 def load(folder: str | pathlib.Path) -> Model:

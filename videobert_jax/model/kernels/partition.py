@@ -5,6 +5,7 @@ Without a mesh, as on one device, these functions do nothing.
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import jax
 from jax.sharding import PartitionSpec as P
@@ -53,6 +54,11 @@ joined_by_positions.defvjp(lambda x: (joined_by_positions(x), None), lambda _, s
 def held(x: jax.Array, split: P) -> jax.Array:
     """Under a mesh, constrains the split of `x` and of its gradient."""
     return x if jax.sharding.get_abstract_mesh().empty else jax.lax.with_sharding_constraint(x, split)
+
+
+def replicated(tree: Any) -> Any:
+    """Puts whole arrays on every device of a mesh, so that each process can read them; without one, does nothing."""
+    return jax.tree.map(lambda x: held(x, P()), tree)
 
 
 def gathered(kernel: jax.Array, split: P) -> jax.Array:
