@@ -47,12 +47,7 @@ class TranscriptError(UserError):
 
 
 class VideoError(UserError):
-    """A video that cannot be used.
-
-    Attributes:
-      path: its file.
-      reason: why, without the file's name.
-    """
+    """A video that cannot be used; `reason` says why, without the file's name."""
 
     def __init__(self, path: pathlib.Path, reason: str) -> None:
         super().__init__(path, reason)

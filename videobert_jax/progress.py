@@ -15,11 +15,7 @@ LINE_SECONDS = 10.0  # between plain lines
 def progress(items: Iterable[T], total: int | None, description: str, unit: str = "it") -> Iterator[T]:
     """Yields from `items`; shows the number done, the rate and the remaining time on standard error.
 
-    Args:
-      items: any iterable.
-      total: expected number of items, None if unknown; affects only the display.
-      description: the task, in a few words.
-      unit: name of one item, for the rate.
+    `total`, None if unknown, affects only the display; `unit` names one item.
     """
     if sys.stderr.isatty():
         yield from tqdm(items, total=total, desc=description, unit=unit, leave=True)

@@ -26,11 +26,9 @@ class TextTokenizer:
     """A tokenizer and the ids of its special tokens."""
 
     def __init__(self, tokenizer: tokenizers.Tokenizer, roles: Mapping[str, str] = ROLES) -> None:
-        """Wraps `tokenizer`; adds a joiner if it has neither ``[>]`` nor an ``[unused0]``.
+        """Wraps `tokenizer`; disables its padding and truncation; adds a joiner if it has no ``[>]`` or ``[unused0]``.
 
-        Args:
-          tokenizer: modified: padding and truncation are disabled.
-          roles: the token for each of BERT's special roles.
+        `roles` names the token for each of BERT's special roles.
         """
         tokenizer.no_padding()
         tokenizer.no_truncation()

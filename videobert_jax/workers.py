@@ -43,11 +43,9 @@ class Workers:
         self._idle: list[ProcessPoolExecutor] = []
 
     def share_out(self, work: Callable[[T], R], items: Sequence[T]) -> Iterator[tuple[T, R | WorkerDiedError]]:
-        """Calls `work` on every item; yields (item, result) in order of completion.
+        """Calls `work` on every item in a worker; yields (item, result) in order of completion.
 
-        Args:
-          work: called in a worker; it, the items and the results are pickled. Its exceptions are re-raised here.
-          items: arguments of `work`.
+        `work`, the items and the results are pickled. Exceptions in `work` are re-raised here.
         """
         waiting = collections.deque(items)
         deaths: collections.Counter[T] = collections.Counter()

@@ -16,21 +16,13 @@ IMAGE_MOMENTS = 3  # frames of a clip that an image network looks at
 
 @dataclasses.dataclass(frozen=True)
 class Backbone:
-    """A frozen, pretrained image network; `apply` includes its preprocessing.
+    """A frozen, pretrained image network; `apply` includes its preprocessing and may be jitted."""
 
-    Attributes:
-      name: key in the registry.
-      image_size: height and width in pixels used in training; others may work.
-      feature_size: D, the length of a feature.
-      load: reads the pretrained parameters, a tree of NumPy arrays; may raise OSError or ValueError.
-      apply: (parameters, RGB [N, H, W, 3] with values from 0 to 255) to float32 [N, D]; may be jitted.
-    """
-
-    name: str
-    image_size: int
-    feature_size: int
-    load: Callable[[], Any]
-    apply: Callable[[Any, jax.Array], jax.Array]
+    name: str  # key in the registry
+    image_size: int  # height and width in pixels used in training; others may work
+    feature_size: int  # D, the length of a feature
+    load: Callable[[], Any]  # reads the pretrained parameters, NumPy arrays; may raise OSError or ValueError
+    apply: Callable[[Any, jax.Array], jax.Array]  # (parameters, RGB [N, H, W, 3], 0 to 255) to float32 [N, D]
 
     def check(self, frames: int, image_size: int, weights: str) -> None:
         """Raises ConfigError for clips that are too short, and for `weights`, which the package includes."""
@@ -41,27 +33,16 @@ class Backbone:
 
 @dataclasses.dataclass(frozen=True)
 class VideoBackbone:
-    """A frozen, pretrained video network; `apply` includes its preprocessing, except resizing.
+    """A frozen, pretrained video network; `apply` includes its preprocessing, except resizing, and may be jitted."""
 
-    Attributes:
-      name: key in the registry.
-      image_size: height and width in pixels used in training; others may work.
-      feature_size: D, the length of a feature.
-      min_frames: length of the shortest clip it accepts.
-      multiple: the number of frames, the height and the width of a clip must be multiples of it.
-      checkpoint: the file of weights that `load` reads and where to download it; no package includes it.
-      load: reads the parameters, a tree of NumPy arrays, from that file; may raise OSError or ValueError.
-      apply: (parameters, RGB [N, T, H, W, 3] with values from 0 to 255) to float32 [N, D]; may be jitted.
-    """
-
-    name: str
-    image_size: int
-    feature_size: int
-    min_frames: int
-    multiple: int
-    checkpoint: str
-    load: Callable[[pathlib.Path], Any]
-    apply: Callable[[Any, jax.Array], jax.Array]
+    name: str  # key in the registry
+    image_size: int  # height and width in pixels used in training; others may work
+    feature_size: int  # D, the length of a feature
+    min_frames: int  # of a clip
+    multiple: int  # which divides the number of frames, the height and the width of a clip
+    checkpoint: str  # the file that `load` reads and where to download it; no package includes it
+    load: Callable[[pathlib.Path], Any]  # reads the parameters, NumPy arrays; may raise OSError or ValueError
+    apply: Callable[[Any, jax.Array], jax.Array]  # (parameters, RGB [N, T, H, W, 3], 0 to 255) to float32 [N, D]
 
     def check(self, frames: int, image_size: int, weights: str) -> None:
         """Raises ConfigError for clips or weights that it cannot use, naming the option to set."""
@@ -79,18 +60,11 @@ class VideoBackbone:
 
 @dataclasses.dataclass(frozen=True)
 class ForeignBackbone:
-    """Any other source of clip features, outside JAX.
+    """Any other source of clip features, outside JAX."""
 
-    Attributes:
-      name: key in the registry.
-      check: (frames of a clip, image size, weights) as in the config; raises ConfigError if it cannot use them.
-      load: (weights) as in the config, to a function from N clips to float32 features [N, D]; may raise OSError or
-        ValueError.
-    """
-
-    name: str
-    check: Callable[[int, int, str], None]
-    load: Callable[[str], Embed]
+    name: str  # key in the registry
+    check: Callable[[int, int, str], None]  # (clip_frames, image_size, weights) of the config; raises ConfigError
+    load: Callable[[str], Embed]  # from the weights of the config; may raise OSError or ValueError
 
 
 def require_frames(name: str, frames: int, least: int, multiple: int = 1) -> None:

@@ -95,7 +95,7 @@ class EfficientNetLite0(nn.Module):
     """Images to pooled features, and features to ImageNet logits."""
 
     def setup(self) -> None:
-        """Creates the layers: stem, blocks_0 to blocks_15, head, classifier."""
+        """Creates stem, blocks_0 to blocks_15, head and classifier."""
         self.stem = nn.Conv(STEM_CHANNELS, (3, 3), strides=2, padding="SAME")
         self.blocks = [InvertedBottleneck(shape) for shape in blocks()]
         self.head = nn.Conv(FEATURE_SIZE, (1, 1))

@@ -168,11 +168,7 @@ class InceptionBlock(nn.Module):
 
 
 class S3D(nn.Module):
-    """Normalised videos to features.
-
-    Attributes:
-      gated: MIL-NCE's variant, else torchvision's.
-    """
+    """Normalised videos to features: MIL-NCE's variant if `gated`, else torchvision's."""
 
     gated: bool = False
 
@@ -249,7 +245,7 @@ def _torchvision_names(*path: str) -> tuple[str, str]:
 
 
 def _mil_nce_names(*path: str) -> tuple[str, str]:
-    """Like `_torchvision_names`; a separable convolution has two of each."""
+    """The same for MIL-NCE's checkpoint; a separable convolution has two of each."""
     index = 2 if path[-1] == "temporal" else 1
     name = ".".join(MIL_NCE_NAMES.get(part, part) for part in path if part not in ("spatial", "temporal"))
     return f"{name}.conv{index}", f"{name}.bn{index}"

@@ -30,17 +30,12 @@ LOCAL = {"local_files_only": True, "trust_remote_code": False}  # no downloads, 
 
 @dataclasses.dataclass(frozen=True)
 class Embedder:
-    """Calls a model of `transformers` on clips.
+    """Calls a model of `transformers` on clips."""
 
-    Attributes:
-      process: preprocesses RGB frames uint8 [n, H, W, 3] to pixels float32 [n, C, h, w].
-      network: pixels [N, C, h, w], or [N, T, C, h, w] for a video model, to its outputs by name, arrays.
-      num_frames: T of a video model; None for an image model.
-    """
-
-    process: Callable[[np.ndarray], np.ndarray]
+    process: Callable[[np.ndarray], np.ndarray]  # RGB uint8 [n, H, W, 3] to pixels float32 [n, C, h, w]
+    # Pixels [N, C, h, w], or [N, T, C, h, w] for a video model, to the model's outputs by name.
     network: Callable[[np.ndarray], Mapping[str, np.ndarray]]
-    num_frames: int | None
+    num_frames: int | None  # T of a video model; None for an image model
 
     def __call__(self, clips: np.ndarray) -> np.ndarray:
         """RGB clips uint8 [N, T, H, W, 3] to float32 features [N, D]."""

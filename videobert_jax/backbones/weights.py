@@ -135,9 +135,7 @@ def _view(values: np.ndarray, tensor: _Tensor) -> np.ndarray:
 class StateDict:
     """The tensors of a checkpoint being converted: each is taken once, and none may be left.
 
-    Args:
-      tensors: by name; not modified. Step counts (`num_batches_tracked`) are ignored.
-      network: its name in messages.
+    `tensors` is not modified; step counts (`num_batches_tracked`) are ignored. `network` is its name in messages.
     """
 
     def __init__(self, tensors: Mapping[str, np.ndarray], network: str):
@@ -156,8 +154,7 @@ class StateDict:
     def take_folded(self, conv: str, norm: str, shape: tuple[int, ...], epsilon: float) -> dict[str, np.ndarray]:
         """Takes a convolution without bias, [outputs, inputs, *window], and folds in the batch normalisation after it.
 
-        Returns:
-          `kernel` in the same layout and `bias`, float32, equivalent to both in inference.
+        Returns `kernel` in the same layout and `bias`, float32, equivalent to both in inference.
         """
         kernel = self.take(f"{conv}.weight", *shape).astype(np.float64)
         parts = ("weight", "bias", "running_mean", "running_var")

@@ -44,18 +44,11 @@ ACTIVATIONS = {"gelu": "gelu", "gelu_tanh": "gelu_new"}
 
 @dataclasses.dataclass(frozen=True)
 class Tensor:
-    """A parameter of ours and its Hugging Face tensors.
+    """A parameter of ours and its Hugging Face tensors."""
 
-    Attributes:
-      path: of our parameter.
-      names: of their tensors; three for the fused kernel of queries, keys and values. "{}" stands for the layer; we
-        stack the layers.
-      transposed: theirs is [out, in], ours [in, out].
-    """
-
-    path: str
-    names: tuple[str, ...]
-    transposed: bool = False
+    path: str  # of our parameter
+    names: tuple[str, ...]  # of theirs; three for the fused qkv kernel; "{}" is the layer, and we stack the layers
+    transposed: bool = False  # theirs is [out, in], ours [in, out]
 
     @property
     def layered(self) -> bool:
@@ -173,14 +166,7 @@ def require_vocabulary(folder: pathlib.Path, words: TextTokenizer) -> None:
 def save_bert(folder: pathlib.Path, params: Mapping[str, Any], config: ModelConfig, tokens: TokenSpace) -> None:
     """Writes the text side for `transformers.BertForMaskedLM`, and the rest in a separate file.
 
-    Args:
-      folder: created if it does not exist.
-      params: of a `VideoBert`, arrays float32.
-      config: of the model.
-      tokens: the joint vocabulary.
-
-    Raises:
-      ConfigError: the architecture is not BERT's.
+    `params` are those of a `VideoBert`, float32. Raises ConfigError unless the architecture is BERT's.
     """
     _require_bert(config)
     ours = {path: np.asarray(array) for path, array in traverse_util.flatten_dict(dict(params), sep="/").items()}

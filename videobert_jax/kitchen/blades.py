@@ -89,7 +89,6 @@ def peel(food: Food, look: Look, clock: Clock, rng: np.random.Generator) -> Acti
 
 
 def _strip(food: Food, rng: np.random.Generator) -> Sprite:
-    """A curl of skin, flesh-coloured on the inside."""
     sketch = Sketch(0.18, 0.12, food.unit)
     x = np.linspace(-0.075, 0.075, 14)
     y = rng.uniform(0.015, 0.035) * np.sin(x * 55)

@@ -37,12 +37,7 @@ def make_corpus(directory: Path, config: KitchenConfig, workers: int) -> None:
     """Renders the corpus into `directory`; keeps the files that exist, so an interrupted run resumes.
 
     Every file is moved into place complete, `annotations.json` last: if it exists, the corpus is complete. Each video
-    depends only on `config` and its index, never on `workers`.
-
-    Args:
-      directory: created if it does not exist.
-      config: what to render; yuv420p video needs even sides.
-      workers: number of processes; 0: one per core.
+    depends only on `config` and its index, never on the number of `workers` (processes; 0: one per core).
 
     Raises:
       ValueError: `directory` holds a corpus with other settings.

@@ -23,13 +23,7 @@ class Action(NamedTuple):
 
 
 class Clock:
-    """The time of a step: progress, distance of the hand, and phase of the cycle.
-
-    Args:
-      duration: of the step, seconds.
-      period: of one stroke, seconds.
-      phase: of the cycle at time 0, radians.
-    """
+    """The time of a step of `duration` seconds with strokes of `period` seconds that start at `phase` radians."""
 
     def __init__(self, duration: float, period: float, phase: float):
         self.duration, self.period, self.phase = duration, period, phase

@@ -79,13 +79,9 @@ class Sprite:
 
 
 class Stage:
-    """The region of the canvas for one step, with its own centre, scale, tilt and handedness.
+    """The region of the canvas for one step, with its own centre (pixels), scale, tilt (degrees) and handedness.
 
-    Args:
-      centre: on the canvas, pixels.
-      unit: pixels per frame side, including the scale of the step.
-      tilt: degrees by which everything on the stage is turned.
-      mirrored: whether the step is acted out left-handed.
+    `unit` is in pixels per frame side and includes the scale of the step; `mirrored` means left-handed.
     """
 
     def __init__(self, centre: Point, unit: float, tilt: float, mirrored: bool):
@@ -125,16 +121,11 @@ def blob(x: float, y: float, rx: float, ry: float, rng: np.random.Generator, wob
 def relief(
     image: Image.Image, light: float, gloss: float = 0.3, rough: float = 0.0, tint: Sequence[float] = (1.0, 1.0, 1.0)
 ) -> Image.Image:
-    """Shades a flat picture as a rounded body lit from the direction `light`.
+    """Shades a flat RGBA picture as a rounded body lit from the direction `light` (radians; -pi/2 is from above).
 
-    The blurred silhouette serves as the height of the surface; its slope gives diffuse light and a highlight.
-
-    Args:
-      image: RGBA; its alpha channel is the silhouette.
-      light: direction of the light on the screen, radians; -pi/2 is from above.
-      gloss: strength of the highlight, 0 to 1.
-      rough: amplitude of the mottling, 0 to 1; the pattern depends only on the size of the picture.
-      tint: factors of red, green and blue.
+    The blurred silhouette (alpha channel) serves as the height of the surface; its slope gives diffuse light and a
+    highlight. `gloss` is the strength of the highlight, `rough` the amplitude of the mottling, both 0 to 1; the
+    mottling depends only on the size of the picture. `tint` holds factors of red, green and blue.
     """
     pixels = np.asarray(image, np.float32)
     spread = 0.11 * min(image.size)

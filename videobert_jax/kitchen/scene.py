@@ -92,7 +92,6 @@ class _Kitchen:
         return paint
 
     def shoot(self, paint: Painter, time: float, index: int) -> Image.Image:
-        """Frame number `index`, as the camera sees it."""
         canvas = Image.new("RGB", self._size)
         paint(canvas, time)
         right, down, closer = (self._travel * np.sin(self._drift[0] * time * 2 + self._drift[1])).tolist()

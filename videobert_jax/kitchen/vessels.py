@@ -131,7 +131,6 @@ def fry(food: Food, look: Look, clock: Clock, rng: np.random.Generator) -> Actio
 
 
 def _browned(picture: Image.Image, levels: int = 8) -> list[Image.Image]:
-    """The picture in `levels` stages of browning."""
     brown = Image.new("RGBA", picture.size, BROWN)
     brown.putalpha(picture.getchannel("A"))
     return [Image.blend(picture, brown, 0.6 * share) for share in np.linspace(0, 1, levels).tolist()]
@@ -162,7 +161,6 @@ def mash(food: Food, look: Look, clock: Clock, rng: np.random.Generator) -> Acti
 
 
 def _heap(food: Food, rng: np.random.Generator) -> Image.Image:
-    """Mash: lumps of skin and flesh."""
     sketch = Sketch(0.56, 0.26, food.unit)
     sketch.polygon(blob(0, 0.02, 0.25, 0.09, rng, 0.06), mix(food.skin, food.flesh, 0.6))
     angles, distances = rng.uniform(0, 2 * math.pi, 70), np.sqrt(rng.random(70))

@@ -10,17 +10,11 @@ from videobert_jax.speech.transcripts import Transcript, Word
 
 @dataclasses.dataclass(frozen=True)
 class Narration:
-    """The speech of one video.
+    """The speech of one video."""
 
-    Attributes:
-      sentences: in order of time, not overlapping; empty without a usable transcript.
-      repairs: number of repairs of each kind made in the transcript.
-      problem: why the transcript cannot be used; empty if it can, or if there is none.
-    """
-
-    sentences: tuple[Sentence, ...] = ()
-    repairs: Mapping[str, int] = dataclasses.field(default_factory=dict)
-    problem: str = ""
+    sentences: tuple[Sentence, ...] = ()  # in order of time, not overlapping; empty without a usable transcript
+    repairs: Mapping[str, int] = dataclasses.field(default_factory=dict)  # of the transcript, by kind
+    problem: str = ""  # why the transcript cannot be used; empty if it can, or if there is none
 
 
 Split = Callable[[Sequence[Word]], Sequence[Sentence]]

@@ -82,15 +82,10 @@ def configured_split(config: PrepareConfig) -> Callable[[Sequence[Word]], list[S
 
 
 def split(words: Sequence[Word], max_words: int, splitter: Splitter | None = None) -> list[Sentence]:
-    """Divides `words`, in order of time, into sentences of at most `max_words` words.
+    """Divides `words` of one video, in order of time, into sentences of at most `max_words` words, at least 1.
 
-    Args:
-      words: all words of one video.
-      max_words: per sentence, at least 1.
-      splitter: finds the ends of sentences in unpunctuated text, in place of the rules.
-
-    Raises:
-      ConfigError: `splitter` fails or returns anything but indices of words.
+    `splitter` replaces the rules for unpunctuated text. Raises ConfigError if it fails or returns anything but indices
+    of words.
     """
     punctuated = sum(bool(SENTENCE_END.search(word.text)) for word in words) >= PUNCTUATED_SHARE * len(words)
     if splitter and not punctuated:

@@ -25,24 +25,17 @@ FOUND = np.dtype([("word", np.int32), ("distance", np.float32), ("video", np.int
 
 @dataclasses.dataclass(frozen=True)
 class Examples:
-    """Clips that illustrate a visual word.
+    """Clips that illustrate a visual word."""
 
-    Attributes:
-      count: clips that have the word.
-      clips: those nearest to its centroid, nearest first; for an unused word, those of the nearest used word.
-    """
-
-    count: int
-    clips: tuple[Clip, ...]
+    count: int  # clips that have the word
+    clips: tuple[Clip, ...]  # nearest to the centroid, nearest first; those of the nearest used word if unused
 
 
 def nearest_clips(vocabulary: Vocabulary, videos: Iterable[tuple[str, np.ndarray]], count: int) -> list[Examples]:
-    """Finds up to `count` examples for each visual word. Memory grows with words and videos, not clips.
+    """Finds up to `count` examples for each visual word, the first in a tie.
 
-    Args:
-      vocabulary: fitted on these videos.
-      videos: (video id, float features [clips, D]), read once; at least one clip in all.
-      count: clips per word; in a tie the first wins.
+    Memory grows with words and videos, not clips. `videos` are those that the vocabulary was fitted on, (id, float
+    features [clips, D]), read once; at least one clip in all.
     """
     centroids = vocabulary.centroids
     counts = np.zeros(vocabulary.size, int)

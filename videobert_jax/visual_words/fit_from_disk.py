@@ -51,7 +51,7 @@ def fit_videos(
       branching, depth, seed, factors: as in `fit`.
       memory: bytes for the clips and what is computed from them. Excludes the vocabulary, one video, the sample for the
         projection, and 24 bytes per clip for its indices.
-      scratch: folder for what does not fit: 4 bytes per number of the projected features, removed at the end.
+      scratch: folder for what does not fit, 4 bytes per projected number; removed at the end.
     """
     shapes = [video.shape for video in videos]
     clips, width = sum(shape[0] for shape in shapes), shapes[0][1]

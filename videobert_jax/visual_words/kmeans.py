@@ -38,17 +38,11 @@ class Points(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class Effort:
-    """Limits on the cost of one node's k-means.
+    """Limits on the cost of one node's k-means."""
 
-    Attributes:
-      restarts: runs; the one with the least error is kept.
-      unsettled: share of the points that may still change their cluster when a run ends.
-      sample: points per centre, at most.
-    """
-
-    restarts: int
-    unsettled: float
-    sample: int
+    restarts: int  # runs; the one with the least error is kept
+    unsettled: float  # share of the points that may still change their cluster when a run ends
+    sample: int  # points per centre, at most
 
 
 THOROUGH = Effort(restarts=3, unsettled=0.0, sample=1 << 62)
@@ -93,21 +87,15 @@ class Tree:
 def fit_tree(
     points: Points, branching: int, depth: int, seed: int, name: str = "k-means", memory: int = MEMORY
 ) -> Tree:
-    """Splits float32 `points` [n, P], n at least 1, `depth` times into `branching`.
+    """Splits float32 `points` [n, P], n at least 1, into a tree of `depth` levels with `branching` children per node.
 
     A node with fewer distinct points than `branching` gets fewer children, and one with a single distinct point is a
     leaf, so small or repetitive corpora give fewer than ``branching ** depth`` leaves; every leaf has a point. In a
     sampled node, the distinct points of the sample count. A tree of at most `THOROUGH_NUMBERS` numbers gets the
     thorough effort; a larger one only in nodes with no more points than coordinates, where it is cheap.
 
-    Args:
-      points: an array, or rows on disk.
-      branching: children per node.
-      depth: levels.
-      seed: with the node's number, the source of all randomness.
-      name: description for the progress.
-      memory: bytes for the points of a node and what is computed from them, but at least `FEWEST` points per child.
-        Excludes the tree itself, 32 bytes per point, and 100 MB for blocks of distances.
+    `memory` is in bytes, for the points of a node and what is computed from them, but at least `FEWEST` points per
+    child; the tree itself, 32 bytes per point, and 100 MB for blocks of distances come on top.
     """
     total, width = points.shape
     effort = THOROUGH if total * width <= THOROUGH_NUMBERS else FAST
@@ -183,16 +171,10 @@ def _number_leaves(first_child: Sequence[int], child_count: Sequence[int]) -> np
 def k_means(
     points: np.ndarray, k: int, rng: np.random.Generator, effort: Effort = THOROUGH
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The best of a few runs of Lloyd's algorithm from greedy k-means++ seeds (Arthur and Vassilvitskii, 2007).
+    """Returns the best of a few runs of Lloyd's algorithm from greedy k-means++ seeds (Arthur and Vassilvitskii, 2007).
 
-    Args:
-      points: float32 [n, P].
-      k: clusters; fewer if there are fewer distinct points.
-      rng: source of the seeds.
-      effort: number of runs, and when each ends.
-
-    Returns:
-      Centres float32 [at most k, P], and the nearest centre of each point, int [n]; no cluster is empty.
+    Takes float32 `points` [n, P]; returns centres float32 [at most k, P], fewer if there are fewer distinct points, and
+    the nearest centre of each point, int [n]. No cluster is empty.
     """
     origin = points[0]  # keeps distances precise despite a large common offset, and equal points exactly 0 apart
     shifted = points - origin

@@ -14,38 +14,23 @@ CLIPS_PER_WORD = 8  # at least, in the sample; with fewer, both errors would loo
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """A small hierarchical vocabulary and flat k-means, both fitted and evaluated on a sample.
+    """A small hierarchical vocabulary and flat k-means, both fitted and evaluated on a sample."""
 
-    Attributes:
-      clips: in the sample.
-      words: in each of the two.
-      error: of the hierarchy, as in `Quality`.
-      flat_error: of flat k-means in the same projected space.
-    """
-
-    clips: int
-    words: int
-    error: float
-    flat_error: float
+    clips: int  # in the sample
+    words: int  # in each of the two
+    error: float  # of the hierarchy, as in `Quality`
+    flat_error: float  # of flat k-means in the same projected space
 
 
 @dataclasses.dataclass(frozen=True)
 class Quality:
-    """How well a vocabulary fits clips.
+    """How well a vocabulary fits clips."""
 
-    Attributes:
-      size: visual words.
-      used: words that at least one clip has.
-      perplexity: exponential of the entropy, in nats, of the words' frequencies; `size` if all are equally frequent.
-      error: mean squared distance to the assigned centroid, as a share of the variance.
-      usage: number of words with 0, 1, 2 to 3, 4 to 7, ... clips, in powers of two.
-    """
-
-    size: int
-    used: int
-    perplexity: float
-    error: float
-    usage: tuple[int, ...]
+    size: int  # visual words
+    used: int  # words that at least one clip has
+    perplexity: float  # exp(entropy of the words' frequencies in nats); `size` if all are equally frequent
+    error: float  # mean squared distance to the assigned centroid, as a share of the variance
+    usage: tuple[int, ...]  # number of words with 0, 1, 2 to 3, 4 to 7, ... clips, in powers of two
 
 
 def quality(vocabulary: Vocabulary, videos: Iterable[np.ndarray]) -> Quality:
@@ -75,10 +60,7 @@ def quality(vocabulary: Vocabulary, videos: Iterable[np.ndarray]) -> Quality:
 def compare_with_flat(
     sample: np.ndarray, branching: int, depth: int, seed: int, factors: Sequence[Sequence[Part]] = ()
 ) -> Comparison:
-    """Compares a hierarchy with flat k-means of as many words, both fitted on float `sample` [n, D].
-
-    The hierarchy has as many levels, up to `depth`, as the sample has clips for.
-    """
+    """Fits a hierarchy of as many levels as float `sample` [n, D] has clips for, and flat k-means of as many words."""
     levels = 1
     while levels < depth and branching ** (levels + 1) * CLIPS_PER_WORD <= len(sample):
         levels += 1

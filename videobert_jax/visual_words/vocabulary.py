@@ -33,19 +33,12 @@ ASSIGN_ROWS = 65_536  # points assigned at once, which bounds memory
 
 @dataclasses.dataclass(frozen=True)
 class Part:
-    """Adjacent columns of the feature vector that are projected separately.
+    """Adjacent columns of the feature vector that are projected separately."""
 
-    Attributes:
-      size: columns.
-      components: principal components kept, at most.
-      weight: the part's standard deviation after projection, so its share of a squared distance is ``weight ** 2``.
-      whitening: 1 gives every kept component the same variance, 0 keeps their variances.
-    """
-
-    size: int
-    components: int
-    weight: float = 1.0
-    whitening: float = 1.0
+    size: int  # columns
+    components: int  # principal components kept, at most
+    weight: float = 1.0  # standard deviation after projection; the share of a squared distance is ``weight ** 2``
+    whitening: float = 1.0  # 1 gives every kept component the same variance, 0 keeps their variances
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,10 +89,8 @@ def _principal_axes(centred: np.ndarray, part: Part) -> np.ndarray:
 class Vocabulary:
     """A projection and one tree per factor, each on its own columns of the projected space.
 
-    Attributes:
-      trees: fitted on the residuals after subtracting the offsets.
-      offsets: per tree, float32 [leaves of the previous tree, columns]: the mean of its columns given that leaf; zeros
-        [1, columns] for the first.
+    The trees are fitted on the residuals after subtracting the offsets: per tree, float32 [leaves of the previous tree,
+    columns], the mean of its columns given that leaf; zeros [1, columns] for the first tree.
     """
 
     projection: Projection
@@ -232,10 +223,7 @@ def tree_name(number: int, count: int) -> str:
 
 
 def require_finite(features: np.ndarray, name: str) -> None:
-    """Raises ValueError, naming the clip, unless all values of `features` [n, D] are below `LARGEST`.
-
-    `name` stands for the features in the message.
-    """
+    """Raises ValueError, naming `name` and the clip, unless all values of `features` [n, D] are below `LARGEST`."""
     bad = np.flatnonzero(~(np.abs(features) < LARGEST).all(axis=1))
     if len(bad):
         raise ValueError(
