@@ -1,4 +1,4 @@
-"""Video files made on the fly, for the tests of this folder: each picture tells which one it is."""
+"""Video files generated for tests: each picture encodes its index."""
 
 import pathlib
 from collections.abc import Iterable, Sequence
@@ -13,7 +13,7 @@ BITS = 12  # of a numbered picture
 
 
 def gray(index: int, height: int = 48, width: int = 64) -> np.ndarray:
-    """A picture whose brightness tells its index modulo 10."""
+    """A picture whose brightness encodes its index modulo 10."""
     return np.full((height, width, 3), 20 + STEP * (index % 10), np.uint8)
 
 
@@ -29,7 +29,7 @@ def numbered(index: int) -> np.ndarray:
 
 
 def numbers(frames: Iterable[np.ndarray]) -> list[int]:
-    """The index of each `numbered` picture, of whatever size."""
+    """The index of each `numbered` picture, of any size."""
     found = []
     for frame in frames:
         side = len(frame)

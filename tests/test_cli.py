@@ -1,4 +1,4 @@
-"""What a user sees of a program that cannot go on."""
+"""How a program reports errors and ends."""
 
 import pathlib
 import subprocess
@@ -48,7 +48,7 @@ def test_an_interrupted_program_says_how_to_go_on(
     with pytest.raises(SystemExit) as caught:
         run(monkeypatch, KeyboardInterrupt())
     assert caught.value.code == 130
-    assert capsys.readouterr().err == "\nstopped; the same command goes on\n"
+    assert capsys.readouterr().err == "\nstopped; run the same command to resume\n"
 
 
 @pytest.mark.parametrize(

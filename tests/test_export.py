@@ -1,4 +1,4 @@
-"""A run taken out, and used by processes that know nothing of this package."""
+"""An exported run, used by processes without this package."""
 
 import dataclasses
 import pathlib
@@ -78,7 +78,7 @@ def batch_of(rows: int, length: int, places: int) -> dict[str, np.ndarray]:
 def test_the_documented_way_gives_the_same_bits_in_another_process(
     run: tuple[pathlib.Path, Any], exported: pathlib.Path
 ) -> None:
-    """At two sizes of everything, without this package."""
+    """At two sizes of each dimension, without this package."""
     batches = [batch_of(2, 16, 3), batch_of(5, 64, 8)]
     for index, batch in enumerate(batches):
         np.savez(exported.parent / f"batch{index}.npz", **batch)

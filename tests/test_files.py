@@ -1,4 +1,4 @@
-"""Whole or not at all."""
+"""Atomic writes and locks."""
 
 import errno
 import pathlib

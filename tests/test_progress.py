@@ -1,4 +1,4 @@
-"""What is shown of progress where there is no terminal, and that it changes nothing."""
+"""Progress without a terminal; it does not change the items."""
 
 import pytest
 

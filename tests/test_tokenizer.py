@@ -1,4 +1,4 @@
-"""Training a WordPiece, opening other people's tokenizers, and the special ids of both."""
+"""Training a WordPiece, opening existing tokenizers, and their special ids."""
 
 import json
 import pathlib
@@ -36,7 +36,7 @@ def test_size_is_a_limit() -> None:
 
 
 def test_training_does_not_depend_on_the_process(tmp_path: pathlib.Path) -> None:
-    """The trainer's hash maps are seeded anew in every process; ids must not follow them."""
+    """The trainer's hash maps are seeded anew in every process; ids must not depend on them."""
     program = (
         "import sys, pathlib, random\n"
         "from videobert_jax import tokenizer\n"
@@ -76,7 +76,7 @@ def test_a_folder_with_only_a_vocabulary(tmp_path: pathlib.Path) -> None:
 
 
 def other_folder(folder: pathlib.Path, words: list[str], settings: dict[str, object]) -> pathlib.Path:
-    """A tokenizer with other names for the special roles, which pads and truncates."""
+    """A tokenizer with other names for the special roles, padding and truncation."""
     model = models.WordLevel({word: index for index, word in enumerate(words)}, unk_token="<unk>")
     other = tokenizers.Tokenizer(model)
     other.pre_tokenizer = pre_tokenizers.Whitespace()

@@ -16,7 +16,7 @@ def square(number):
 
 
 def die_once(marker):
-    """Killed at the first attempt; the second leaves word of it."""
+    """Killed at the first attempt, which leaves a file for the second."""
     if not marker.exists():
         marker.touch()
         os.kill(os.getpid(), signal.SIGKILL)
@@ -55,14 +55,14 @@ def test_a_dead_worker_is_tried_once_more(tmp_path):
     assert list(share_out(die_once, [tmp_path / "marker"], workers=1)) == [(tmp_path / "marker", "alive")]
 
 
-def test_an_item_that_kills_every_worker_is_named_and_the_rest_goes_on():
+def test_an_item_that_kills_every_worker_is_named_and_the_rest_continues():
     results = dict(share_out(die_at_three, range(6), workers=2))
     assert isinstance(results.pop(3), WorkerDiedError)
     assert results == {i: i for i in (0, 1, 2, 4, 5)}
 
 
 def test_a_process_that_dies_while_idle_is_replaced():
-    """As when memory runs out while the parent does something else."""
+    """For example when memory runs out while the parent is busy."""
     with Workers(1) as processes:
         ((_, victim),) = processes.share_out(own_pid, [0])
         os.kill(victim, signal.SIGKILL)
@@ -77,7 +77,7 @@ def test_an_exception_of_the_work_is_raised_here():
 
 
 def test_workers_end_when_their_parent_is_killed(tmp_path):
-    """Otherwise they would wait for ever for a next item."""
+    """Otherwise they would wait for the next item forever."""
     script = tmp_path / "parent.py"
     script.write_text(PARENT)
     environment = {**os.environ, "PYTHONPATH": str(pathlib.Path(__file__).parents[1])}

@@ -1,13 +1,13 @@
-"""Every error that a user can fix: its message states the value, the expectation and what to do next.
+"""Errors that users can fix; each message states the value, the expectation and what to do next.
 
-`cli.run` shows the message without a traceback. Any other exception is a fault of the program.
+`cli.run` prints the message without a traceback. Any other exception is a bug.
 """
 
 import pathlib
 
 
 class UserError(Exception):
-    """The base of all of them."""
+    """Base class of all errors that a user can fix."""
 
 
 class ConfigError(UserError, ValueError):
@@ -15,11 +15,11 @@ class ConfigError(UserError, ValueError):
 
 
 class DamagedError(UserError, ValueError):
-    """A file that this package wrote and cannot read any more; the message names it and says what to remove."""
+    """A file written by this package that can no longer be read; the message names it and says what to remove."""
 
 
 class RecordError(UserError, ValueError):
-    """Stored records that cannot be used; the message names the file, and the record in it."""
+    """Stored records that cannot be used; the message names the file and the record."""
 
 
 class PrepareError(UserError):
@@ -31,11 +31,11 @@ class RoundsError(UserError):
 
 
 class FormatError(UserError, ValueError):
-    """A file that cannot be used as a whole; the message names it, the place in it, and what to do."""
+    """A file that cannot be used at all; the message names it, the place in it, and what to do."""
 
 
 class UnknownFormatError(FormatError):
-    """A sound file in an unknown format."""
+    """An intact file in an unknown format."""
 
     def __init__(self, path: pathlib.Path, reason: str) -> None:
         super().__init__(f"{path} {reason}; name another file with --config.data.annotations")
@@ -47,12 +47,7 @@ class TranscriptError(UserError):
 
 
 class VideoError(UserError):
-    """A video that cannot be used.
-
-    Attributes:
-      path: its file.
-      reason: why, without the file's name.
-    """
+    """A video that cannot be used; `reason` says why, without the file's name."""
 
     def __init__(self, path: pathlib.Path, reason: str) -> None:
         super().__init__(path, reason)

@@ -1,4 +1,4 @@
-"""Files and folders that are there whole or not at all, whenever the process is killed."""
+"""Atomic writes: a file or folder exists complete or not at all, even if the process is killed."""
 
 import contextlib
 import json
@@ -17,7 +17,7 @@ from videobert_jax.errors import DamagedError
 
 @contextlib.contextmanager
 def reading(path: pathlib.Path, unit: pathlib.Path) -> Iterator[None]:
-    """Turns whatever goes wrong in reading `path` into a DamagedError: without the folder `unit` it is made again."""
+    """Converts errors while reading `path` to DamagedError, which asks to remove `unit` so that it is made again."""
     try:
         yield
     except (OSError, EOFError, ValueError, LookupError, TypeError, AttributeError, zipfile.BadZipFile) as error:
@@ -27,7 +27,7 @@ def reading(path: pathlib.Path, unit: pathlib.Path) -> Iterator[None]:
 
 
 def read_json(path: pathlib.Path, unit: pathlib.Path) -> dict[str, Any]:
-    """The JSON object in `path`. Raises DamagedError."""
+    """Reads a JSON object. Raises DamagedError."""
     with reading(path, unit):
         content = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(content, dict):
@@ -36,24 +36,24 @@ def read_json(path: pathlib.Path, unit: pathlib.Path) -> dict[str, Any]:
 
 
 def write_json(path: pathlib.Path, content: Mapping[str, Any]) -> None:
-    """Writes a JSON object that is never seen half done."""
+    """Writes a JSON object atomically."""
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
 def write_text(path: pathlib.Path, text: str, durable: bool = True) -> None:
-    """Writes a text file, in UTF-8, whole or not at all; see `whole`."""
+    """Writes a UTF-8 text file atomically; see `whole`."""
     with whole(path, durable) as part:
         part.write_text(text, encoding="utf-8")
 
 
 @contextlib.contextmanager
 def whole(target: pathlib.Path, durable: bool = True) -> Iterator[pathlib.Path]:
-    """A path to write a file or a folder at; it becomes `target` if the body ends well, and is on the disk by then.
+    """Yields a temporary path for a file or folder; moves it to `target` if the body succeeds.
 
-    What is not `durable` is not waited for: if the power fails, `target` may be as it was before.
+    `durable` flushes it to disk first; otherwise a power failure may leave `target` in its old state.
     """
     part = target.with_name(f".{target.name}.part")
-    if part.is_dir():  # left by a killed process
+    if part.is_dir():  # left behind by a killed process
         shutil.rmtree(part)
     target.parent.mkdir(parents=True, exist_ok=True)
     yield part
@@ -66,7 +66,7 @@ def whole(target: pathlib.Path, durable: bool = True) -> Iterator[pathlib.Path]:
 
 
 def remove(target: pathlib.Path) -> None:
-    """Removes the folder that `whole` made, if it is there; if killed, it is gone or can be removed again."""
+    """Removes a folder made by `whole`, if it exists; an interrupted call can be repeated."""
     part = target.with_name(f".{target.name}.part")
     if part.exists():
         shutil.rmtree(part)
@@ -95,10 +95,10 @@ def copy(source: pathlib.Path, target: pathlib.Path) -> None:
 
 
 def link(source: pathlib.Path, target: pathlib.Path) -> None:
-    """Makes `target` the same file as `source`, or a copy where the file system has no hard links."""
+    """Makes `target` a hard link to `source`, or a copy if the file system has no hard links."""
     if target.exists() and target.samefile(source):
         return
-    target.unlink(missing_ok=True)  # of a source that has been made again since
+    target.unlink(missing_ok=True)  # a link to an earlier version of the source
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         target.hardlink_to(source)
@@ -109,7 +109,7 @@ def link(source: pathlib.Path, target: pathlib.Path) -> None:
 
 @contextlib.contextmanager
 def exclusive(directory: pathlib.Path) -> Iterator[None]:
-    """Only one process at a time gets to work on `directory`; the others wait, until that one ends or is killed."""
+    """Locks `directory`: other processes wait until the holder ends or is killed."""
     directory.parent.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(directory.parent / f".{directory.name}.lock")
     try:

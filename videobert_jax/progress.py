@@ -1,4 +1,4 @@
-"""Progress of anything that takes more than a few seconds: a bar on a terminal, plain lines elsewhere."""
+"""Progress of long tasks: a bar on a terminal, plain lines elsewhere."""
 
 import sys
 import time
@@ -13,13 +13,9 @@ LINE_SECONDS = 10.0  # between plain lines
 
 
 def progress(items: Iterable[T], total: int | None, description: str, unit: str = "it") -> Iterator[T]:
-    """Yields from `items`, showing how many of `total` are done, the rate and the remaining time on standard error.
+    """Yields from `items`; shows the number done, the rate and the remaining time on standard error.
 
-    Args:
-      items: what is iterated over.
-      total: the number of items expected, None if it is not known; only the display depends on it.
-      description: what is being done, a few words.
-      unit: what one item is, for the rate.
+    `total`, None if unknown, affects only the display; `unit` names one item.
     """
     if sys.stderr.isatty():
         yield from tqdm(items, total=total, desc=description, unit=unit, leave=True)

@@ -1,7 +1,7 @@
-"""Words to ids: a WordPiece trained on the corpus, or any Hugging Face tokenizer that the user names.
+"""Words to ids: a WordPiece trained on the corpus, or an existing Hugging Face tokenizer.
 
 Either way the result is a folder that `transformers.AutoTokenizer.from_pretrained` opens, and the special ids of a
-`TokenSpace`, the joiner ``[>]`` of VideoBERT among them.
+`TokenSpace`, including VideoBERT's joiner ``[>]``.
 """
 
 import json
@@ -26,11 +26,9 @@ class TextTokenizer:
     """A tokenizer and the ids of its special tokens."""
 
     def __init__(self, tokenizer: tokenizers.Tokenizer, roles: Mapping[str, str] = ROLES) -> None:
-        """Wraps `tokenizer`, to which a joiner is added if it has neither ``[>]`` nor an ``[unused0]``.
+        """Wraps `tokenizer`; disables its padding and truncation; adds a joiner if it has no ``[>]`` or ``[unused0]``.
 
-        Args:
-          tokenizer: is changed: padding and truncation are switched off.
-          roles: the token that plays each of BERT's special roles.
+        `roles` names the token for each of BERT's special roles.
         """
         tokenizer.no_padding()
         tokenizer.no_truncation()
@@ -50,24 +48,24 @@ class TextTokenizer:
 
     @property
     def size(self) -> int:
-        """Number of text ids, the special ones included."""
+        """Number of text ids, including the special ones."""
         return max(self._tokenizer.get_vocab().values()) + 1
 
     def encode(self, text: str) -> list[int]:
-        """Ids of `text`, without ``[CLS]`` and ``[SEP]`` around it; special tokens in it, as ``[MASK]``, stay."""
+        """Ids of `text`, without ``[CLS]`` and ``[SEP]`` around it; keeps special tokens in it, such as ``[MASK]``."""
         return self._tokenizer.encode(text, add_special_tokens=False).ids
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The text of `ids`, special tokens included, as it is usually spaced."""
+        """The text of `ids`, including special tokens, with normal spacing."""
         text = self._tokenizer.decode(list(ids), skip_special_tokens=False)
         return CONTRACTED.sub("'", BEFORE_MARK.sub("", text))
 
     def name(self, id_: int) -> str:
-        """A single token as the vocabulary spells it, as "##s"; empty for an id without a token."""
+        """The vocabulary entry of a token, such as "##s"; empty for an id without a token."""
         return self._tokenizer.id_to_token(id_) or ""
 
     def id_of(self, word: str) -> int | None:
-        """The id of `word` if a single token stands for it."""
+        """The id of `word` if it is a single token, else None."""
         ids = self.encode(word)
         return ids[0] if len(ids) == 1 and ids[0] != self._ids["unk"] else None
 
@@ -96,15 +94,15 @@ class TextTokenizer:
 
 
 def train(sentences: Iterable[str], size: int) -> TextTokenizer:
-    """Trains a lower-casing WordPiece of at most `size` tokens; the same sentences give the same ids, bitwise.
+    """Trains a lower-casing WordPiece of at most `size` tokens; the same sentences give the same ids.
 
-    The special tokens take ids 0 to 5, in the order of `ROLES` and then the joiner.
+    The special tokens get ids 0 to 5: those of `ROLES` in order, then the joiner.
     """
     learner = _word_piece()
     sentences = list(sentences)
     specials = [*ROLES.values(), JOINER]
-    # The trainer numbers the letters inside words in the order of a randomly seeded hash map, and breaks ties between
-    # merges by these numbers. Naming them as special tokens, which come first, fixes their order.
+    # The trainer numbers the letters inside words in the order of a randomly seeded hash map and breaks ties between
+    # merges by these numbers. Listing them as special tokens, which come first, fixes their order.
     reserved = specials + _continuations(learner, sentences)
     trainer = trainers.WordPieceTrainer(vocab_size=size, special_tokens=reserved, show_progress=False)
     learner.train_from_iterator(sentences, trainer)
@@ -128,7 +126,7 @@ def _word_piece(vocabulary: dict[str, int] | None = None) -> tokenizers.Tokenize
 
 
 def _continuations(tokenizer: tokenizers.Tokenizer, sentences: Iterable[str]) -> list[str]:
-    """``##x`` for each character x that occurs inside a word."""
+    """Returns ``##x`` for each character x that occurs inside a word."""
     characters: set[str] = set()
     for sentence in sentences:
         normalized = tokenizer.normalizer.normalize_str(sentence)
@@ -138,7 +136,7 @@ def _continuations(tokenizer: tokenizers.Tokenizer, sentences: Iterable[str]) ->
 
 
 def load(folder: pathlib.Path) -> TextTokenizer:
-    """Opens a Hugging Face tokenizer folder: `tokenizer.json`, or what `transformers` reads, as a `vocab.txt` alone.
+    """Opens a Hugging Face tokenizer folder: `tokenizer.json`, or what `transformers` reads, as a lone `vocab.txt`.
 
     Raises FileNotFoundError if there is no such folder, ValueError if it holds no tokenizer with BERT's special roles.
     """
@@ -158,14 +156,14 @@ def _load_with_transformers(folder: pathlib.Path) -> TextTokenizer:
         tokenizer = reader.from_pretrained(str(folder))
     except (OSError, ValueError) as error:
         raise ValueError(f"{folder} holds no tokenizer that transformers can open: {error}") from error
-    if len(tokenizer) <= len(ROLES):  # what transformers makes of a folder without a vocabulary
+    if len(tokenizer) <= len(ROLES):  # transformers accepts a folder without a vocabulary
         raise ValueError(f"{folder} holds no tokenizer that transformers can open: found no words")
     roles = {role: getattr(tokenizer, f"{role}_token") or name for role, name in ROLES.items()}
     return TextTokenizer(tokenizer.backend_tokenizer, roles)
 
 
 def _roles(folder: pathlib.Path) -> dict[str, str]:
-    """The special tokens that a folder's settings name; BERT's where they are silent."""
+    """The special tokens named by the folder's settings; BERT's by default."""
     named: dict[str, str | dict[str, str]] = {}
     for name in ("special_tokens_map.json", "tokenizer_config.json"):
         if (folder / name).exists():

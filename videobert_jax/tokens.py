@@ -1,8 +1,8 @@
-"""The joint id space, one vocabulary for words and for visual words, and the modes of the sequences over it.
+"""The joint id space, one vocabulary for words and visual words, and the modes of its sequences.
 
 Text ids ``[0, text_size)`` are the tokenizer's own; visual ids follow in ``[text_size, text_size + visual_size)``
-(VideoBERT, section 3.2). The embedding table is padded so that it divides over a device mesh and fills the lanes of a
-matrix unit; the padded logits are masked by the prediction head. Whatever needs a size or an id asks this module.
+(VideoBERT, section 3.2). The embedding table is padded so that it divides evenly over a device mesh and fills the lanes
+of a matrix unit; the prediction head masks the padded logits. All sizes and ids are defined here.
 """
 
 import dataclasses
@@ -14,7 +14,7 @@ PADDING_MULTIPLE = 256
 
 
 class Mode(enum.IntEnum):
-    """What a sequence is made of."""
+    """The modalities in a sequence."""
 
     NONE = 0
     TEXT = 1
@@ -27,10 +27,10 @@ class TokenSpace:
     """Ids and sizes of the joint vocabulary.
 
     Attributes:
-      text_size: number of text ids, the special ones and the joiner included.
+      text_size: number of text ids, including the special ones and the joiner.
       visual_size: number of visual words.
       pad, unknown, cls, sep, mask, joiner: ids of the special tokens; ``joiner`` is the paper's ``[>]``.
-      unused: further text ids that never stand for a word, such as BERT's ``[unused1]``.
+      unused: other text ids that never stand for a word, such as BERT's ``[unused1]``.
     """
 
     text_size: int
@@ -60,7 +60,7 @@ class TokenSpace:
 
     @property
     def size(self) -> int:
-        """Number of ids that mean something."""
+        """Number of ids in use."""
         return self.text_size + self.visual_size
 
     @property
@@ -74,6 +74,6 @@ class TokenSpace:
 
     @classmethod
     def load(cls, path: pathlib.Path) -> "TokenSpace":
-        """Reads what `save` wrote."""
+        """Reads a file written by `save`."""
         fields = json.loads(path.read_text())
         return cls(**{**fields, "unused": tuple(fields["unused"])})

@@ -1,4 +1,4 @@
-"""Processes that share out independent items and outlive the death of one of them."""
+"""Worker processes that share independent items and survive the death of a process."""
 
 import collections
 import multiprocessing
@@ -13,41 +13,39 @@ from typing import TypeVar
 T = TypeVar("T", bound=Hashable)
 R = TypeVar("R")
 
-ATTEMPTS = 2  # at an item whose process dies
+ATTEMPTS = 2  # per item, if its process dies
 
 
 class WorkerDiedError(Exception):
-    """The result of an item whose process died (killed, out of memory, a crash in native code) at every attempt."""
+    """The result of an item whose process died (killed, out of memory, crashed in native code) at every attempt."""
 
     def __str__(self) -> str:
-        return f"its worker process died, {ATTEMPTS} times: killed, out of memory, or a crash in native code"
+        return f"its worker process died {ATTEMPTS} times: killed, out of memory, or a crash in native code"
 
 
 def available_cores() -> int:
-    """Cores that this process may use."""
+    """Number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Workers:
-    """Spawned processes that are started when they are needed, and kept until `close` or the end of a `with`.
+    """Spawned processes, started on demand and kept until `close` or the end of a `with`.
 
-    A pool of several processes breaks as a whole when one dies, and cannot say at which item. So each process is a pool
-    of its own that holds one item at a time: the item is known, is tried once more, and the rest goes on.
+    A pool of several processes breaks as a whole when one dies, without telling which item was running. So each process
+    is a pool of its own with one item at a time: that item is known and retried, and the others continue.
     """
 
     def __init__(self, count: int) -> None:
-        """At most `count` processes; 0: one per core."""
+        """Allows at most `count` processes; 0: one per core."""
         if count < 0:
             raise ValueError(f"workers is {count}, expected at least 0 (0: one per core)")
         self._count = count or available_cores()
         self._idle: list[ProcessPoolExecutor] = []
 
     def share_out(self, work: Callable[[T], R], items: Sequence[T]) -> Iterator[tuple[T, R | WorkerDiedError]]:
-        """Calls `work` on every item; yields (item, result) in order of completion.
+        """Calls `work` on every item in a worker; yields (item, result) in order of completion.
 
-        Args:
-          work: what to do; it and the items and results cross over pickled. An exception that it raises is raised here.
-          items: what to work on.
+        `work`, the items and the results are pickled. Exceptions in `work` are re-raised here.
         """
         waiting = collections.deque(items)
         deaths: collections.Counter[T] = collections.Counter()
@@ -77,7 +75,7 @@ class Workers:
                 process.shutdown(cancel_futures=True)
 
     def _submit(self, work: Callable[[T], R], item: T) -> tuple[Future[R], ProcessPoolExecutor]:
-        """To an idle process, but not to one that died meanwhile, or to a new one."""
+        """Submits to an idle process that is still alive, or to a new one."""
         while self._idle:
             process = self._idle.pop()
             try:
@@ -93,16 +91,14 @@ class Workers:
             self._idle.pop().shutdown(cancel_futures=True)
 
     def __enter__(self) -> "Workers":
-        """Itself."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Ends the processes."""
         self.close()
 
 
 def share_out(work: Callable[[T], R], items: Sequence[T], workers: int) -> Iterator[tuple[T, R | WorkerDiedError]]:
-    """`Workers.share_out` of as many processes, which end with the last item."""
+    """Runs `Workers.share_out` with `workers` processes, which end with the last item."""
     with Workers(workers) as processes:
         yield from processes.share_out(work, items)
 
@@ -112,8 +108,8 @@ def _new_process() -> ProcessPoolExecutor:
 
 
 def _end_with_parent() -> None:
-    """A worker whose parent was killed would wait for ever for its next item, and keep its memory."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a terminal sends it to all processes; the parent alone tells of it
+    """Ends this worker if its parent is killed; it would otherwise wait forever and keep its memory."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a terminal sends it to all processes; only the parent reports it
     threading.Thread(target=_wait_for_parent, daemon=True).start()
 
 

@@ -1,4 +1,4 @@
-"""Weights and clips for S3D from a seed, made alike where its reference is recorded and where it is tested."""
+"""Random weights and clips for S3D from a seed, the same when recording its reference and when testing."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""What holds of every backbone, and those that are no networks in JAX."""
+"""Checks common to all backbones, and the backbones outside JAX."""
 
 import numpy as np
 import pytest
@@ -20,14 +20,14 @@ def test_an_image_network_looks_at_three_moments():
     check(3, 33, "")
     with pytest.raises(ConfigError, match=r"clip_frames is 2; backbone efficientnet_lite0 needs at least 3$"):
         check(2, 33, "")
-    with pytest.raises(ConfigError, match="efficientnet_lite0 brings its own weights"):
+    with pytest.raises(ConfigError, match="efficientnet_lite0 has its own weights"):
         check(3, 33, "weights.pth")
 
 
 def test_of_precomputed_features_one_row_makes_a_clip():
     backbone = get_backbone("precomputed")
     backbone.check(1, 128, "")
-    with pytest.raises(ConfigError, match=r"precomputed brings its own weights: leave config\.prepare\.backbone_w"):
+    with pytest.raises(ConfigError, match=r"precomputed has its own weights: leave config\.prepare\.backbone_w"):
         backbone.check(1, 128, "weights.pth")
     rows = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
     means = backbone.load("")(rows)

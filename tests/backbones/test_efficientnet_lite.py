@@ -1,4 +1,4 @@
-"""The network against a second, plain implementation that shares nothing with it but the checkpoint."""
+"""The network against a second, plain implementation that shares only the checkpoint."""
 
 import importlib.resources
 import re
@@ -19,7 +19,7 @@ TOLERANCE = 2e-4
 
 
 def reference_logits(tensors, images):
-    """Batch normalisation unfolded, NCHW, grouped convolutions, one layer after the other by the checkpoint's names."""
+    """Unfolded batch normalisation, NCHW, grouped convolutions, layer by layer by the checkpoint's names."""
 
     def layer(x, name, norm, stride=1, activate=True):
         kernel = tensors[f"{name}.weight"]
@@ -107,7 +107,7 @@ def test_convert_names_a_tensor_that_is_missing_left_over_or_of_another_shape(te
     name = "_blocks.7._bn2.running_var"
     with pytest.raises(ValueError, match=f"{name} is missing"):
         efficientnet_lite.convert({key: value for key, value in tensors.items() if key != name})
-    with pytest.raises(ValueError, match=r"_blocks\.16\.extra has no place"):
+    with pytest.raises(ValueError, match=r"_blocks\.16\.extra is not part of"):
         efficientnet_lite.convert({**tensors, "_blocks.16.extra": np.zeros(3)})
     with pytest.raises(ValueError, match=re.escape(f"{name} has shape (81,), expected (80,)")):
         efficientnet_lite.convert({**tensors, name: np.ones(81)})

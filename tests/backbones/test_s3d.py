@@ -54,7 +54,7 @@ def test_the_converted_parameters_have_the_shapes_of_s3d(name, params):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_checkpoint_decides_about_nothing_but_the_weights(name, states, params, monkeypatch):
-    """What is not part of the feature may be there or not: counts of steps, the classifier, the text network."""
+    """Parts that the feature does not use are optional: step counts, the classifier, the text network."""
     backbone, wanted = get_backbone(name), params[name]
     fewer = {
         key: tensor
@@ -79,7 +79,7 @@ def test_a_tensor_that_is_missing_left_over_or_of_another_shape_is_named(name, t
 
     with pytest.raises(ValueError, match=rf"tensor {tensor} is missing from the weights of (torchvision|MIL-NCE)'s"):
         convert({key: value for key, value in states[name].items() if key != tensor})
-    with pytest.raises(ValueError, match="tensor extra has no place in"):
+    with pytest.raises(ValueError, match="tensor extra is not part of"):
         convert(states[name] | {"extra": np.zeros(1)})
     with pytest.raises(ValueError, match=rf"tensor {tensor} has shape \(1,\), expected"):
         convert(states[name] | {tensor: np.ones(1)})

@@ -1,4 +1,4 @@
-"""Models of transformers: what is done around them, on fakes; and where torch is installed, on tiny random ones."""
+"""Models of transformers: the code around them, on fakes; and, where torch is installed, tiny random models."""
 
 import importlib.util
 import json
@@ -65,7 +65,7 @@ def test_the_feature_is_the_pooled_output_or_the_mean_of_the_last_states():
 
 @pytest.fixture
 def with_torch(monkeypatch):
-    """Torch seems to be installed."""
+    """Makes torch seem installed."""
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: types.SimpleNamespace())
 
 
@@ -76,7 +76,7 @@ def test_without_torch_it_is_said_how_to_get_it(monkeypatch):
 
 
 def folder_of(path, config):
-    """A folder as `save_pretrained` would write it, but for the weights."""
+    """A folder like those of `save_pretrained`, except for the weights."""
     path.mkdir()
     config.save_pretrained(path)
     for name in ("preprocessor_config.json", "model.safetensors"):
@@ -86,7 +86,7 @@ def folder_of(path, config):
 
 @pytest.mark.usefixtures("with_torch")
 def test_a_folder_that_lacks_a_file_is_refused(tmp_path):
-    message = r"backbone_weights is '.*', not a folder; backbone transformers needs one that save_pretrained"
+    message = r"backbone_weights is '.*', not a folder; backbone transformers needs one written by save_pretrained"
     for wrong in ("", str(tmp_path / "none")):
         with pytest.raises(ConfigError, match=message):
             check(30, 224, wrong)
@@ -95,11 +95,13 @@ def test_a_folder_that_lacks_a_file_is_refused(tmp_path):
     for name in ("config.json", "preprocessor_config.json", "model.safetensors"):
         (folder / name).rename(tmp_path / name)
         missing = name.replace("model", r"\*").replace(".", r"\.")
-        with pytest.raises(ConfigError, match=rf"model', which has no {missing}; expected a folder that save_pretr"):
+        with pytest.raises(
+            ConfigError, match=rf"model', which has no {missing}; expected a folder written by save_pretr"
+        ):
             check(30, 224, str(folder))
         (tmp_path / name).rename(folder / name)
     (folder / "config.json").write_text('{"model_type": "vit", "hidden_size": "wide"}')
-    with pytest.raises(ConfigError, match=r"config\.json is no config of transformers: .*hidden_size"):
+    with pytest.raises(ConfigError, match=r"config\.json is not a valid transformers config: .*hidden_size"):
         check(30, 224, str(folder))
 
 
@@ -121,13 +123,13 @@ def test_no_code_of_a_folder_is_run(tmp_path):
     folder = folder_of(tmp_path / "model", transformers.ViTConfig())
     (folder / "config.json").write_text('{"model_type": "strange", "auto_map": {"AutoConfig": "code.Config"}}')
     (folder / "code.py").write_text(f"open({str(tmp_path / 'sprung')!r}, 'w')\nclass Config: pass\n")
-    with pytest.raises(ConfigError, match=r"config\.json is no config of transformers"):
+    with pytest.raises(ConfigError, match=r"config\.json is not a valid transformers config"):
         check(30, 224, str(folder))
     assert not (tmp_path / "sprung").exists()
 
 
 class FakeTorch:
-    """Remembers how many threads it has."""
+    """Records its number of threads."""
 
     def __init__(self):
         self.threads = 5
@@ -190,7 +192,7 @@ def saved(path, torch, kind, processor, **config):
 
 
 def normalised(torch, frames):
-    """What the processors have to make of frames that need no resizing, [n, 3, H, W]."""
+    """The expected output of the processors for frames that need no resizing, [n, 3, H, W]."""
     pixels = (frames / 255 - np.array(MEAN)) / np.array(DEVIATION)
     return torch.from_numpy(pixels.transpose(0, 3, 1, 2).astype(np.float32))
 
@@ -246,7 +248,7 @@ def test_of_clip_the_half_that_sees_is_used(tmp_path, torch):
 
 @pytest.mark.needs("torch")
 def test_a_pooler_without_weights_is_not_used(tmp_path, torch):
-    """It would be random, and other in each process."""
+    """It would be random and differ between processes."""
     config = {**SHAPE, "intermediate_size": 16}
     folder = saved(tmp_path, torch, "ViTForImageClassification", transformers.ViTImageProcessor, **config)
     clips = random_clips(3)
@@ -274,7 +276,7 @@ def test_a_folder_that_does_not_fit_together_is_refused_at_once(tmp_path, torch,
         path.write_text(json.dumps(json.loads(path.read_text()) | change))
     else:
         path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(ValueError, match=rf"is no vision model of transformers that works: (.|\n)*{reason}"):
+    with pytest.raises(ValueError, match=rf"is not a working transformers vision model: (.|\n)*{reason}"):
         load(folder)
 
 

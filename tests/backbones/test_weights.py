@@ -1,4 +1,4 @@
-"""The reader of torch's two formats, on files written here after their descriptions."""
+"""The reader of torch's two formats, on files written here from their specifications."""
 
 import collections
 import contextlib
@@ -45,7 +45,7 @@ class ZipPickler(Pickler):
 
 
 def write_zip(path, state, storages, byteorder=b"little", compression=zipfile.ZIP_STORED):
-    """Writes what torch >= 1.6 does."""
+    """Writes the format of torch >= 1.6."""
     content = io.BytesIO()
     ZipPickler(content, protocol=2).dump(state)
     with zipfile.ZipFile(path, "w", compression) as archive:
@@ -123,14 +123,14 @@ def test_a_checkpoint_that_would_run_code_is_refused(write, tmp_path, zipped):
         def __reduce__(self):
             return os.mkdir, (str(tmp_path / "harm"),)
 
-    with pytest.raises(ValueError, match=r"has no use for \w+\.mkdir"):
+    with pytest.raises(ValueError, match=r"refers to \w+\.mkdir"):
         read_torch(write(collections.OrderedDict(evil=Evil()), [], zipped=zipped))
     assert not (tmp_path / "harm").exists()
 
 
 def test_an_unknown_kind_of_number_is_refused(write):
     half = Stored(write.torch.HalfStorage, "0", np.zeros(1, "<f2"))
-    with pytest.raises(ValueError, match=r"has no use for torch\.HalfStorage"):
+    with pytest.raises(ValueError, match=r"refers to torch\.HalfStorage"):
         read_torch(write(collections.OrderedDict(x=Rebuilt(half, 0, (1,), (1,))), [half]))
 
 
@@ -164,7 +164,7 @@ def test_a_zip_file_of_another_kind_is_refused(write, content):
 
 @pytest.mark.parametrize("seed", range(20))
 def test_a_damaged_file_is_refused_or_read_whole(path, seed):
-    """Zip files carry checksums of their members; a legacy file does not, so its numbers may come out changed."""
+    """Zip files have checksums of their members; legacy files do not, so their numbers may come out changed."""
     rng = np.random.default_rng(seed)
     content = bytearray(path.read_bytes())
     content[rng.integers(len(content))] ^= 1 << rng.integers(8)
@@ -176,7 +176,7 @@ def test_a_damaged_file_is_refused_or_read_whole(path, seed):
 def test_a_pickle_that_would_claim_all_memory_is_refused(tmp_path):
     path = tmp_path / "checkpoint.pth"
     path.write_bytes(b"\x80\x02}r\x00\x00\x00\x70.")  # an empty dict, to be remembered at index 0x70000000
-    with pytest.raises(ValueError, match="a pickle has no use for 1879048192 objects"):
+    with pytest.raises(ValueError, match="a pickle refers to 1879048192 objects"):
         read_torch(path)
 
 

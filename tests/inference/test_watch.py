@@ -165,7 +165,7 @@ def test_what_is_no_video_is_refused_with_advice(filmed: Known, tmp_path: pathli
         "nowhere/absent.mp4": "not decodable: No such file or directory",
         "folder": "not decodable: Is a directory",
         "words.mp4": "not decodable: Invalid data found when processing input",
-        "short.mp4": "too short: 0.60 s, and a clip takes 1.00 s",
+        "short.mp4": "too short: 0.60 s, a clip needs 1.00 s",
         "sound.mp4": "no video stream",
     }.items():
         error = refusal(filmed, tmp_path / name)
@@ -182,7 +182,7 @@ def test_a_file_without_usable_features_is_refused_with_advice(measured: Known, 
         "absent.npy": "cannot be read: No such file or directory",
         "film.mp4": "broken: File is not a zip file",
         "half.npy": "truncated: 144 bytes of 416",
-        "short.npy": "too short: 1 rows, and a clip takes 2",
+        "short.npy": "too short: 1 rows, a clip needs 2",
     }.items():
         error = refusal(measured, tmp_path / name)
         advice = "expected an .npy or .npz file of features with at least 2 rows: name another file"

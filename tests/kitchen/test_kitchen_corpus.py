@@ -1,4 +1,4 @@
-"""The files: mp4, vtt and annotations, whatever the number of processes and however often it was stopped."""
+"""The corpus files (mp4, vtt, annotations) do not depend on the number of processes or on interruptions."""
 
 import dataclasses
 import json

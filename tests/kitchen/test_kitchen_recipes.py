@@ -1,4 +1,4 @@
-"""What happens in which video: pairs, split, balance, timeline."""
+"""The plan of the videos: pairs, split, balance, timeline."""
 
 import collections
 import dataclasses

@@ -1,4 +1,4 @@
-"""What is seen: every pair can be painted, acts over time, and changes the object."""
+"""The pictures: every pair can be painted, moves over time, and changes the object."""
 
 import itertools
 

@@ -150,7 +150,7 @@ def test_nothing_but_broken_files_is_an_error(folder: pathlib.Path) -> None:
 
 def test_settings_that_the_backbone_cannot_work_with_are_refused(folder: pathlib.Path) -> None:
     for changes, message in [
-        ({"backbone_weights": "weights.pth"}, "precomputed brings its own weights"),
+        ({"backbone_weights": "weights.pth"}, "precomputed has its own weights"),
         (
             {"backbone": "efficientnet_lite0", "clip_frames": 2},
             "clip_frames is 2; backbone efficientnet_lite0 needs at",

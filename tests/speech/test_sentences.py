@@ -1,4 +1,4 @@
-"""Where sentences end, with punctuation and without."""
+"""Sentence boundaries, with punctuation and without."""
 
 import dataclasses
 import pathlib
@@ -114,14 +114,14 @@ def test_one_full_stop_in_fifty_words_is_punctuation(words: int) -> None:
 
 @pytest.mark.parametrize(("pause", "cut"), [(1, 10), (2, 2), (18, 18), (19, 10)])
 def test_a_cut_leaves_an_eighth_on_either_side(pause: int, cut: int) -> None:
-    """To cut off word after word would take quadratic time."""
+    """Cutting off word after word would take quadratic time."""
     first, second = split(" ".join(["w"] * 20), max_words=19, gaps={pause: 0.49})
     assert (len(first.split()), len(second.split())) == (cut, 20 - cut)
     assert split("a b c", max_words=1) == ["a", "b", "c"]
 
 
 def last_of_each_cue(words: Sequence[Word]) -> list[np.int64]:
-    """A splitter as a user may write it."""
+    """A splitter like one that a user might write."""
     cues = np.array([word.cue for word in words])
     return list(np.flatnonzero(np.diff(cues)))
 
@@ -198,6 +198,6 @@ def test_boundaries_of_the_kitchen_narration(tmp_path: pathlib.Path) -> None:
 
 
 def ends(texts: Iterable[str]) -> set[int]:
-    """After how many words sentences end, without the last."""
+    """The number of words before the end of each sentence, except the last."""
     lengths = [len(text.split()) for text in texts]
     return {sum(lengths[: index + 1]) for index in range(len(lengths) - 1)}

@@ -1,4 +1,4 @@
-"""Every way in which subtitle files are folklore."""
+"""Subtitle files in all the variants found in practice."""
 
 import codecs
 import pathlib
@@ -79,14 +79,14 @@ def test_rolling_captions_without_word_times_are_recognised(tmp_path: pathlib.Pa
 
 
 @pytest.mark.parametrize("digits", [5, 400, 5000])
-def test_a_word_time_that_nobody_means_is_no_speech(tmp_path: pathlib.Path, digits: int) -> None:
+def test_an_absurd_word_time_is_not_speech(tmp_path: pathlib.Path, digits: int) -> None:
     cue = f"00:00.000 --> 00:02.000\n<{'9' * digits}:00:00.000>a <00:00:01.000>b"
     assert [(word.text, word.start) for word in read(tmp_path, vtt(cue)).words] == [("a", 0.0), ("b", 1.0)]
 
 
 @pytest.mark.parametrize("unit", ["<a", "[", "{\\", "(", "\u266a", ">>", "x", "&#"])
 def test_a_long_line_takes_time_in_proportion(tmp_path: pathlib.Path, unit: str) -> None:
-    """Where it did not, a line of this length took minutes, up to hours."""
+    """With quadratic time, a line of this length took minutes to hours."""
     transcript = read(tmp_path, vtt("00:00.000 --> 00:01.000\n" + unit * 500_000, "00:01.000 --> 00:02.000\nchop it"))
     assert texts(transcript) == ["chop", "it"]
 
@@ -99,7 +99,7 @@ def test_overlong_words_are_no_speech(tmp_path: pathlib.Path) -> None:
 
 @pytest.mark.parametrize(("lines", "said"), [(8, 8), (9, 36)])
 def test_a_cue_takes_over_few_lines(tmp_path: pathlib.Path, lines: int, said: int) -> None:
-    """To compare all the lines of long cues would take quadratic time."""
+    """Comparing all lines of long cues would take quadratic time."""
     text = "\n".join(f"line{number}" for number in range(lines))
     cues = [f"00:0{start}.000 --> 00:0{start + 1}.000\n{text}" for start in range(4)]
     assert len(read(tmp_path, vtt(*cues)).words) == said

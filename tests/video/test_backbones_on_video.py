@@ -1,4 +1,4 @@
-"""A video network in preparing: its feature is the clip's, and its weights are a file of the user's."""
+"""A video network during preparing: its feature is the clip's, and its weights are the user's file."""
 
 import dataclasses
 
@@ -20,7 +20,7 @@ NAME = "mean_colour"
 
 @pytest.fixture
 def config(tmp_path, monkeypatch):
-    """Names a network that weighs the mean colour of a clip by the three numbers in its file."""
+    """Registers a network that weights the mean colour of a clip by the three numbers in its file."""
     network = VideoBackbone(
         name=NAME,
         image_size=8,
@@ -50,7 +50,7 @@ def test_settings_that_it_cannot_work_with_are_refused_before_anything_is_read(c
         ({"clip_frames": 5}, "clip_frames is 5; backbone mean_colour needs at least 4, a multiple of 2"),
         ({"image_size": 33}, "image_size is 33"),
         ({"backbone_weights": ""}, "download three.npy and name the file with --config.prepare.backbone_weights"),
-        ({"backbone": "efficientnet_lite0"}, "efficientnet_lite0 brings its own weights"),
+        ({"backbone": "efficientnet_lite0"}, "efficientnet_lite0 has its own weights"),
     ]:
         with pytest.raises(ConfigError, match=message):
             stages.check(dataclasses.replace(config, **change))

@@ -1,4 +1,4 @@
-"""Files of features as people have them, whole and broken."""
+"""Feature files from other sources, intact and broken."""
 
 import io
 import pathlib
@@ -21,7 +21,7 @@ ROWS = np.arange(14, dtype=np.float32).reshape(7, 2)
 
 
 def stored(path: pathlib.Path, array: np.ndarray) -> pathlib.Path:
-    """A file of one array."""
+    """A file with one array."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".npz":
         np.savez_compressed(path, array)
@@ -31,7 +31,7 @@ def stored(path: pathlib.Path, array: np.ndarray) -> pathlib.Path:
 
 
 def header(text: str, version: tuple[int, int] = (1, 0)) -> bytes:
-    """The start of an .npy file that says `text`."""
+    """The start of an .npy file with the header `text`."""
     return np.lib.format.magic(*version) + struct.pack("<H" if version == (1, 0) else "<I", len(text)) + text.encode()
 
 
@@ -102,7 +102,7 @@ def test_what_float16_cannot_hold_is_refused(tmp_path: pathlib.Path) -> None:
 
 def test_fewer_rows_than_a_clip_takes(tmp_path: pathlib.Path) -> None:
     assert read_clips(stored(tmp_path / "a.npy", ROWS), 7).shape == (1, 7, 2)
-    assert refusal(tmp_path / "a.npy", 8) == "too short: 7 rows, and a clip takes 8"
+    assert refusal(tmp_path / "a.npy", 8) == "too short: 7 rows, a clip needs 8"
 
 
 @pytest.mark.parametrize("share", [0.0, 0.02, 0.3, 0.8, 0.99])

@@ -1,4 +1,4 @@
-"""What a clip's feature tells and what it does not, on clips that are drawn here; and the files."""
+"""What a clip's feature captures and what it ignores, on drawn clips; and the feature files."""
 
 import errno
 import functools
@@ -28,7 +28,7 @@ colours_of = jax.jit(features._colours)
 
 
 def clip(colour=RED, direction=ACROSS, phase=0, distractor=None):
-    """uint8 [FRAMES, SIZE, SIZE, 3]: a bar goes to and fro over the middle, with its long side across its way."""
+    """uint8 [FRAMES, SIZE, SIZE, 3]: a bar moves back and forth over the middle, its long side across its path."""
     frames = np.full((FRAMES, SIZE, SIZE, 3), 90, np.uint8)
     for index, frame in enumerate(frames):
         offset = round(10 * np.sin(2 * np.pi * (index + phase) / FRAMES))
@@ -122,7 +122,7 @@ def write_video(path, clips):
 
 @pytest.fixture(scope="module")
 def videos(tmp_path_factory):
-    """Three videos of one to three clips, and one that is none."""
+    """Three videos of one to three clips, and a file that is not a video."""
     folder = tmp_path_factory.mktemp("videos")
     paths = [write_video(folder / f"video{count}.mp4", FILMED[:count]) for count in (1, 2, 3)]
     (folder / "broken.mp4").write_text("not a video")
@@ -130,7 +130,7 @@ def videos(tmp_path_factory):
 
 
 def extract_all(videos, directory, workers):
-    """The reasons, by name, of the videos that cannot be used."""
+    """Why videos cannot be used, by name."""
     items = [(name, str(path)) for name, path in videos]
     results = share_out(functools.partial(extract, CONFIG, directory), items, workers)
     return {name: reason for (name, _), reason in results if reason}
@@ -168,7 +168,7 @@ def test_thumbnails_show_the_middle_frames(extracted):
 
 @pytest.mark.slow
 def test_a_clip_has_the_same_feature_alone_and_in_company(extracted):
-    """video1 is the first clip of the others, which fill up a batch or do not; only the encoder's choices differ."""
+    """video1 is the first clip of the others, which fill a batch or not; only the encoder's choices differ."""
     directory, _ = extracted
     first, *others = (ClipFeatures.load(directory / f"video{count}.npz").features[0] for count in (1, 2, 3))
     for other in others:
@@ -184,7 +184,7 @@ def test_files_are_bitwise_the_same_with_any_number_of_workers(extracted, videos
 
 
 def in_worker(monkeypatch, tmp_path, clips):
-    """What `extract` returns when reading the video goes as `clips` does."""
+    """The result of `extract` when `clips` replaces reading the video."""
     monkeypatch.setenv("XLA_FLAGS", "")
     monkeypatch.setattr(features, "_embedder", lambda *_: lambda clips: np.zeros((len(clips), 3)))
     monkeypatch.setattr(features, "read_clips", clips)
@@ -211,7 +211,7 @@ def test_a_damaged_file_is_named_and_made_again(tmp_path, monkeypatch, capsys, s
 
 
 @pytest.mark.parametrize("error", [ValueError("odd"), ZeroDivisionError("odd"), OSError("odd")])
-def test_whatever_a_video_leads_to_is_its_reason(monkeypatch, tmp_path, error):
+def test_any_error_in_a_video_is_its_reason(monkeypatch, tmp_path, error):
     def clips(*_, **__):
         raise error
 

@@ -1,4 +1,4 @@
-"""Decoding, on files that are made here: gray pictures whose brightness tells when they were shown."""
+"""Decoding of generated files: grey pictures whose brightness encodes when they were shown."""
 
 import itertools
 import resource
@@ -63,7 +63,7 @@ def test_an_unusable_file_is_refused_with_its_reason(tmp_path):
     check_fault(tmp_path / "empty.mp4", "the file is empty")
     (tmp_path / "text.mp4").write_text("not a video\n" * 1000)
     check_fault(tmp_path / "text.mp4", "not decodable: Invalid data")
-    check_fault(encode(tmp_path / "short.mp4", [gray(0)] * 9), r"too short: 0\.90 s, and a clip takes 1\.00 s")
+    check_fault(encode(tmp_path / "short.mp4", [gray(0)] * 9), r"too short: 0\.90 s, a clip needs 1\.00 s")
 
 
 def test_sound_alone_is_refused(tmp_path):
@@ -111,5 +111,5 @@ def test_the_length_that_the_header_states(video, tmp_path):
 
 
 def test_a_stream_without_a_header_states_no_length(tmp_path):
-    """As raw H.264 is."""
+    """Raw H.264 has none."""
     assert stated_length(encode(tmp_path / "raw.h264", [gray(i) for i in range(25)])) is None

@@ -1,4 +1,4 @@
-"""Every kind of odd or damaged video file: it is read as it is meant, or refused with a reason for people."""
+"""Unusual and damaged video files: each is read as intended, or rejected with a clear reason."""
 
 import pathlib
 import subprocess
@@ -76,14 +76,14 @@ def test_other_codecs_and_pixels_give_the_same_clips(tmp_path, codec, suffix, pi
 
 
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 64), (3, 5), (17, 33), (130, 2)])
-def test_any_size_will_do(tmp_path, height, width):
+def test_any_size_works(tmp_path, height, width):
     pictures = [gray(i, height, width) for i in range(10)]
     path = encode(tmp_path / "odd.mkv", pictures, clock=RATE, codec="ffv1", pixels="yuv444p")
     assert shown(read_frames(path, RATE, 16)) == list(range(10))
 
 
 @pytest.mark.slow
-def test_4k_will_do(tmp_path):
+def test_4k_works(tmp_path):
     pictures = [np.kron(numbered(i), np.ones((45, 60, 1), np.uint8)) for i in range(4)]
     assert pictures[0].shape == (2160, 3840, 3)
     path = encode(tmp_path / "4k.mp4", pictures, clock=RATE, options={"preset": "ultrafast"})
@@ -154,7 +154,7 @@ def test_texts_in_the_header_may_be_in_any_encoding(tmp_path):
 
 
 def with_cover(path, pictures=()):
-    """Sound, a bright cover picture, and perhaps a film."""
+    """Sound, a bright cover picture, and optionally a film."""
     with av.open(path, "w") as container:
         cover = container.add_stream("png", rate=1)
         cover.width, cover.height, cover.pix_fmt, cover.disposition = 64, 48, "rgb24", Disposition.attached_pic
@@ -204,7 +204,7 @@ def test_of_several_videos_the_default_one_is_read(tmp_path, dispositions, chose
 
 
 def test_a_stream_that_begins_on_the_way_does_no_harm(tmp_path):
-    """In flv as in a broadcast, nothing announces it."""
+    """In flv, as in a broadcast, the header does not announce it."""
     path = encode(tmp_path / "video.flv", [numbered(i) for i in range(60)], clock=RATE)
     tag = bytes([8, 0, 0, 2, *bytes(7), 0x2E, 0, 0, 0, 0, 13])  # two bytes of sound
     path.write_bytes(path.read_bytes() + tag)
@@ -224,7 +224,7 @@ def test_a_pixel_is_the_mean_of_what_it_covers(tmp_path):
 
 
 class UnknownData:
-    """A frame that comes with data of a kind which PyAV does not know; it is asked for the angle then."""
+    """A frame with side data of a type unknown to PyAV, which provides only its angle."""
 
     def __init__(self, rotation):
         self.rotation = rotation
@@ -235,7 +235,7 @@ class UnknownData:
 
 
 @pytest.mark.parametrize("rotation", [0, 90, 180, -90])
-def test_a_picture_is_turned_whatever_else_comes_with_it(rotation):
+def test_a_picture_with_unknown_side_data_is_turned(rotation):
     picture = np.arange(12).reshape(2, 2, 3)
     turned = video_lib._upright(picture, video_lib._orientation(UnknownData(rotation)))
     np.testing.assert_array_equal(turned, np.rot90(picture, rotation // 90))
@@ -251,7 +251,7 @@ def test_a_single_picture_is_shown_for_as_long_as_it_lasts(tmp_path):
 @pytest.mark.parametrize("form", ["PNG", "JPEG", "TIFF", "WEBP"])
 def test_a_picture_is_too_short(tmp_path, form):
     Image.fromarray(gray(3)).save(tmp_path / "picture.mp4", form)
-    check_fault(tmp_path / "picture.mp4", r"too short: 0\.\d\d s, and a clip takes 1\.00 s")
+    check_fault(tmp_path / "picture.mp4", r"too short: 0\.\d\d s, a clip needs 1\.00 s")
 
 
 def check_fault(path, reason):
@@ -283,7 +283,7 @@ def test_a_header_alone_is_refused(tmp_path):
 def test_an_unknown_kind_of_video_is_refused(tmp_path):
     path = encode(tmp_path / "future.mp4", [gray(i) for i in range(10)])
     path.write_bytes(path.read_bytes().replace(b"avc1", b"xyz1"))
-    check_fault(path, "its kind of video is unknown")
+    check_fault(path, "unknown video codec")
 
 
 @pytest.fixture(scope="module")
@@ -315,7 +315,7 @@ def test_sound_may_outlast_the_picture(tmp_path, suffix):
 
 
 def flawed(path, damaged):
-    """60 pictures, each a PNG file in a packet, some of which are destroyed."""
+    """60 pictures, each a PNG file in a packet, some of them destroyed."""
     encode(path, [numbered(i) for i in range(60)], codec="png", pixels="rgb24")
     parts = path.read_bytes().split(b"\x89PNG")
     for number in damaged:
@@ -336,7 +336,7 @@ def test_many_damaged_packets_are_too_many(tmp_path):
 
 
 def test_absurd_sizes_are_refused(tmp_path, monkeypatch):
-    """Before memory is taken for them, and also where the size grows on the way."""
+    """Before memory is allocated, and also if the size grows midway."""
     monkeypatch.setattr(video_lib, "MAX_PIXELS", 64 * 48)
     small, large = [
         encode(tmp_path / f"{side}.h264", [gray(i, side, 64) for i in range(10)], clock=RATE, form="h264")
@@ -351,7 +351,7 @@ def test_absurd_sizes_are_refused(tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_ten_hours_take_no_more_memory_than_a_minute(tmp_path):
-    """One picture a second, sampled at 20 frames a second; a process each, as memory once taken counts for ever."""
+    """One picture a second, sampled at 20 frames a second; a process each, as peak memory never decreases."""
     program = (
         "import pathlib, resource, sys\n"
         "from videobert_jax.video.frames import read_clips\n"
@@ -368,7 +368,7 @@ def test_ten_hours_take_no_more_memory_than_a_minute(tmp_path):
 
 
 def long_film(path, seconds):
-    """The same packet again and again."""
+    """Repeats one packet."""
     with av.open(path, "w") as container:
         stream = container.add_stream("mpeg4", rate=1)
         stream.width, stream.height, stream.pix_fmt = 16, 16, "yuv420p"

@@ -1,4 +1,4 @@
-"""Which picture of a file every sampled frame shows, on files whose pictures carry their number."""
+"""Which picture every sampled frame shows, on files whose pictures carry their number."""
 
 from fractions import Fraction
 
@@ -62,7 +62,7 @@ def test_a_variable_rate_is_sampled_exactly(tmp_path):
 
 @pytest.mark.parametrize("offset", [0, 5007, 86_400_000])
 def test_a_frame_is_as_late_as_the_clock_is_coarse(tmp_path, offset):
-    """One thousandth after the instant is in time, two are not, whatever the number that the clock starts from."""
+    """One thousandth after the instant is in time, two are not, wherever the clock starts."""
     stamps = [offset + time for time in (0, 51, 102, 150, 201, 252)]
     path = encode(tmp_path / "video.mkv", [numbered(i) for i in range(6)], stamps, rate=20, **NUMBERED)
     assert numbers(read_frames(path, FPS, 48))[:6] == [0, 1, 1, 3, 4, 4]
@@ -97,12 +97,12 @@ def test_open_groups_of_pictures_are_in_order(tmp_path, suffix):
 
 @pytest.fixture
 def steady(tmp_path):
-    """40 pictures in one cluster of Matroska, in the order in which they are shown."""
+    """40 pictures in one Matroska cluster, in presentation order."""
     return encode(tmp_path / "steady.mkv", [numbered(i) for i in range(40)], options={"bf": "0"})
 
 
 def restamp(path, changes):
-    """Changes the times of pictures, in thousandths of a second; no muxer writes a clock that runs backwards."""
+    """Changes the times of pictures, in milliseconds; no muxer writes a clock that runs backwards."""
     content = path.read_bytes()
     for old, new in changes.items():
         before, after = (b"\x81" + time.to_bytes(2, "big", signed=True) for time in (old, new))  # with the track
@@ -119,7 +119,7 @@ def test_a_picture_that_is_too_early_is_left_out(steady):
 
 @pytest.mark.parametrize("count", [1, 2, 5, 40])
 def test_no_times_of_presentation(tmp_path, count):
-    """Some cameras leave them out; the times of decoding are then all there is, though the order is another one."""
+    """Some cameras omit them; only decoding times remain, though the order differs."""
     path = encode(tmp_path / "good.mp4", [numbered(i) for i in range(count)], clock=RATE, options=PYRAMID)
     bad = tmp_path / "bad.mp4"
     with av.open(path) as source, av.open(bad, "w") as container:
@@ -134,7 +134,7 @@ def test_no_times_of_presentation(tmp_path, count):
 
 @pytest.mark.parametrize("count", [2, 50])
 def test_times_are_kept_where_no_picture_is_out_of_order(tmp_path, count):
-    """The file allows for that, but has none, so that the times of presentation look like those of decoding."""
+    """The file allows reordering but has none, so presentation times look like decoding times."""
     stamps = [100 * i + 70 * (i % 2) for i in range(count)]
     path = encode(
         tmp_path / "video.mkv",
@@ -148,7 +148,7 @@ def test_times_are_kept_where_no_picture_is_out_of_order(tmp_path, count):
 
 
 def test_a_first_picture_without_a_time_is_shown_at_the_start(tmp_path):
-    """FFmpeg knows the start of the stream from the second picture, which therefore is not seen."""
+    """FFmpeg takes the start of the stream from the second picture, which is therefore not shown."""
     stamps = [5000 + 100 * i for i in range(20)]
     path = encode(tmp_path / "late.mkv", [numbered(i) for i in range(20)], stamps, options={"bf": "0"})
     restamp(path, {0: -30_000})
@@ -175,7 +175,7 @@ def test_a_clock_that_jumps_is_refused(tmp_path):
 
 
 def test_a_clock_that_runs_past_the_end_is_refused(tmp_path):
-    """The time between pictures, which is stated once, is damaged: it is 256 times as long."""
+    """The time between pictures, which is stated once, is damaged: 256 times too long."""
     path = encode(tmp_path / "slow.mp4", [gray(i) for i in range(20)], clock=RATE)
     content = path.read_bytes()
     entry = (20).to_bytes(4, "big") + (1024).to_bytes(4, "big")  # of the table stts: pictures, ticks of 1/10240 s

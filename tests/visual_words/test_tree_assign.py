@@ -1,4 +1,4 @@
-"""Assignment by XLA, beside the one by NumPy."""
+"""Assignment by XLA against assignment by NumPy."""
 
 import jax
 import numpy as np
@@ -9,7 +9,7 @@ from videobert_jax.visual_words.kmeans import Tree, fit_tree
 
 
 def lopsided() -> tuple[Tree, np.ndarray]:
-    """A tree with leaves at several depths and nodes with fewer children than others."""
+    """A tree with leaves at several depths and nodes with different numbers of children."""
     rng = np.random.default_rng(0)
     points = (rng.standard_normal((40, 8)).repeat(30, axis=0) * 3 + rng.standard_normal((1200, 8))).astype(np.float32)
     points[:300] = points[0]

@@ -67,7 +67,7 @@ def test_same_seed_is_bitwise_the_same_and_another_seed_is_not() -> None:
 
 @pytest.mark.parametrize(("branching", "depth", "digest"), [(4, 4, "a31d75c909f365aa"), (12, 2, "11bfe348ca6753012")])
 def test_a_small_corpus_keeps_its_words(branching: int, depth: int, digest: str) -> None:
-    """Whole numbers about 0 add up exactly in any order, so that the tree is the same bits wherever this runs."""
+    """Sums of small integers are exact in any order, so the tree is bitwise the same on every machine."""
     rng = np.random.default_rng(0)
     half = np.repeat(rng.integers(-60, 60, (40, 24)), 8, axis=0) + rng.integers(-9, 10, (320, 24))
     half[:24] = half[0]

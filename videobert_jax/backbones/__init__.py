@@ -1,6 +1,6 @@
-"""Frozen feature networks of images or of clips.
+"""Frozen feature networks for images or clips.
 
-One more is one more file that makes a `Backbone`, a `VideoBackbone` or, outside JAX, a `ForeignBackbone`, and one line
+To add one, add a file that defines a `Backbone`, a `VideoBackbone` or, outside JAX, a `ForeignBackbone`, and one line
 in the registry.
 """
 
@@ -19,7 +19,7 @@ REGISTRY = {backbone.name: backbone for backbone in BACKBONES}
 
 
 def get_backbone(name: str) -> Backbone | VideoBackbone | ForeignBackbone:
-    """The backbone of that name. Raises ConfigError that lists the known names."""
+    """Returns the backbone called `name`. Raises ConfigError that lists the known names."""
     try:
         return REGISTRY[name]
     except KeyError:

@@ -1,8 +1,8 @@
-"""EfficientNet-Lite0: the network of Tan & Le (2019) without squeeze-and-excitation and with ReLU6, for inference.
+"""EfficientNet-Lite0: Tan & Le's (2019) network without squeeze-and-excitation and with ReLU6, for inference.
 
-Images are NHWC. Batch normalisation is folded into the convolutions when the weights are read, so that a layer is a
-kernel, a bias and an activation. Depthwise convolutions are sums of shifted products, which XLA fuses into one loop
-vectorised over the channels: several times faster on CPU than a grouped convolution.
+Images are NHWC. Batch normalisation is folded into the convolutions on loading, so that a layer is a kernel, a bias and
+an activation. Depthwise convolutions are sums of shifted products, which XLA fuses into one loop vectorised over the
+channels: several times faster on CPU than a grouped convolution.
 """
 
 import importlib.resources
@@ -26,7 +26,7 @@ NUM_CLASSES = 1000
 
 
 class Stage(NamedTuple):
-    """A run of inverted bottlenecks; the stride is that of its first block."""
+    """A sequence of inverted bottlenecks; the stride is that of the first block."""
 
     repeats: int
     kernel: int
@@ -47,14 +47,14 @@ STAGES = (
 
 
 def blocks() -> Iterator[Stage]:
-    """The 16 blocks in order, each a `Stage` of one repeat."""
+    """Yields the 16 blocks in order, each as a `Stage` of one repeat."""
     for stage in STAGES:
         for repeat in range(stage.repeats):
             yield stage._replace(repeats=1, stride=stage.stride if repeat == 0 else 1)
 
 
 class DepthwiseConv(nn.Module):
-    """A convolution with one filter per channel, padded SAME as TensorFlow pads, and a bias."""
+    """A convolution with one filter per channel and a bias, padded like TensorFlow's SAME."""
 
     kernel_size: int
     stride: int
@@ -76,7 +76,7 @@ class DepthwiseConv(nn.Module):
 
 
 class InvertedBottleneck(nn.Module):
-    """Expand 1x1, filter depthwise, project 1x1; a residual where the shapes agree."""
+    """Expand 1x1, filter depthwise, project 1x1; with a residual if the shapes match."""
 
     shape: Stage
 
@@ -95,14 +95,14 @@ class EfficientNetLite0(nn.Module):
     """Images to pooled features, and features to ImageNet logits."""
 
     def setup(self) -> None:
-        """Names the layers: stem, blocks_0 to blocks_15, head, classifier."""
+        """Creates stem, blocks_0 to blocks_15, head and classifier."""
         self.stem = nn.Conv(STEM_CHANNELS, (3, 3), strides=2, padding="SAME")
         self.blocks = [InvertedBottleneck(shape) for shape in blocks()]
         self.head = nn.Conv(FEATURE_SIZE, (1, 1))
         self.classifier = nn.Dense(NUM_CLASSES)
 
     def __call__(self, images: jax.Array) -> jax.Array:
-        """Preprocessed images float32 [N, H, W, 3] of any size to float32 [N, 1280], a mean over space."""
+        """Preprocessed images float32 [N, H, W, 3] of any size to spatially averaged features float32 [N, 1280]."""
         x = nn.relu6(self.stem(images))
         for block in self.blocks:
             x = block(x)
@@ -114,21 +114,20 @@ class EfficientNetLite0(nn.Module):
 
 
 def preprocess(frames: jax.Array) -> jax.Array:
-    """RGB [N, H, W, 3] from 0 to 255, to the range that the network was trained on: float32 in about [-1, 1]."""
+    """Scales RGB [N, H, W, 3] from 0 to 255 to the range used in training: float32 in about [-1, 1]."""
     return (frames.astype(jnp.float32) - 127.0) / 128.0
 
 
 def load() -> dict[str, Any]:
-    """The ImageNet parameters from their package, as NumPy arrays."""
+    """Loads the ImageNet parameters from their package, as NumPy arrays."""
     with importlib.resources.as_file(importlib.resources.files(WEIGHTS_PACKAGE) / WEIGHTS_FILE) as path:
         return convert(read_torch(path))
 
 
 def convert(tensors: dict[str, np.ndarray]) -> dict[str, Any]:
-    """The parameters of `EfficientNetLite0` from the 296 tensors of the torch network.
+    """Converts the 296 tensors of the torch network to the parameters of `EfficientNetLite0`.
 
-    Raises:
-      ValueError: naming the first tensor that is missing, left over or of the wrong shape.
+    Raises ValueError, naming the first tensor that is missing, left over or of the wrong shape.
     """
     state = StateDict(tensors, "EfficientNet-Lite0")
 
@@ -156,7 +155,7 @@ def convert(tensors: dict[str, np.ndarray]) -> dict[str, Any]:
 
 
 def apply(params: dict[str, Any], frames: jax.Array) -> jax.Array:
-    """Pooled features float32 [N, 1280] of RGB frames [N, H, W, 3] with values from 0 to 255."""
+    """Computes pooled features float32 [N, 1280] of RGB frames [N, H, W, 3] with values from 0 to 255."""
     return jnp.asarray(EfficientNetLite0().apply({"params": params}, preprocess(frames)))
 
 

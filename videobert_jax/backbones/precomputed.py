@@ -1,6 +1,6 @@
-"""Features that somebody has computed already: `video.feature_files` reads them, rows in place of frames.
+"""Precomputed features, read by `video.feature_files`: rows in place of frames.
 
-A clip is `clip_frames` rows, and its feature their mean.
+A clip is `clip_frames` rows; its feature is their mean.
 """
 
 import numpy as np
@@ -9,13 +9,13 @@ from videobert_jax.backbones.backbone import Embed, ForeignBackbone, refuse_weig
 
 
 def check(frames: int, image_size: int, weights: str) -> None:
-    """Any number of rows makes a clip. Raises ConfigError for weights."""
+    """Raises ConfigError for weights; a clip may have any number of rows."""
     del frames, image_size
     refuse_weights(PRECOMPUTED.name, weights)
 
 
 def load(weights: str) -> Embed:
-    """What takes the mean of the rows [N, T, D] of each clip."""
+    """Returns the mean over the rows [N, T, D] of each clip."""
     del weights
     return lambda clips: clips.mean(axis=1, dtype=np.float32)
 

@@ -1,12 +1,12 @@
-"""S3D: the separable 3-D Inception of Xie et al. (2018), for inference, in both published variants.
+"""S3D, the separable 3-D Inception of Xie et al. (2018), for inference, in both published variants.
 
 `s3d` is torchvision's, trained on Kinetics-400. `s3dg` is MIL-NCE's (Miech et al. 2020), trained on HowTo100M: it adds
 feature gating and starts with space-to-depth. Their padding, batch normalisation and input range differ as well.
 
 Videos are NTHWC. All convolutions are 2-D, the spatial ones over merged clips and frames, the temporal ones over frames
 and merged pixels, and pooling goes axis by axis: XLA runs each several times faster on CPU than its 3-D form. Padding
-is always explicit, since neither variant pads as 'SAME' does. Batch normalisation is folded into the convolutions when
-the weights are read.
+is always explicit, since neither variant pads like 'SAME'. Batch normalisation is folded into the convolutions on
+loading.
 """
 
 import dataclasses
@@ -23,14 +23,14 @@ from videobert_jax.backbones.backbone import VideoBackbone
 from videobert_jax.backbones.weights import StateDict, read_torch
 
 FEATURE_SIZE = 1024
-CROP = 224  # pixels; side of the frames that torchvision trained on
-# Of torchvision's input, from values between 0 and 1; MIL-NCE's stays between 0 and 1.
+CROP = 224  # pixels; side of the frames in torchvision's training
+# Normalisation of torchvision's input, after scaling to [0, 1]; MIL-NCE's input is only scaled.
 MEAN = (0.43216, 0.394666, 0.37645)
 STANDARD_DEVIATION = (0.22803, 0.22145, 0.216989)
 
 
 class Channels(NamedTuple):
-    """Of the convolutions in an Inception block."""
+    """Channels of the convolutions in an Inception block."""
 
     b0: int
     b1_a: int
@@ -41,7 +41,7 @@ class Channels(NamedTuple):
 
     @property
     def outputs(self) -> tuple[int, int, int, int]:
-        """Of the four branches, in order."""
+        """Channels of the four branches, in order."""
         return self.b0, self.b1_b, self.b2_b, self.b3
 
 
@@ -65,7 +65,7 @@ class SpatialConv(nn.Module):
     features: int
     size: int
     stride: int
-    padding: tuple[int, int]  # below and above, of rows and columns alike
+    padding: tuple[int, int]  # before and after, for rows and columns alike
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -76,7 +76,7 @@ class SpatialConv(nn.Module):
 
 
 class TemporalConv(nn.Module):
-    """A convolution over the frames at each place, padded alike on both sides, a bias and a ReLU."""
+    """A convolution over the frames at each position, symmetrically padded, a bias and a ReLU."""
 
     features: int
     size: int
@@ -84,7 +84,7 @@ class TemporalConv(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        """[N, T, H, W, C] to [N, ceil(T / stride), H, W, features]; the size is odd."""
+        """[N, T, H, W, C] to [N, ceil(T / stride), H, W, features]; the size must be odd."""
         n, t, h, w, c = x.shape
         padding = ((self.size // 2,) * 2, (0, 0))
         y = nn.Conv(self.features, (self.size, 1), (self.stride, 1), padding, name="conv")(x.reshape(n, t, h * w, c))
@@ -103,7 +103,7 @@ class PointwiseConv(nn.Module):
 
 
 class SeparableConv(nn.Module):
-    """Within the frames, then over them."""
+    """A spatial convolution, then a temporal one."""
 
     features: int
     size: int
@@ -118,17 +118,17 @@ class SeparableConv(nn.Module):
 
 
 class SpaceToDepthStem(nn.Module):
-    """MIL-NCE's first layer: cubes of 2 x 2 x 2 pixels become channels, then a convolution of window 2 x 4 x 4.
+    """MIL-NCE's first layer: space-to-depth of 2 x 2 x 2 pixels, then a convolution of window 2 x 4 x 4.
 
-    Two successive frames of 24 channels side by side make its depth of 2 a matter of channels too. The padding is that
-    of the published network after the first of its outputs along each axis, which it throws away.
+    Two successive frames of 24 channels are concatenated, so that the convolution is 2-D. The published network
+    computes one more output along each axis and discards the first; the padding here leaves it out.
     """
 
     features: int = 64
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        """[N, T, H, W, 3] to [N, T / 2, H / 2, W / 2, features]; T, H and W are even."""
+        """[N, T, H, W, 3] to [N, T / 2, H / 2, W / 2, features]; T, H and W must be even."""
         n, t, h, w, c = x.shape
         x = x.reshape(n, t // 2, 2, h // 2, 2, w // 2, 2, c).transpose(0, 1, 3, 5, 2, 4, 6, 7)
         x = x.reshape(n, t // 2, h // 2, w // 2, 8 * c)
@@ -138,7 +138,7 @@ class SpaceToDepthStem(nn.Module):
 
 
 class Gating(nn.Module):
-    """Weighs the channels by what they hold on average over the whole clip."""
+    """Scales the channels by a gate computed from their mean over the whole clip."""
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -147,7 +147,7 @@ class Gating(nn.Module):
 
 
 class InceptionBlock(nn.Module):
-    """Four branches side by side."""
+    """Four parallel branches."""
 
     channels: Channels
     gated: bool
@@ -168,17 +168,13 @@ class InceptionBlock(nn.Module):
 
 
 class S3D(nn.Module):
-    """Normalised videos to features.
-
-    Attributes:
-      gated: MIL-NCE's variant, else torchvision's.
-    """
+    """Normalised videos to features: MIL-NCE's variant if `gated`, else torchvision's."""
 
     gated: bool = False
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        """Float32 [N, T, H, W, 3] to float32 [N, 1024], the mean over time and space of the last block's output."""
+        """Float32 [N, T, H, W, 3] to float32 [N, 1024], the last block's output averaged over time and space."""
         x = SpaceToDepthStem(name="stem")(x) if self.gated else SeparableConv(64, 7, 2, name="stem")(x)
         x = PointwiseConv(64, name="conv_2b")(self.shrink(x, (1, 3, 3)))
         x = SeparableConv(192, 3, name="conv_2c")(x)
@@ -190,9 +186,9 @@ class S3D(nn.Module):
         return x.mean(axis=(1, 2, 3))
 
     def shrink(self, x: jax.Array, window: tuple[int, int, int]) -> jax.Array:
-        """Pools with stride 2 along each axis on which the window is longer than 1.
+        """Max-pools with stride 2 along each axis on which the window is longer than 1.
 
-        torchvision pads half a window on both sides. MIL-NCE pads only above, until nothing is left over.
+        torchvision pads half a window on both sides; MIL-NCE pads only at the end, as far as needed.
         """
         strides = [min(size, 2) for size in window]
         if self.gated:
@@ -207,7 +203,7 @@ class S3D(nn.Module):
 def max_pool(
     x: jax.Array, window: Sequence[int], strides: Sequence[int], padding: Sequence[tuple[int, int]]
 ) -> jax.Array:
-    """Maxima of [N, T, H, W, C] over T, H and W, one axis after the other; what pads them is never a maximum."""
+    """Max-pools [N, T, H, W, C] over T, H and W, axis by axis; padding is never a maximum."""
     for axis, (size, stride, pads) in enumerate(zip(window, strides, padding, strict=True)):
         sizes, steps, margins = [1, 1, 1], [1, 1, 1], [(0, 0)] * 3
         sizes[axis], steps[axis], margins[axis] = size, stride, pads
@@ -215,7 +211,7 @@ def max_pool(
     return x
 
 
-# Where a layer lies in torchvision's checkpoint, part by part of its path in `S3D`.
+# Parts of a layer's path in `S3D` to those of its name in torchvision's checkpoint.
 TORCHVISION_NAMES = {
     "stem": "features.0",
     "conv_2b": "features.2",
@@ -230,7 +226,7 @@ TORCHVISION_NAMES = {
     "spatial": "0",
     "temporal": "1",
 }
-# The same of MIL-NCE's, where it is called otherwise.
+# The same for MIL-NCE's, where the names differ.
 MIL_NCE_NAMES = {
     "stem": "conv1",
     "b0": "conv_b0",
@@ -249,7 +245,7 @@ def _torchvision_names(*path: str) -> tuple[str, str]:
 
 
 def _mil_nce_names(*path: str) -> tuple[str, str]:
-    """The same; a separable convolution has two of each."""
+    """The same for MIL-NCE's checkpoint; a separable convolution has two of each."""
     index = 2 if path[-1] == "temporal" else 1
     name = ".".join(MIL_NCE_NAMES.get(part, part) for part in path if part not in ("spatial", "temporal"))
     return f"{name}.conv{index}", f"{name}.bn{index}"
@@ -257,7 +253,7 @@ def _mil_nce_names(*path: str) -> tuple[str, str]:
 
 @dataclasses.dataclass(frozen=True)
 class _Layers:
-    """Takes the layers of `S3D`, by their paths in it, from a checkpoint."""
+    """Reads the layers of `S3D`, by their paths in it, from a checkpoint."""
 
     state: StateDict
     gated: bool
@@ -265,7 +261,7 @@ class _Layers:
     def conv(
         self, path: tuple[str, ...], inputs: int, outputs: int, window: tuple[int, int, int], *shape: int
     ) -> dict[str, Any]:
-        """The kernel, published as [outputs, inputs, T, H, W], as [*shape, outputs] with T before the inputs."""
+        """Converts a kernel [outputs, inputs, T, H, W] to [*shape, outputs], with T before the inputs."""
         names, epsilon = (_mil_nce_names, 1e-5) if self.gated else (_torchvision_names, 1e-3)
         layer = self.state.take_folded(*names(*path), (outputs, inputs, *window), epsilon)
         kernel = layer["kernel"].transpose(3, 4, 2, 1, 0).reshape(*shape, outputs)
@@ -281,7 +277,7 @@ class _Layers:
         }
 
     def stem(self) -> dict[str, Any]:
-        if self.gated:  # two frames of 8 places of 3 colours
+        if self.gated:  # 2 frames x 8 positions x 3 colours
             return {"spatial": self.conv(("stem",), 24, 64, (2, 4, 4), 4, 4, 48)}
         return self.separable(("stem",), 3, 64, size=7)
 
@@ -304,12 +300,10 @@ class _Layers:
 
 
 def convert(tensors: Mapping[str, np.ndarray], gated: bool = False) -> dict[str, Any]:
-    """The parameters of `S3D` from the state dict of torchvision's `s3d` or, gated, of MIL-NCE's S3D-G.
+    """Converts the state dict of torchvision's `s3d` or, if gated, of MIL-NCE's S3D-G to the parameters of `S3D`.
 
-    What comes after the feature is left out: torchvision's classifier, MIL-NCE's joint embedding and text network.
-
-    Raises:
-      ValueError: naming the first tensor that is missing, left over or of the wrong shape.
+    Ignores what follows the feature: torchvision's classifier, MIL-NCE's joint embedding and text network. Raises
+    ValueError, naming the first tensor that is missing, left over or of the wrong shape.
     """
     state = StateDict(tensors, "MIL-NCE's S3D-G" if gated else "torchvision's s3d")
     layers = _Layers(state, gated)
@@ -330,20 +324,20 @@ def convert(tensors: Mapping[str, np.ndarray], gated: bool = False) -> dict[str,
 
 
 def load(path: pathlib.Path) -> dict[str, Any]:
-    """The parameters of torchvision's `s3d` from its checkpoint. Raises OSError or ValueError."""
+    """Reads the parameters of torchvision's `s3d` from its checkpoint. Raises OSError or ValueError."""
     return convert(read_torch(path))
 
 
 def load_gated(path: pathlib.Path) -> dict[str, Any]:
-    """The parameters of MIL-NCE's S3D-G from its checkpoint. Raises OSError or ValueError."""
+    """Reads the parameters of MIL-NCE's S3D-G from its checkpoint. Raises OSError or ValueError."""
     return convert(read_torch(path), gated=True)
 
 
 def apply(params: dict[str, Any], clips: jax.Array) -> jax.Array:
-    """Features float32 [N, 1024] of RGB clips [N, T, H, W, 3] with values from 0 to 255, as torchvision scales them.
+    """Computes torchvision's features, float32 [N, 1024], of RGB clips [N, T, H, W, 3] with values from 0 to 255.
 
-    Of larger frames the middle is taken: with `prepare.image_size` 256 a frame is squeezed to 256 x 256 and cropped to
-    224 x 224, as torchvision does. With 224 the network sees the whole frame.
+    Larger frames are centre-cropped: with `prepare.image_size` 256 a frame is squeezed to 256 x 256 and cropped to
+    224 x 224, as in torchvision. With 224 the network sees the whole frame.
     """
     top, left = (max(0, side - CROP) // 2 for side in clips.shape[2:4])
     clips = clips[:, :, top : top + CROP, left : left + CROP]
@@ -353,7 +347,7 @@ def apply(params: dict[str, Any], clips: jax.Array) -> jax.Array:
 
 
 def apply_gated(params: dict[str, Any], clips: jax.Array) -> jax.Array:
-    """Features float32 [N, 1024] of RGB clips [N, T, H, W, 3] with values from 0 to 255, as MIL-NCE scales them."""
+    """Computes MIL-NCE's features, float32 [N, 1024], of RGB clips [N, T, H, W, 3] with values from 0 to 255."""
     return jnp.asarray(S3D(gated=True).apply({"params": params}, clips.astype(jnp.float32) / 255))
 
 

@@ -1,13 +1,14 @@
-"""Any vision model of `transformers`, from a folder that `save_pretrained` wrote; torch runs it, where it is installed.
+"""Any vision model of `transformers`, from a folder written by `save_pretrained`; needs torch.
 
-The folder holds `config.json`, `preprocessor_config.json` and the weights as `safetensors`. Its preprocessing is bound
-to it: frames go through the image processor of `transformers` that it names.
+The folder holds `config.json`, `preprocessor_config.json` and the weights as `safetensors`. Frames are preprocessed by
+the image processor that the folder names.
 
-A model with `num_frames` in its config (VideoMAE, TimeSformer, ViViT) sees a clip as so many frames, evenly spaced. One
-of images (ViT, DINOv2, ResNet, the vision half of CLIP) sees three, whose features are averaged, and so not what moves.
-The feature is the pooled output, or the mean of the last hidden states where there is none or no weights for it.
+A model with `num_frames` in its config (VideoMAE, TimeSformer, ViViT) sees a clip as that many evenly spaced frames. An
+image model (ViT, DINOv2, ResNet, the vision half of CLIP) sees three, whose features are averaged, so it sees no
+motion. The feature is the pooled output, or the mean of the last hidden states if the model or its weights lack a
+pooler.
 
-Frames come as squares of `prepare.image_size`, which had best be the size that the processor resizes to.
+Frames are squares of `prepare.image_size`; best set it to the size that the processor resizes to.
 """
 
 import contextlib
@@ -24,25 +25,20 @@ from videobert_jax.errors import ConfigError
 
 NAME = "transformers"
 FILES = ("config.json", "preprocessor_config.json", "*.safetensors")
-LOCAL = {"local_files_only": True, "trust_remote_code": False}  # nothing is downloaded, no code of a folder is run
+LOCAL = {"local_files_only": True, "trust_remote_code": False}  # no downloads, no code from the folder
 
 
 @dataclasses.dataclass(frozen=True)
 class Embedder:
-    """Calls a model of `transformers` on clips.
+    """Calls a model of `transformers` on clips."""
 
-    Attributes:
-      process: RGB frames uint8 [n, H, W, 3] to the pixels float32 [n, C, h, w] that the model was trained on.
-      network: pixels, [N, C, h, w] or of a video model [N, T, C, h, w], to the outputs by name, arrays.
-      num_frames: T of a video model; None for one of images.
-    """
-
-    process: Callable[[np.ndarray], np.ndarray]
+    process: Callable[[np.ndarray], np.ndarray]  # RGB uint8 [n, H, W, 3] to pixels float32 [n, C, h, w]
+    # Pixels [N, C, h, w], or [N, T, C, h, w] for a video model, to the model's outputs by name.
     network: Callable[[np.ndarray], Mapping[str, np.ndarray]]
-    num_frames: int | None
+    num_frames: int | None  # T of a video model; None for an image model
 
     def __call__(self, clips: np.ndarray) -> np.ndarray:
-        """Float32 features [N, D] of RGB clips uint8 [N, T, H, W, 3]."""
+        """RGB clips uint8 [N, T, H, W, 3] to float32 features [N, D]."""
         chosen = clips[:, moments(clips.shape[1], self.num_frames or IMAGE_MOMENTS)]
         pixels = self.process(chosen.reshape(-1, *clips.shape[2:]))
         if self.num_frames:
@@ -52,14 +48,14 @@ class Embedder:
 
 
 def moments(frames: int, count: int) -> np.ndarray:
-    """The middle frames of `count` equal parts of a clip of so many frames."""
+    """Indices of the middle frames of `count` equal parts of a clip of `frames` frames."""
     return (np.arange(count) * 2 + 1) * frames // (2 * count)
 
 
 def pool(outputs: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Features [N, D] of a model's outputs.
+    """Pools a model's outputs to features [N, D].
 
-    These are `pooler_output`, [N, D] or [N, D, 1, 1], or the mean of `last_hidden_state`, [N, L, D] or [N, D, H, W].
+    Takes `pooler_output`, [N, D] or [N, D, 1, 1], else the mean of `last_hidden_state`, [N, L, D] or [N, D, H, W].
     """
     if "pooler_output" in outputs:
         return outputs["pooler_output"].reshape(len(outputs["pooler_output"]), -1)
@@ -68,20 +64,20 @@ def pool(outputs: Mapping[str, np.ndarray]) -> np.ndarray:
 
 
 def check(frames: int, image_size: int, weights: str) -> None:
-    """Raises ConfigError if torch or a file of the model is missing, or if clips are shorter than the model needs."""
+    """Raises ConfigError if torch or a file of the model is missing, or if clips are too short for the model."""
     del image_size
     if importlib.util.find_spec("torch") is None:
         raise ConfigError(f"backbone {NAME} needs torch, which is not installed: pip install torch")
     folder = pathlib.Path(weights)
     if not weights or not folder.is_dir():
         raise ConfigError(
-            f"config.prepare.backbone_weights is {weights!r}, not a folder; backbone {NAME} needs one that "
-            "save_pretrained of a model and of its image processor wrote"
+            f"config.prepare.backbone_weights is {weights!r}, not a folder; backbone {NAME} needs one "
+            "written by save_pretrained of a model and of its image processor"
         )
     if lacking := [name for name in FILES if not any(folder.glob(name))]:
         raise ConfigError(
-            f"config.prepare.backbone_weights is {weights!r}, which has no {lacking[0]}; expected a folder that "
-            "save_pretrained of a model and of its image processor wrote"
+            f"config.prepare.backbone_weights is {weights!r}, which has no {lacking[0]}; expected a folder "
+            "written by save_pretrained of a model and of its image processor"
         )
     require_frames(NAME, frames, _num_frames(_config(folder)) or IMAGE_MOMENTS)
 
@@ -91,8 +87,8 @@ def _config(folder: pathlib.Path) -> Any:
 
     try:
         return AutoConfig.from_pretrained(folder, **LOCAL)
-    except Exception as error:  # which of many depends on the content
-        raise ConfigError(f"{folder / 'config.json'} is no config of transformers: {error}") from error
+    except Exception as error:  # transformers raises many types, depending on the content
+        raise ConfigError(f"{folder / 'config.json'} is not a valid transformers config: {error}") from error
 
 
 def _num_frames(config: Any) -> int | None:
@@ -101,12 +97,12 @@ def _num_frames(config: Any) -> int | None:
 
 
 def load(weights: str) -> Embed:
-    """The model in a folder, on one core, having been tried. Raises ValueError for one that cannot be used."""
+    """Loads the model in a folder, on one core, and tests it. Raises ValueError if it cannot be used."""
     try:
         embedder = _read(weights)
         embedder(np.zeros((1, embedder.num_frames or IMAGE_MOMENTS, 32, 32, 3), np.uint8))
     except Exception as error:  # as above
-        raise ValueError(f"{weights} is no vision model of transformers that works: {error}") from error
+        raise ValueError(f"{weights} is not a working transformers vision model: {error}") from error
     return embedder
 
 
@@ -122,7 +118,7 @@ def _read(weights: str) -> Embedder:
     model = getattr(whole, "vision_model", whole).eval()
     if model.main_input_name != "pixel_values":
         raise ValueError(f"it takes {model.main_input_name}, not pixel_values")
-    unpooled = {name for name in report["missing_keys"] if "pooler" in name}  # left out by models with other heads
+    unpooled = {name for name in report["missing_keys"] if "pooler" in name}  # missing in models with other heads
     if missing := sorted(report["missing_keys"] - unpooled):
         raise ValueError(f"the weights lack {missing[0]}")
 
@@ -134,14 +130,14 @@ def _read(weights: str) -> Embedder:
 
     def process(frames: np.ndarray) -> np.ndarray:
         pixels = processor(list(frames), return_tensors="np")["pixel_values"]
-        return pixels.reshape(-1, *pixels.shape[-3:]).astype(np.float32)  # one of videos takes all frames for one clip
+        return pixels.reshape(-1, *pixels.shape[-3:]).astype(np.float32)  # video processors return [1, n, C, h, w]
 
     return Embedder(process, network, _num_frames(model.config))
 
 
 @contextlib.contextmanager
 def _quiet(logging: Any) -> Iterator[None]:
-    """Keeps transformers silent; the settings of the process come back."""
+    """Silences transformers, then restores the settings of the process."""
     verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
     logging.disable_progress_bar()
@@ -155,7 +151,7 @@ def _quiet(logging: Any) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _one_thread(torch: Any) -> Iterator[None]:
-    """Keeps torch on one core, so that features do not depend on how many there are; the setting comes back."""
+    """Limits torch to one core, so that features do not depend on the number of cores; then restores the setting."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

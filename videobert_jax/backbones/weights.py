@@ -1,9 +1,9 @@
-"""Checkpoints of torch, read without torch, and their tensors taken one by one.
+"""Reads torch checkpoints without torch, and takes their tensors one by one.
 
 The legacy format (the default before torch 1.6) is four pickles (magic number, protocol, machine, state dict) and a
-pickled list of storage keys, then each storage as a count and raw little-endian values. Today's is an uncompressed zip
-archive: the state dict in `data.pkl`, each storage in `data/<key>`. The unpickler here resolves only the few names that
-a dict of tensors needs, so a file can run no code.
+pickled list of storage keys, then each storage as a count and raw little-endian values. The current format is an
+uncompressed zip archive: the state dict in `data.pkl`, each storage in `data/<key>`. The unpickler here resolves only
+the few names that a dict of tensors needs, so a file cannot run code.
 """
 
 import collections
@@ -20,8 +20,8 @@ import numpy as np
 MAGIC = 0x1950A86A20F9469CFC6C
 PROTOCOL = 1001
 ZIP_MAGIC = b"PK\x03\x04"
-LARGEST_MEMO = 1_000_000  # objects that one pickle refers back to; S3D's has some thousand
-# What the content of a broken or hostile file makes pickle, zipfile and NumPy raise.
+LARGEST_MEMO = 1_000_000  # objects in the memo of one pickle; S3D's has a few thousand
+# Errors that pickle, zipfile and NumPy raise for broken or hostile content.
 BROKEN = (
     *(pickle.UnpicklingError, zipfile.BadZipFile, ValueError, LookupError, EOFError, AttributeError, TypeError),
     *(OverflowError, RuntimeError),
@@ -56,20 +56,20 @@ ALLOWED = {
 class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in ALLOWED:
-            raise pickle.UnpicklingError(f"a checkpoint of plain tensors has no use for {module}.{name}")
+            raise pickle.UnpicklingError(f"the checkpoint refers to {module}.{name}, expected only plain tensors")
         return ALLOWED[module, name]
 
     def persistent_load(self, pid: tuple) -> _Storage:
-        _, dtype, key, _, size, *_ = pid  # the legacy format adds a sixth field, of views
+        _, dtype, key, _, size, *_ = pid  # the legacy format adds a sixth field, for views
         return _Storage(dtype, key, size)
 
 
 def read_torch(path: pathlib.Path) -> dict[str, np.ndarray]:
-    """The tensors, float32 or int64, of a state dict that `torch.save` wrote in either format.
+    """Reads the tensors, float32 or int64, of a state dict written by `torch.save` in either format.
 
     Raises:
-      OSError: if the file cannot be read.
-      ValueError: naming the file, if it is of another format, truncated, or holds anything but tensors.
+      OSError: the file cannot be read.
+      ValueError: the file is of another format, truncated, or holds anything but tensors; the message names it.
     """
     content = path.read_bytes()
     try:
@@ -81,11 +81,11 @@ def read_torch(path: pathlib.Path) -> dict[str, np.ndarray]:
 
 
 def _unpickle(file: IO[bytes]) -> Any:
-    """The next pickle of a file, which is looked through first: a flipped bit can make it claim all memory there is."""
+    """Reads the next pickle after scanning it: a flipped bit could make it allocate all memory."""
     start = file.tell()
     for operation, argument, _ in pickletools.genops(file):
         if operation.name.endswith("PUT") and (argument or 0) > LARGEST_MEMO:
-            raise pickle.UnpicklingError(f"a pickle has no use for {argument} objects")
+            raise pickle.UnpicklingError(f"a pickle refers to {argument} objects, expected at most {LARGEST_MEMO}")
     file.seek(start)
     return _Unpickler(file).load()
 
@@ -107,7 +107,7 @@ def _read_storage(file: IO[bytes], storage: _Storage) -> np.ndarray:
 
 def _read_zip(file: IO[bytes]) -> tuple[Mapping[str, _Tensor], dict[str, np.ndarray]]:
     with zipfile.ZipFile(file) as archive:
-        infos = {info.filename.partition("/")[2]: info for info in archive.infolist()}  # below the one top folder
+        infos = {info.filename.partition("/")[2]: info for info in archive.infolist()}  # below the single top folder
         if packed := [info.filename for info in infos.values() if info.compress_type != zipfile.ZIP_STORED]:
             raise ValueError(f"{packed[0]} is compressed, which torch never does")
         if "byteorder" in infos and (order := archive.read(infos["byteorder"])) != b"little":
@@ -133,11 +133,9 @@ def _view(values: np.ndarray, tensor: _Tensor) -> np.ndarray:
 
 
 class StateDict:
-    """The tensors of a checkpoint on their way into a network: each is taken once, and none may be left.
+    """The tensors of a checkpoint being converted: each is taken once, and none may be left.
 
-    Args:
-      tensors: by name; the caller's are left alone. Counts of training steps (`num_batches_tracked`) are passed over.
-      network: its name in messages.
+    `tensors` is not modified; step counts (`num_batches_tracked`) are ignored. `network` is its name in messages.
     """
 
     def __init__(self, tensors: Mapping[str, np.ndarray], network: str):
@@ -145,7 +143,7 @@ class StateDict:
         self._network = network
 
     def take(self, name: str, *shape: int) -> np.ndarray:
-        """One tensor. Raises ValueError if it is missing or not of that shape."""
+        """Removes and returns one tensor. Raises ValueError if it is missing or does not have that shape."""
         if name not in self._left:
             raise ValueError(f"tensor {name} is missing from the weights of {self._network}")
         tensor = self._left.pop(name)
@@ -154,10 +152,9 @@ class StateDict:
         return tensor
 
     def take_folded(self, conv: str, norm: str, shape: tuple[int, ...], epsilon: float) -> dict[str, np.ndarray]:
-        """A convolution without bias, [outputs, inputs, *window], and the batch normalisation that follows, as one.
+        """Takes a convolution without bias, [outputs, inputs, *window], and folds in the batch normalisation after it.
 
-        Returns:
-          The `kernel` in the same layout and the `bias`, float32: what the two compute in inference.
+        Returns `kernel` in the same layout and `bias`, float32, equivalent to both in inference.
         """
         kernel = self.take(f"{conv}.weight", *shape).astype(np.float64)
         parts = ("weight", "bias", "running_mean", "running_var")
@@ -167,10 +164,10 @@ class StateDict:
         return {"kernel": kernel.astype(np.float32), "bias": (bias - mean * scale).astype(np.float32)}
 
     def drop(self, prefix: str) -> None:
-        """Passes over the tensors of a part that is not used."""
+        """Removes the tensors of an unused part."""
         self._left = {name: array for name, array in self._left.items() if not name.startswith(prefix)}
 
     def require_empty(self) -> None:
-        """Raises ValueError that names a tensor which nothing took."""
+        """Raises ValueError, naming a tensor, if any are left."""
         if self._left:
-            raise ValueError(f"tensor {min(self._left)} has no place in {self._network}")
+            raise ValueError(f"tensor {min(self._left)} is not part of {self._network}")

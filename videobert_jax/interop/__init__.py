@@ -1,1 +1,1 @@
-"""Weights from and to the libraries of others."""
+"""Conversion of weights from and to other libraries."""

@@ -1,8 +1,8 @@
-"""BERT checkpoints of Hugging Face in and out, without torch.
+"""Imports and exports Hugging Face BERT checkpoints, without torch.
 
-In: the folder of any BERT gives the text side of a VideoBERT its first values, as in the paper (section 3.3): all but
-the rows of visual words and of ids that its vocabulary lacks, the alignment head, and what the checkpoint lacks, often
-the masked-prediction head. Out: the text side as `transformers.BertForMaskedLM` reads it, bitwise.
+Import: any BERT initialises the text side of a VideoBERT, as in the paper (section 3.3), except the rows of visual
+words and of ids that its vocabulary lacks, the alignment head, and what the checkpoint lacks, often the
+masked-prediction head. Export: the text side in the format of `transformers.BertForMaskedLM`, bitwise.
 """
 
 import dataclasses
@@ -26,9 +26,9 @@ from videobert_jax.tokens import TokenSpace
 
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 HEAD_BIAS = "prediction_head/bias"
-OPTIONAL = ("pooler", "prediction_head")  # that a checkpoint may lack
-REST = "video.safetensors"  # what BERT has no place for: the visual words, the alignment head
-# Field of ModelConfig -> what Hugging Face calls it.
+OPTIONAL = ("pooler", "prediction_head")  # a checkpoint may lack these
+REST = "video.safetensors"  # the parameters that BERT lacks: the visual words, the alignment head
+# Field of ModelConfig -> its name in Hugging Face's config.
 SIZES = {
     "num_layers": "num_hidden_layers",
     "hidden_size": "hidden_size",
@@ -37,29 +37,22 @@ SIZES = {
 }
 
 
-# What a model must be to have a place in theirs, and its activations by their names.
+# The settings that BERT's architecture requires, and Hugging Face's names for the activations.
 BERT_LIKE = {"norm": "post", "positions": "learned", "gated": False, "use_bias": True}
 ACTIVATIONS = {"gelu": "gelu", "gelu_tanh": "gelu_new"}
 
 
 @dataclasses.dataclass(frozen=True)
 class Tensor:
-    """A parameter of ours, and where Hugging Face keeps it.
+    """A parameter of ours and its Hugging Face tensors."""
 
-    Attributes:
-      path: of ours.
-      names: of theirs; three for the fused kernel of queries, keys and values. With "{}" there is one for each layer,
-        which we stack.
-      transposed: theirs is [out, in], ours [in, out].
-    """
-
-    path: str
-    names: tuple[str, ...]
-    transposed: bool = False
+    path: str  # of our parameter
+    names: tuple[str, ...]  # of theirs; three for the fused qkv kernel; "{}" is the layer, and we stack the layers
+    transposed: bool = False  # theirs is [out, in], ours [in, out]
 
     @property
     def layered(self) -> bool:
-        """Whether each layer has one."""
+        """Whether each layer has its own."""
         return "{}" in self.names[0]
 
 
@@ -92,19 +85,19 @@ TENSORS = (
 
 
 def load_bert(folder: pathlib.Path, config: ModelConfig, tokens: TokenSpace) -> dict[str, np.ndarray]:
-    """The first values that a checkpoint has for a model's parameters.
+    """Loads a model's initial parameters from a checkpoint.
 
     Args:
-      folder: what `save_pretrained` of Hugging Face writes for BERT, with any heads: ``config.json``, and
-        ``model.safetensors`` or the shards that ``model.safetensors.index.json`` lists.
-      config: of the model; its sizes have to be the checkpoint's, but for `max_positions`.
-      tokens: the joint vocabulary; its text ids have to be those of the checkpoint's tokenizer.
+      folder: as written by Hugging Face's `save_pretrained` for BERT, with any heads: ``config.json``, and
+        ``model.safetensors`` or the shards listed in ``model.safetensors.index.json``.
+      config: of the model; its sizes must be the checkpoint's, except `max_positions`.
+      tokens: the joint vocabulary; its text ids must be those of the checkpoint's tokenizer.
 
     Returns:
-      Float32 arrays by the path of the parameter. One may have fewer rows than the parameter, whose first they are.
+      Float32 arrays by the path of the parameter. An array may have only the first rows of the parameter.
 
     Raises:
-      ConfigError: there is no such checkpoint in `folder`, or it is of another model; the message names each value.
+      ConfigError: `folder` holds no checkpoint, or one of another architecture; the message names each value.
     """
     require(folder, config)
     theirs = {_modern(name): array for name, array in _read_weights(folder).items()}
@@ -116,7 +109,7 @@ def load_bert(folder: pathlib.Path, config: ModelConfig, tokens: TokenSpace) -> 
         if missing and tensor.path.startswith(OPTIONAL):
             continue
         if missing:
-            raise ConfigError(f"{folder} has no tensor {missing[0]!r}; expected a BERT of Hugging Face")
+            raise ConfigError(f"{folder} has no tensor {missing[0]!r}; expected a Hugging Face BERT")
         _require_numbers([(name, theirs[name]) for name in names], _their_shape(tensor, config), folder)
         each = [_joined([theirs[n.format(layer)] for n in tensor.names], tensor) for layer in layers]
         ours[tensor.path] = np.stack(each) if tensor.layered else each[0]
@@ -136,18 +129,18 @@ def load_bert(folder: pathlib.Path, config: ModelConfig, tokens: TokenSpace) -> 
 
 
 def require(folder: pathlib.Path, config: ModelConfig) -> None:
-    """Raises ConfigError, naming each value, unless `folder` holds a checkpoint of such a model; reads no weights."""
+    """Raises ConfigError, naming each value, unless `folder` holds a matching checkpoint; reads no weights."""
     _require_bert(config)
     _require_same(_read_json(folder / "config.json"), config, folder)
     for name in _files(folder):
         if not (folder / name).exists():
-            raise ConfigError(f"there is no {folder / name}; expected the weights of a BERT as safetensors")
+            raise ConfigError(f"there is no {folder / name}; expected BERT weights as safetensors")
 
 
 def require_vocabulary(folder: pathlib.Path, words: TextTokenizer) -> None:
-    """Raises ConfigError, naming the first id that differs, unless the ids of `words` are those of the checkpoint.
+    """Raises ConfigError, naming the first id that differs, unless the ids of `words` are the checkpoint's.
 
-    Of a checkpoint without a tokenizer, only the number of ids can be compared. A joiner may come after them.
+    Without a tokenizer in the checkpoint, only the number of ids is compared. A joiner may follow them.
     """
     if not any((folder / name).exists() for name in ("tokenizer.json", "vocab.txt")):
         size = _read_json(folder / "config.json").get("vocab_size")
@@ -171,15 +164,9 @@ def require_vocabulary(folder: pathlib.Path, words: TextTokenizer) -> None:
 
 
 def save_bert(folder: pathlib.Path, params: Mapping[str, Any], config: ModelConfig, tokens: TokenSpace) -> None:
-    """Writes the text side for `transformers.BertForMaskedLM`, and beside it, for whoever wants them, the rest.
+    """Writes the text side for `transformers.BertForMaskedLM`, and the rest in a separate file.
 
-    Args:
-      folder: is made.
-      params: of a `VideoBert`, arrays float32.
-      config: of the model.
-      tokens: the joint vocabulary.
-
-    Raises ConfigError if the model is not built as BERT is.
+    `params` are those of a `VideoBert`, float32. Raises ConfigError unless the architecture is BERT's.
     """
     _require_bert(config)
     ours = {path: np.asarray(array) for path, array in traverse_util.flatten_dict(dict(params), sep="/").items()}
@@ -195,7 +182,7 @@ def save_bert(folder: pathlib.Path, params: Mapping[str, Any], config: ModelConf
     folder.mkdir(parents=True, exist_ok=True)
     for name, tensors, kind in ((WEIGHTS, theirs, "pt"), (REST, rest, "np")):
         arrays = {path: np.ascontiguousarray(array) for path, array in tensors.items()}
-        (folder / name).write_bytes(save(arrays, {"format": kind}))  # by save_file nobody else could read it
+        (folder / name).write_bytes(save(arrays, {"format": kind}))  # save_file would make it unreadable to other users
     settings = {theirs: getattr(config, ours) for ours, theirs in SIZES.items()}
     settings |= {"model_type": "bert", "architectures": ["BertForMaskedLM"], "dtype": "float32"}
     settings["hidden_act"] = ACTIVATIONS[config.activation]
@@ -206,7 +193,7 @@ def save_bert(folder: pathlib.Path, params: Mapping[str, Any], config: ModelConf
 
 
 def _their_shape(tensor: Tensor, config: ModelConfig) -> tuple[int | None, ...]:
-    """The shape of each tensor of theirs; None where it may be any."""
+    """The shape of each of their tensors; None for any size."""
     size, mlp = config.hidden_size, config.mlp_size
     if tensor.path.endswith("/embedding"):
         return (2 if "segment" in tensor.path else None, size)
@@ -231,7 +218,7 @@ def _require_numbers(
 
 
 def _joined(arrays: Sequence[np.ndarray], tensor: Tensor) -> np.ndarray:
-    """One array of ours from theirs; the parts of a fused one are stacked, as in `model.layers.SplitDense`."""
+    """Combines their arrays into ours; the parts of a fused one are stacked, as in `model.layers.SplitDense`."""
     arrays = [array.T if tensor.transposed else array for array in arrays]
     return np.stack(arrays) if len(arrays) > 1 else arrays[0]
 
@@ -243,20 +230,20 @@ def _parted(array: np.ndarray, tensor: Tensor) -> list[np.ndarray]:
 
 
 def _modern(name: str) -> str:
-    """The name as today's library has it: with the model's own, and not as TensorFlow called parts of a norm."""
+    """The current name of a tensor: with the model's prefix, and without TensorFlow's names for the parts of a norm."""
     name = name.replace("LayerNorm.gamma", "LayerNorm.weight").replace("LayerNorm.beta", "LayerNorm.bias")
     return name if name.startswith(("bert.", "cls.")) else f"bert.{name}"
 
 
 def unlike_bert(config: ModelConfig) -> str:
-    """How a model is built otherwise than BERT, and so can neither come from one nor become one; "" if it is not."""
+    """Lists the differences from BERT's architecture that rule out import and export; "" if there are none."""
     differing = [name for name, value in BERT_LIKE.items() if getattr(config, name) != value]
     return "; ".join(f"model.{name} is {getattr(config, name)!r}, BERT's {BERT_LIKE[name]!r}" for name in differing)
 
 
 def _require_bert(config: ModelConfig) -> None:
     if other := unlike_bert(config):
-        raise ConfigError(f"only a model built as BERT can come from a BERT, or become one: {other}")
+        raise ConfigError(f"only a model with BERT's architecture can be imported from or exported to BERT: {other}")
 
 
 def _require_same(settings: Mapping[str, Any], config: ModelConfig, folder: pathlib.Path) -> None:
@@ -267,19 +254,21 @@ def _require_same(settings: Mapping[str, Any], config: ModelConfig, folder: path
         "model_type": "bert",
     }
     expected |= {"layer_norm_eps": NORM_EPSILON, "type_vocab_size": 2}
-    # What a checkpoint leaves out has BERT's usual value, and that is what we have, but for the sizes.
+    # A setting missing in the checkpoint has BERT's default, which is ours too, except for the sizes.
     found = {name: settings.get(name, None if name in SIZES.values() else value) for name, value in expected.items()}
     differing = [name for name, value in expected.items() if found[name] != value]
     wrong = [f"{name} is {found[name]!r}, expected {expected[name]!r}" for name in differing]
     if wrong:
-        raise ConfigError(f"the checkpoint in {folder} is of another model: {'; '.join(wrong)}; set config.model to it")
+        raise ConfigError(
+            f"the checkpoint in {folder} does not match config.model: {'; '.join(wrong)}; set config.model to match"
+        )
 
 
 def _read_json(path: pathlib.Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ConfigError(f"{path} cannot be read ({error}); expected the folder of a BERT of Hugging Face") from error
+        raise ConfigError(f"{path} cannot be read ({error}); expected the folder of a Hugging Face BERT") from error
     if not isinstance(content, dict):
         raise ConfigError(f"{path} holds {type(content).__name__}, expected an object")
     return content
@@ -298,7 +287,7 @@ def _files(folder: pathlib.Path) -> list[str]:
 
 
 def _read_weights(folder: pathlib.Path) -> dict[str, np.ndarray]:
-    """All tensors of numbers with a fraction, as float32."""
+    """Reads all floating-point tensors as float32."""
     tensors: dict[str, np.ndarray] = {}
     for name in _files(folder):
         try:

@@ -1,5 +1,5 @@
-"""The kitchen corpus: rendered instructional videos with narration, for when no videos are named.
+"""The kitchen corpus: rendered instructional videos with narration.
 
-`corpus.make_corpus` writes it; `plan` decides what happens where; `scene`, `actions`, `blades`, `vessels`, `tools`,
-`objects`, `motion`, `backdrop` and `painting` draw it; `narration` words it.
+`corpus.make_corpus` writes it; `recipes` plans the videos; `scene`, `actions`, `blades`, `vessels`, `tools`, `objects`,
+`motion`, `backdrop` and `painting` draw them; `commentary` writes the narration.
 """

@@ -1,4 +1,4 @@
-"""The eight verbs, and how fast each is usually done."""
+"""The eight verbs and their usual speeds."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from videobert_jax.kitchen.vessels import fry, mash, pour, stir, wash
 
 
 class Verb(NamedTuple):
-    """How an action is made, and the usual period of one stroke (seconds)."""
+    """The function that builds an action, and the usual period of one stroke in seconds."""
 
     make: Callable[[Food, Look, Clock, np.random.Generator], Action]
     period: float

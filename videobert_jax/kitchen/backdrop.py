@@ -1,4 +1,4 @@
-"""What is the same in every frame of a video: the worktop, the light and the noise of the sensor."""
+"""The parts of a video that are the same in every frame: worktop, light and sensor noise."""
 
 import math
 
@@ -11,7 +11,7 @@ NOISE_FRAMES = 6
 
 
 def backdrop(size: tuple[int, int], rng: np.random.Generator) -> Image.Image:
-    """A worktop: planks, tiles, marble, granite, cloth or a plain gradient, in random colours. RGB."""
+    """Returns a random worktop, RGB: planks, tiles, marble, granite, cloth or a plain gradient."""
     kinds = (_planks, _tiles, _marble, _granite, _cloth, _plain)
     palette: tuple[Color, ...] = (
         (170, 120, 76), (120, 84, 56), (206, 176, 134), (222, 218, 208), (150, 160, 168), (92, 108, 122),
@@ -69,7 +69,7 @@ def _plain(size: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
 
 
 def lamp(size: tuple[int, int], light: float, rng: np.random.Generator) -> Image.Image:
-    """The light that falls on the scene, as factors: brighter towards the lamp, darker in the corners, tinted."""
+    """Returns the light as RGB factors (255: unchanged), brighter towards the lamp and darker in the corners."""
     x, y = np.meshgrid(np.linspace(-1, 1, size[0]), np.linspace(-1, 1, size[1]))
     level = rng.uniform(0.82, 1.0) + rng.uniform(0, 0.15) * (x * math.cos(light) + y * math.sin(light))
     level = level - rng.uniform(0, 0.14) * (x**2 + y**2)
@@ -78,6 +78,6 @@ def lamp(size: tuple[int, int], light: float, rng: np.random.Generator) -> Image
 
 
 def grain(size: tuple[int, int], rng: np.random.Generator) -> list[Image.Image]:
-    """Noise of the sensor around 128."""
+    """Returns `NOISE_FRAMES` RGB images of sensor noise around 128."""
     noise = rng.normal(128, rng.uniform(0.5, 3.2), (NOISE_FRAMES, size[1], size[0], 1)).round()
     return [Image.fromarray(frame.repeat(3, axis=2)) for frame in np.clip(noise, 0, 255).astype(np.uint8)]

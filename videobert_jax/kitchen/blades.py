@@ -1,4 +1,4 @@
-"""What is done with an edge: cut, peel, grate."""
+"""Actions with a blade: cut, peel, grate."""
 
 import math
 
@@ -13,7 +13,7 @@ from videobert_jax.kitchen.tools import Look
 
 
 def cut(food: Food, look: Look, clock: Clock, rng: np.random.Generator) -> Action:
-    """The knife chops down and slices come apart, from one end to the other."""
+    """A knife chops slices off the object, from right to left."""
     board, knife = tools.board(look, rng), tools.knife(look, rng, held=True)
     slices, lean = int(rng.integers(5, 8)), rng.uniform(48, 66)
     stages = [_sliced(food, slices, done) for done in range(slices + 1)]
@@ -32,7 +32,7 @@ def cut(food: Food, look: Look, clock: Clock, rng: np.random.Generator) -> Actio
 
 
 def _sliced(food: Food, slices: int, done: int) -> Sprite:
-    """The object with `done` of its `slices` cut off at the right and standing apart."""
+    """The object with `done` of its `slices` cut off at the right and spread out."""
     whole, unit, gap = food.whole, food.unit, 0.03 * food.unit
     left, _, right, _ = food.box
     edges = np.linspace(left, left + 0.9 * (right - left), slices + 1).round().astype(int).tolist()
@@ -53,7 +53,7 @@ def _sliced(food: Food, slices: int, done: int) -> Sprite:
 
 
 def peel(food: Food, look: Look, clock: Clock, rng: np.random.Generator) -> Action:
-    """A peeler strokes along the object; the skin comes off in strips and the flesh shows."""
+    """A peeler strokes along the object; strips of skin come off and the flesh shows."""
     peeler = tools.peeler(look, rng, held=True)
     rest = (tools.board if rng.random() < 0.5 else tools.plate)(look, rng)
     strokes = max(3, round(clock.duration / clock.period) - 1)
@@ -69,7 +69,7 @@ def peel(food: Food, look: Look, clock: Clock, rng: np.random.Generator) -> Acti
     def act(canvas: Image.Image, stage: Stage, time: float) -> None:
         away, exact = clock.away(time), clock.progress(time) * strokes
         done = min(int(exact), strokes - 1)
-        along = min(1.0, (exact - done) / 0.7)  # of the stroke; then the peeler goes back above the object
+        along = min(1.0, (exact - done) / 0.7)  # of the stroke; the peeler then returns above the object
         back = max(0.0, (exact - done - 0.7) / 0.3)
         row, end = top + done * height, left + along * (right - left)
         peeled = Image.new("L", (width, tall))
@@ -89,7 +89,6 @@ def peel(food: Food, look: Look, clock: Clock, rng: np.random.Generator) -> Acti
 
 
 def _strip(food: Food, rng: np.random.Generator) -> Sprite:
-    """A curl of skin, its inner side in the colour of the flesh."""
     sketch = Sketch(0.18, 0.12, food.unit)
     x = np.linspace(-0.075, 0.075, 14)
     y = rng.uniform(0.015, 0.035) * np.sin(x * 55)
@@ -99,7 +98,7 @@ def _strip(food: Food, rng: np.random.Generator) -> Sprite:
 
 
 def grate(food: Food, look: Look, clock: Clock, rng: np.random.Generator) -> Action:
-    """The object is rubbed up and down a grater; shreds fall and pile up, and it gets smaller."""
+    """A hand rubs the object up and down a grater; shreds pile up and the object shrinks."""
     grater, plate, hand = tools.grater(look, rng, held=True), tools.plate(look, rng, 0.45), tools.hand(look)
     sizes = [food.sprite(scale) for scale in np.linspace(0.95, 0.7, 6).tolist()]
     turn = rng.uniform(-20, 20)

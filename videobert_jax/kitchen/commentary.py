@@ -1,4 +1,4 @@
-"""What is said: sentences from a small grammar, loosely timed to the steps, written as WebVTT in three styles."""
+"""The narration: sentences from a small grammar, loosely timed to the steps, as WebVTT in three styles."""
 
 import dataclasses
 import re
@@ -8,7 +8,7 @@ import numpy as np
 from videobert_jax.kitchen.recipes import Step, Stream, Video
 
 TEMPLATE = "let me show you how to {v} {d} {o}"
-TEMPLATE_SHARE = 0.25  # of the sentences that name a step are made from the template
+TEMPLATE_SHARE = 0.25  # of the sentences that name a step
 
 OPENERS = (
     "", "", "", "now", "now", "now", "now", "now", "now", "okay", "okay so", "so", "so now", "alright", "alright now",
@@ -60,12 +60,12 @@ WHENS = ("week", "month", "summer", "weekend", "year", "sunday", "winter")
 FILLERS = ("um", "uh", "you know", "like", "kind of")
 GERUND_FORMS = {"cut": "cutting", "stir": "stirring"}
 
-EARLY, LATE = 1.2, 1.2  # seconds by which a sentence may start before or after its step does
+EARLY, LATE = 1.2, 1.2  # seconds by which a sentence may start before or after its step
 
 
 @dataclasses.dataclass(frozen=True)
 class Sentence:
-    """Words in lower case except "I", without punctuation, and when they are said (seconds)."""
+    """A spoken sentence: lower case except "I", no punctuation; `start` and `end` in seconds."""
 
     text: str
     start: float
@@ -74,12 +74,12 @@ class Sentence:
 
 
 def gerund(verb: str) -> str:
-    """cut: cutting, pour: pouring, grate: grating."""
+    """The -ing form: cut, cutting; pour, pouring; grate, grating."""
     return GERUND_FORMS.get(verb) or re.sub("e$", "", verb) + "ing"
 
 
 def narrate(video: Video) -> list[Sentence]:
-    """Speech over the whole video, in order, without overlaps."""
+    """Returns the speech of the whole video, in order and without overlaps."""
     rng = video.random(Stream.SPEECH)
     pace = rng.uniform(2.7, 3.7)  # words per second
     sentences: list[Sentence] = []
@@ -113,7 +113,7 @@ def _pick(choices: tuple[str, ...], rng: np.random.Generator) -> str:
 
 
 def _naming(step: Step, rng: np.random.Generator) -> tuple[str, str]:
-    """A sentence that names the verb and the object of the step, and the opener that it begins with."""
+    """Returns a sentence that names the verb and the object of the step, and the opener it begins with."""
     kind = rng.random()
     frame = TEMPLATE if kind < TEMPLATE_SHARE else _pick(GERUNDS if kind > 0.9 else FRAMES, rng)
     opener, tail = _pick(OPENERS, rng), _pick(TAILS, rng)
@@ -132,9 +132,10 @@ def _chatter(rng: np.random.Generator) -> str:
 
 
 def to_vtt(sentences: list[Sentence], rng: np.random.Generator) -> str:
-    """The text of a WebVTT file.
+    """Returns the text of a WebVTT file.
 
-    Half of them look as a person writes captions, a third are bare words, a sixth are YouTube's rolling captions.
+    Half of the files are punctuated like manual captions, a third are bare words, a sixth are YouTube's rolling
+    captions.
     """
     style = rng.random()
     if style < 1 / 2:
@@ -163,7 +164,7 @@ def _punctuated(sentences: list[Sentence], rng: np.random.Generator) -> str:
 
 
 def _bare(lines: list[list[Word]]) -> str:
-    """Cues as speech recognition writes them: no case, no punctuation, broken anywhere."""
+    """Cues like those of speech recognition: lower case, no punctuation, broken anywhere."""
     return _file(
         "WEBVTT",
         [f"{_stamp(line[0][0])} --> {_stamp(line[-1][1])}\n{' '.join(text for _, _, text in line)}" for line in lines],
@@ -171,7 +172,7 @@ def _bare(lines: list[list[Word]]) -> str:
 
 
 def _rolling(lines: list[list[Word]]) -> str:
-    """YouTube's automatic captions: every line comes word by word, then stands above the next one."""
+    """Cues like YouTube's automatic captions: each line appears word by word, then stays above the next one."""
     cues, above = [], " "
     for index, line in enumerate(lines):
         start, end = line[0][0], line[-1][1]
@@ -191,7 +192,7 @@ def _file(header: str, cues: list[str]) -> str:
 
 
 def _timed_words(sentence: Sentence) -> list[Word]:
-    """Every word takes a share of the time by its length."""
+    """Divides the time of a sentence among its words, by length."""
     words = sentence.text.lower().split()
     ends = np.cumsum([len(word) + 2 for word in words])
     times = sentence.start + (sentence.end - sentence.start) * np.concatenate([[0], ends / ends[-1]])
@@ -199,7 +200,7 @@ def _timed_words(sentence: Sentence) -> list[Word]:
 
 
 def _lines(words: list[Word], max_words: int) -> list[list[Word]]:
-    """Breaks speech at pauses and when a line is full."""
+    """Breaks speech into lines, at pauses and after `max_words`."""
     lines: list[list[Word]] = []
     for word in words:
         if not lines or len(lines[-1]) == max_words or word[0] - lines[-1][-1][1] >= 0.3:

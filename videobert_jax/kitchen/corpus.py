@@ -1,4 +1,4 @@
-"""The kitchen corpus on disk: mp4 files, a WebVTT file beside each, and annotations in the schema of YouCook2."""
+"""The kitchen corpus on disk: mp4 files, a WebVTT file beside each, and annotations in YouCook2's schema."""
 
 import dataclasses
 import fractions
@@ -16,8 +16,8 @@ from videobert_jax.kitchen.scene import render
 from videobert_jax.progress import progress
 from videobert_jax.workers import WorkerDiedError, share_out
 
-VERSION = 1  # of the pictures and the wording; raise it whenever either changes
-# The macroblock tree is off: with it, x264 (core 165) gives frames below 128 pixels different bytes in every run.
+VERSION = 1  # of the pictures and the wording; increment it when either changes
+# The macroblock tree is off: with it, x264 (core 165) encodes frames below 128 pixels differently in every run.
 ENCODER_OPTIONS = {"crf": "25", "preset": "veryfast", "threads": "1", "mbtree": "0"}
 
 README = """\
@@ -34,19 +34,14 @@ kitchen.json      the settings the folder was made with
 
 
 def make_corpus(directory: Path, config: KitchenConfig, workers: int) -> None:
-    """Renders the corpus into `directory`; what is already there is kept, so a run that was stopped goes on.
+    """Renders the corpus into `directory`; keeps the files that exist, so an interrupted run resumes.
 
-    Every file is moved into place complete, `annotations.json` as the last one: its presence means that the corpus is
-    complete. Each video depends on `config` and its own index only, never on `workers`.
-
-    Args:
-      directory: made if it does not exist.
-      config: what to render; yuv420p video needs even sides.
-      workers: number of processes; 0: one per core.
+    Every file is moved into place complete, `annotations.json` last: if it exists, the corpus is complete. Each video
+    depends only on `config` and its index, never on the number of `workers` (processes; 0: one per core).
 
     Raises:
-      ValueError: `directory` holds a corpus of other settings.
-      RuntimeError: the process that makes a video was killed, twice.
+      ValueError: `directory` holds a corpus with other settings.
+      RuntimeError: the process that renders a video was killed twice.
     """
     directory.mkdir(parents=True, exist_ok=True)
     _claim(directory, config)
@@ -57,7 +52,7 @@ def make_corpus(directory: Path, config: KitchenConfig, workers: int) -> None:
     done = share_out(functools.partial(make_video, directory, config), missing, workers)
     for index, result in progress(done, len(missing), "kitchen corpus", "videos"):
         if isinstance(result, WorkerDiedError):
-            raise RuntimeError(f"{videos[index].name} was not made: {result}; run again to go on") from result
+            raise RuntimeError(f"{videos[index].name} was not rendered: {result}; run again to resume") from result
     database = {video.name: annotation(video) for video in videos}
     write_text(directory / "annotations.json", json.dumps({"database": database}, indent=1) + "\n")
 
@@ -78,7 +73,7 @@ def make_video(directory: Path, config: KitchenConfig, index: int) -> None:
 
 
 def annotation(video: Video) -> dict[str, object]:
-    """The entry of one video in YouCook2's `database`."""
+    """Returns the entry of one video in YouCook2's `database`."""
     return {
         "duration": video.duration,
         "subset": video.subset,
@@ -91,7 +86,7 @@ def annotation(video: Video) -> dict[str, object]:
 
 
 def _claim(directory: Path, config: KitchenConfig) -> None:
-    """Writes down what the folder is for; refuses a folder that is for something else."""
+    """Records the settings in the folder; refuses a folder with other settings."""
     settings = {"version": VERSION, **dataclasses.asdict(config)}
     path = directory / "kitchen.json"
     if path.exists():

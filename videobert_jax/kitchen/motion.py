@@ -1,4 +1,4 @@
-"""Time and movement: what an action is, the clock of a step, and small things that fly about."""
+"""Time and motion: actions, the clock of a step, and small flying particles."""
 
 import math
 from collections.abc import Callable
@@ -9,60 +9,54 @@ from PIL import Image
 
 from videobert_jax.kitchen.painting import Color, Point, Sketch, Sprite, Stage
 
-APPROACH = 0.5  # seconds in which a hand comes into the picture, and leaves it
+APPROACH = 0.5  # seconds for a hand to enter the picture, and to leave it
 
 
 class Action(NamedTuple):
-    """One verb, acted out on one object during one step.
+    """One verb acted out on one object during one step.
 
-    Both functions depend on their arguments alone, so any frame can be painted without the ones before it.
+    Both functions depend only on their arguments, so any frame can be painted without the frames before it.
     """
 
-    prepare: Callable[[Image.Image, Stage], None]  # paints what stands still, once
+    prepare: Callable[[Image.Image, Stage], None]  # paints what does not move, once
     act: Callable[[Image.Image, Stage, float], None]  # paints object, tool and hand at a time, seconds into the step
 
 
 class Clock:
-    """The time of a step: how far it is, how far away the hand is, and where in its cycle.
-
-    Args:
-      duration: of the step, seconds.
-      period: of one stroke, seconds.
-      phase: of the cycle at time 0, radians.
-    """
+    """The time of a step of `duration` seconds with strokes of `period` seconds that start at `phase` radians."""
 
     def __init__(self, duration: float, period: float, phase: float):
         self.duration, self.period, self.phase = duration, period, phase
 
     def progress(self, time: float) -> float:
-        """Share of the work that is done, 0 to 1."""
+        """Fraction of the work done, 0 to 1."""
         return min(1.0, max(0.0, (time - APPROACH) / (self.duration - 2 * APPROACH)))
 
     def away(self, time: float) -> float:
-        """How far the hand is away from its work, 0 (at it) to 1 (outside the picture)."""
+        """Distance of the hand from the work: 0 (at it) to 1 (outside the picture)."""
         return max(0.0, 1 - time / APPROACH, 1 - (self.duration - time) / APPROACH)
 
     def angle(self, time: float) -> float:
-        """The phase of the cycle, radians, growing without end."""
+        """Phase of the cycle in radians, not wrapped."""
         return 2 * math.pi * time / self.period + self.phase
 
     def wave(self, time: float) -> float:
-        """Up and down once in a period, -1 to 1."""
+        """Sine of the phase, -1 to 1."""
         return math.sin(self.angle(time))
 
     def press(self, time: float) -> float:
-        """A stroke: 0 at rest, 1 at its lowest, resting longer than it presses."""
+        """A stroke: 0 at rest, 1 at its lowest; rests longer than it presses."""
         return (0.5 - 0.5 * math.cos(self.angle(time))) ** 1.5
 
 
 class Drops:
-    """Small pictures that fly out of a place again and again.
+    """Small pictures that repeatedly fly out of a place.
 
     Args:
       pictures: one is picked for each drop.
-      count: of drops in the air.
-      spread: half-width and half-height of the place they start from, frame sides.
-      speed: largest velocity sideways and mean velocity downwards at the start, frame sides per second.
+      count: drops in the air.
+      spread: half-width and half-height of the area they start from, frame sides.
+      speed: largest sideways velocity and mean downward velocity at the start, frame sides per second.
       gravity: frame sides per second squared; 0 for steam.
       life: seconds.
       rng: draws pictures, places, velocities and ages.
@@ -94,14 +88,14 @@ class Drops:
 
 
 def dot(unit: float, size: float, color: Color, alpha: int = 255) -> Sprite:
-    """A round drop of radius `size` frame sides."""
+    """A round drop with a radius of `size` frame sides."""
     sketch = Sketch(2 * size + 0.01, 2 * size + 0.01, unit)
     sketch.ellipse(0, 0, size, size, color, alpha)
     return Sprite(sketch.image())
 
 
 def puffs(unit: float) -> list[Sprite]:
-    """Steam."""
+    """Steam, in three sizes."""
     pictures = []
     for size in (0.03, 0.045, 0.06):
         sketch = Sketch(2.4 * size, 2.4 * size, unit)

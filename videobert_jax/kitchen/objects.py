@@ -1,7 +1,7 @@
-"""The twelve things that are prepared, painted with skin, flesh and cross-section.
+"""The twelve kinds of food, painted with skin, flesh and cross-section.
 
-Every painter draws the body, lying so that its longer axis is horizontal, and what grows on it (leaves, stems). The
-body repainted in the colour of the flesh gives the peeled look of the same thing.
+Every painter draws the body with its longer axis horizontal, and the leaves or stems. The body repainted in the colour
+of the flesh is the peeled version.
 """
 
 import dataclasses
@@ -32,7 +32,7 @@ STEM: Color = (110, 84, 48)
 
 @dataclasses.dataclass(frozen=True)
 class Kind:
-    """How one kind of object looks."""
+    """The look of one kind of food."""
 
     body: Painter
     growth: Painter  # leaves and stems, over the body; its colour argument is the skin's
@@ -45,7 +45,7 @@ class Kind:
 
 @dataclasses.dataclass(frozen=True)
 class Food:
-    """One individual: its pictures, all of the same size and at the same place, and its colours."""
+    """One individual: its pictures, all of the same size and position, and its colours."""
 
     name: str
     whole: Image.Image  # RGBA, no shadow
@@ -57,16 +57,16 @@ class Food:
 
     @property
     def box(self) -> tuple[int, int, int, int]:
-        """Left, top, right and bottom of what is painted, pixels."""
+        """Left, top, right and bottom of the painted area, pixels."""
         return self.whole.getbbox() or (0, 0, *self.whole.size)
 
     def sprite(self, scale: float = 1.0) -> Sprite:
-        """The whole object over its shadow."""
+        """The whole object with its shadow."""
         return Sprite(shadowed(resized(self.whole, scale), self.unit * max(scale, 0.6)))
 
 
 def make_food(name: str, unit: float, light: float, rng: np.random.Generator) -> Food:
-    """Paints an individual of the kind `name` at `unit` pixels per frame side, lit from `light` (radians)."""
+    """Paints one individual of the kind `name` at `unit` pixels per frame side, lit from `light` (radians)."""
     kind = KINDS[name]
     gains = (rng.uniform(0.86, 1.1) * rng.uniform(0.95, 1.05, 3)).tolist()
     stretch = rng.uniform(0.92, 1.08)
@@ -98,7 +98,7 @@ def make_food(name: str, unit: float, light: float, rng: np.random.Generator) ->
 
 
 def resized(image: Image.Image, scale: float) -> Image.Image:
-    """The picture at another scale."""
+    """The picture, scaled."""
     return image.resize((max(1, round(image.width * scale)), max(1, round(image.height * scale))))
 
 
@@ -146,7 +146,7 @@ def _scatter(rng: np.random.Generator, count: int, rx: float, ry: float) -> list
 
 
 def _nothing(sketch: Sketch, rng: np.random.Generator, color: Color) -> None:
-    """Nothing grows on it."""
+    """A food without leaves or stems."""
 
 
 def _carrot(sketch: Sketch, rng: np.random.Generator, color: Color) -> None:

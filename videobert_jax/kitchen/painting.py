@@ -1,7 +1,7 @@
-"""Painting primitives: anti-aliased shapes in scene units, relief shading, soft shadows and procedural noise.
+"""Painting primitives: anti-aliased shapes, relief shading, soft shadows and procedural noise.
 
-Lengths are in *frame sides*: 1.0 is the shorter side of the video frame, whatever its size in pixels. The origin of a
-sketch is its centre, x points right and y points down.
+Lengths are in *frame sides*: 1.0 is the shorter side of the video frame, at any resolution. The origin of a sketch is
+its centre; x points right and y points down.
 """
 
 import math
@@ -13,18 +13,12 @@ from PIL import Image, ImageDraw, ImageFilter
 Color = tuple[int, int, int]
 Point = tuple[float, float]
 
-SUPERSAMPLING = 3  # shapes are drawn this much larger, then reduced
-ANGLE_STEP = 3  # degrees; rotated copies of a sprite are kept at this resolution
+SUPERSAMPLING = 3  # shapes are drawn this many times larger, then reduced
+ANGLE_STEP = 3  # degrees; the resolution of a sprite's rotated copies
 
 
 class Sketch:
-    """A transparent canvas of `width` x `height` frame sides on which shapes are drawn supersampled.
-
-    Args:
-      width: in frame sides.
-      height: in frame sides.
-      unit: pixels per frame side.
-    """
+    """A transparent canvas of `width` x `height` frame sides at `unit` pixels per frame side, drawn supersampled."""
 
     def __init__(self, width: float, height: float, unit: float):
         self._scale = unit * SUPERSAMPLING
@@ -34,32 +28,32 @@ class Sketch:
         self._centre = (size[0] / 2, size[1] / 2)
 
     def polygon(self, points: Sequence[Point], color: Color, alpha: int = 255) -> None:
-        """A filled polygon."""
+        """Draws a filled polygon."""
         self._draw.polygon([self._pixel(point) for point in points], fill=(*color, alpha))
 
     def ellipse(self, x: float, y: float, rx: float, ry: float, color: Color, alpha: int = 255) -> None:
-        """A filled ellipse around (x, y) with radii `rx` and `ry`."""
+        """Draws a filled ellipse around (x, y) with radii `rx` and `ry`."""
         (left, top), (right, bottom) = self._pixel((x - rx, y - ry)), self._pixel((x + rx, y + ry))
         self._draw.ellipse((left, top, right, bottom), fill=(*color, alpha))
 
     def box(self, x: float, y: float, rx: float, ry: float, radius: float, color: Color, alpha: int = 255) -> None:
-        """A rectangle around (x, y) with rounded corners."""
+        """Draws a filled rectangle around (x, y) with rounded corners."""
         (left, top), (right, bottom) = self._pixel((x - rx, y - ry)), self._pixel((x + rx, y + ry))
         self._draw.rounded_rectangle((left, top, right, bottom), radius * self._scale, fill=(*color, alpha))
 
     def line(self, points: Sequence[Point], width: float, color: Color, alpha: int = 255) -> None:
-        """A line through the points with blunt ends."""
+        """Draws a line through the points with flat ends."""
         pixels = [self._pixel(point) for point in points]
         self._draw.line(pixels, fill=(*color, alpha), width=max(1, round(width * self._scale)), joint="curve")
 
     def stroke(self, points: Sequence[Point], width: float, color: Color) -> None:
-        """A line with round ends."""
+        """Draws a line with round ends."""
         self.line(points, width, color)
         for x, y in (points[0], points[-1]):
             self.ellipse(x, y, width / 2, width / 2, color)
 
     def image(self) -> Image.Image:
-        """What was drawn, RGBA, at its final size."""
+        """The drawing, RGBA, at its final size."""
         return self._image.reduce(SUPERSAMPLING)
 
     def _pixel(self, point: Point) -> Point:
@@ -67,14 +61,14 @@ class Sketch:
 
 
 class Sprite:
-    """An RGBA picture that is placed by a point of its own, and keeps its rotated copies."""
+    """An RGBA picture that caches its rotated copies."""
 
     def __init__(self, image: Image.Image):
         self.image = image
         self._copies: dict[tuple[int, bool], Image.Image] = {}
 
     def rotated(self, degrees: float, mirrored: bool) -> Image.Image:
-        """The picture turned counter-clockwise on the screen, after being mirrored left to right if asked."""
+        """The picture, mirrored left to right if asked, then turned counter-clockwise on the screen."""
         step = round(degrees / ANGLE_STEP) % (360 // ANGLE_STEP)
         if (step, mirrored) not in self._copies:
             image = self.image.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if mirrored else self.image
@@ -85,13 +79,9 @@ class Sprite:
 
 
 class Stage:
-    """Where one step is acted out: a region of the canvas with its own centre, scale, tilt and handedness.
+    """The region of the canvas for one step, with its own centre (pixels), scale, tilt (degrees) and handedness.
 
-    Args:
-      centre: of the stage on the canvas, pixels.
-      unit: pixels per frame side, the scale of the step included.
-      tilt: degrees by which everything on the stage is turned.
-      mirrored: whether the stage is acted out left-handed.
+    `unit` is in pixels per frame side and includes the scale of the step; `mirrored` means left-handed.
     """
 
     def __init__(self, centre: Point, unit: float, tilt: float, mirrored: bool):
@@ -101,7 +91,7 @@ class Stage:
     def put(
         self, canvas: Image.Image, sprite: Sprite, at: Point, degrees: float = 0.0, anchor: Point = (0.0, 0.0)
     ) -> None:
-        """Pastes the sprite, turned by `degrees`, so that its point `anchor` (from its centre) comes to lie at `at`."""
+        """Pastes the sprite, turned by `degrees`, so that its point `anchor` (from its centre) lies at `at`."""
         cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
         x = at[0] - (anchor[0] * cos + anchor[1] * sin)
         y = at[1] - (-anchor[0] * sin + anchor[1] * cos)
@@ -111,7 +101,7 @@ class Stage:
         canvas.paste(image, (round(left - image.width / 2), round(top - image.height / 2)), image)
 
     def pixel(self, x: float, y: float) -> Point:
-        """Where a point of the stage, in frame sides from its centre, lies on the canvas, in pixels."""
+        """Converts a point in frame sides from the centre of the stage to pixels on the canvas."""
         x = -x if self.mirrored else x
         return (
             self.centre[0] + (x * self._cos + y * self._sin) * self.unit,
@@ -120,7 +110,7 @@ class Stage:
 
 
 def blob(x: float, y: float, rx: float, ry: float, rng: np.random.Generator, wobble: float = 0.05) -> list[Point]:
-    """The outline of an ellipse whose radius wanders by about `wobble`."""
+    """The outline of an ellipse whose radius varies by about `wobble`."""
     angles = np.linspace(0, 2 * np.pi, 48, endpoint=False)
     radius = np.ones_like(angles)
     for order in (2, 3, 5):
@@ -131,16 +121,11 @@ def blob(x: float, y: float, rx: float, ry: float, rng: np.random.Generator, wob
 def relief(
     image: Image.Image, light: float, gloss: float = 0.3, rough: float = 0.0, tint: Sequence[float] = (1.0, 1.0, 1.0)
 ) -> Image.Image:
-    """Shades a flat picture as a rounded body lit from the direction `light`.
+    """Shades a flat RGBA picture as a rounded body lit from the direction `light` (radians; -pi/2 is from above).
 
-    The silhouette, blurred, is taken for the height of the surface; its slope gives diffuse light and a highlight.
-
-    Args:
-      image: RGBA; its alpha channel is the silhouette.
-      light: direction of the light on the screen, radians; -pi/2 is from above.
-      gloss: strength of the highlight, 0 to 1.
-      rough: amplitude of the mottling, 0 to 1; the pattern depends on the size of the picture only.
-      tint: factors of red, green and blue.
+    The blurred silhouette (alpha channel) serves as the height of the surface; its slope gives diffuse light and a
+    highlight. `gloss` is the strength of the highlight, `rough` the amplitude of the mottling, both 0 to 1; the
+    mottling depends only on the size of the picture. `tint` holds factors of red, green and blue.
     """
     pixels = np.asarray(image, np.float32)
     spread = 0.11 * min(image.size)
@@ -158,7 +143,7 @@ def relief(
 
 
 def shadowed(image: Image.Image, unit: float, strength: float = 0.45) -> Image.Image:
-    """The picture over its own soft shadow, with room around it; the centre stays the centre."""
+    """The picture over its soft shadow, with a margin; the centre stays the centre."""
     margin = max(2, round(0.045 * unit))
     canvas = Image.new("RGBA", (image.width + 2 * margin, image.height + 2 * margin))
     alpha = Image.new("L", canvas.size)
@@ -182,13 +167,13 @@ def value_noise(size: tuple[int, int], cells: int, rng: np.random.Generator, oct
 
 
 def mix(first: Color, second: Color, share: float) -> Color:
-    """The colour a `share` of the way from the first to the second."""
+    """Interpolates between two colours."""
     red, green, blue = (round(a + (b - a) * share) for a, b in zip(first, second, strict=True))
     return red, green, blue
 
 
 def varied(color: Color, rng: np.random.Generator, amount: float = 0.12) -> Color:
-    """The colour, lighter or darker and shifted in hue by up to about `amount`."""
+    """The colour with brightness and hue varied by up to about `amount`."""
     gains = rng.uniform(1 - amount, 1 + amount) * rng.uniform(1 - amount / 2, 1 + amount / 2, 3)
     red, green, blue = (round(min(255.0, channel * gain)) for channel, gain in zip(color, gains, strict=True))
     return red, green, blue

@@ -1,8 +1,8 @@
-"""What happens in which video: the pairs of verb and object, the split, and the timeline.
+"""The plan of every video: pairs of verb and object, split, and timeline.
 
-The 96 pairs are dealt into four groups of 24, in each of which every verb appears three times and every object twice.
-One group is held out: its pairs appear in validation videos only. Steps are dealt from shuffled groups, so verbs and
-objects are balanced in both splits and the next step cannot be told from the last.
+The 96 pairs form four groups of 24; in each, every verb appears three times and every object twice. One group is held
+out: its pairs appear in validation videos only. Steps are dealt from shuffled groups, so verbs and objects are balanced
+in both splits and a step does not predict the next.
 """
 
 import dataclasses
@@ -22,7 +22,7 @@ GROUPS = 4  # of pairs; the first is held out
 
 
 class Stream(enum.IntEnum):
-    """Random numbers for different purposes are drawn from different streams."""
+    """Independent streams of random numbers, one for each purpose."""
 
     PAIRS = 1
     TRAINING = 2
@@ -35,7 +35,7 @@ class Stream(enum.IntEnum):
     PICTURES = 9
 
     def of(self, seed: int, index: int = 0) -> np.random.Generator:
-        """The stream of one video, or of the corpus."""
+        """The generator of one video, or of the corpus."""
         return np.random.default_rng((seed, index, self.value))
 
 
@@ -56,7 +56,7 @@ class Step:
 
 @dataclasses.dataclass(frozen=True)
 class Video:
-    """The plan of one video. Everything drawn or spoken in it derives from the plan and `random`."""
+    """The plan of one video. Its pictures and narration derive from the plan and `random`."""
 
     seed: int  # of the corpus
     index: int
@@ -66,16 +66,16 @@ class Video:
 
     @property
     def name(self) -> str:
-        """The stem of its files."""
+        """The stem of its file names."""
         return f"kitchen_{self.index:05d}"
 
     def random(self, stream: Stream) -> np.random.Generator:
-        """This video's own random numbers."""
+        """The generator of this video for `stream`."""
         return stream.of(self.seed, self.index)
 
 
 def pair_groups(seed: int) -> tuple[tuple[Pair, ...], ...]:
-    """All pairs of verb and object in four balanced groups; the first is held out from training."""
+    """Returns all pairs of verb and object in four balanced groups; the first is held out from training."""
     rng = Stream.PAIRS.of(seed)
     verbs, objects = rng.permutation(VERBS).tolist(), rng.permutation(OBJECTS).tolist()
     size = len(objects) // GROUPS
@@ -89,15 +89,15 @@ def pair_groups(seed: int) -> tuple[tuple[Pair, ...], ...]:
 
 
 def held_out_pairs(seed: int) -> frozenset[Pair]:
-    """The pairs that training videos never show."""
+    """Returns the pairs that training videos never show."""
     return frozenset(pair_groups(seed)[0])
 
 
 @functools.lru_cache(maxsize=4)
 def plan_videos(config: KitchenConfig) -> tuple[Video, ...]:
-    """All videos of the corpus, in order. Cheap: nothing is drawn.
+    """Plans all videos of the corpus, in order, without drawing anything.
 
-    Half of the steps of the validation videos are held-out pairs.
+    Half of the steps in validation videos are held-out pairs.
     """
     seed, share = config.seed, config.validation_fraction
     unseen, *seen = pair_groups(seed)
@@ -114,7 +114,7 @@ def plan_videos(config: KitchenConfig) -> tuple[Video, ...]:
 
 
 def _deal(groups: list[tuple[Pair, ...]], rng: np.random.Generator) -> Iterator[Pair]:
-    """Pairs without end: the groups in random order, each shuffled, again and again."""
+    """Yields pairs without end: shuffles the groups and the pairs in each group, again and again."""
     while True:
         for group in rng.permutation(len(groups)):
             for index in rng.permutation(len(groups[group])):
@@ -122,14 +122,14 @@ def _deal(groups: list[tuple[Pair, ...]], rng: np.random.Generator) -> Iterator[
 
 
 def _alternate(first: Iterator[Pair], second: Iterator[Pair], rng: np.random.Generator) -> Iterator[Pair]:
-    """One of each in every two, in random order."""
+    """Yields one item of each iterator, in random order, again and again."""
     while True:
         for turn in rng.permutation(2):
             yield next((first, second)[turn])
 
 
 def _timeline(seed: int, index: int, subset: str, pairs: Iterator[Pair]) -> Video:
-    """Four steps of 5 to 7 s or five of 5 to 6 s, with pauses of 0.5 to 1.5 s around them."""
+    """Plans four steps of 5 to 7 s or five of 5 to 6 s, with pauses of 0.5 to 1.5 s around them."""
     rng = Stream.TIMELINE.of(seed, index)
     count, longest, pause = (4, 7.0, 1.5) if rng.random() < 0.6 else (5, 6.0, 1.0)
     steps, time = [], 0.0

@@ -1,4 +1,4 @@
-"""Where it happens: the worktop, the light, what lies around, what moves unasked, the camera; and the frames."""
+"""The scene of a video (worktop, light, clutter, distractions, camera) and its frames."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -15,13 +15,13 @@ from videobert_jax.kitchen.objects import OBJECTS, make_food
 from videobert_jax.kitchen.painting import Sketch, Sprite, Stage, mix, shadowed, varied
 from videobert_jax.kitchen.recipes import Step, Stream, Video
 
-MARGIN = 1.16  # the canvas is larger than the frame, so that the camera can move
+MARGIN = 1.16  # the canvas is larger than the frame so that the camera can move
 
-Painter = Callable[[Image.Image, float], None]  # paints on the canvas what is there at a time
+Painter = Callable[[Image.Image, float], None]  # paints the canvas as it is at a time, seconds
 
 
 def render(video: Video, config: KitchenConfig) -> Iterator[Image.Image]:
-    """The frames of a video, RGB, `round(video.duration * config.fps)` of them."""
+    """Yields the frames of a video, RGB, `round(video.duration * config.fps)` of them."""
     rng = video.random(Stream.PICTURES)
     kitchen = _Kitchen(config, rng)
     painters = [(step, kitchen.step_painter(step, rng)) for step in video.steps]
@@ -33,7 +33,7 @@ def render(video: Video, config: KitchenConfig) -> Iterator[Image.Image]:
 
 
 class _Kitchen:
-    """The scene of one video: what stays the same over its steps."""
+    """The scene of one video, constant over its steps."""
 
     def __init__(self, config: KitchenConfig, rng: np.random.Generator):
         self._frame = (config.width, config.height)
@@ -55,7 +55,6 @@ class _Kitchen:
         self._tool_spot = self._spot(spots[-1], rng)
 
     def step_painter(self, step: Step, rng: np.random.Generator) -> Painter:
-        """Everything that is seen during one step."""
         stage = self._stage(rng, gravity=step.verb in ("pour", "grate", "mash", "wash"))
         look = tools.make_look(stage.unit, self._light, rng)
         food = make_food(step.object, stage.unit, self._light, rng)
@@ -74,7 +73,7 @@ class _Kitchen:
         return paint
 
     def pause_painter(self, steps: tuple[Step, ...], rng: np.random.Generator) -> Painter:
-        """What is seen between the steps: the worktop, and sometimes the object of the next step."""
+        """Paints the time between steps: the worktop and sometimes the object of the next step."""
         base = self._surroundings({step.object for step in steps}, rng)
         shown: list[tuple[float, Image.Image]] = []
         for step in steps:
@@ -93,7 +92,6 @@ class _Kitchen:
         return paint
 
     def shoot(self, paint: Painter, time: float, index: int) -> Image.Image:
-        """Frame number `index`, through the camera."""
         canvas = Image.new("RGB", self._size)
         paint(canvas, time)
         right, down, closer = (self._travel * np.sin(self._drift[0] * time * 2 + self._drift[1])).tolist()
@@ -111,14 +109,14 @@ class _Kitchen:
         return Stage((x, y), self._unit * rng.uniform(0.95, 1.4), tilt, bool(rng.random() < 0.5))
 
     def _spot(self, number: int, rng: np.random.Generator) -> Stage:
-        """A place at the edge of the canvas; there are eight."""
+        """One of eight places at the edge of the canvas."""
         angle = number * math.pi / 4 + rng.uniform(-0.25, 0.25)
         x = self._size[0] * (0.5 + np.clip(0.62 * math.cos(angle), -0.42, 0.42) * rng.uniform(0.9, 1.05))
         y = self._size[1] * (0.5 + np.clip(0.62 * math.sin(angle), -0.42, 0.42) * rng.uniform(0.9, 1.05))
         return Stage((x, y), self._unit, rng.uniform(0, 360), bool(rng.random() < 0.5))
 
     def _surroundings(self, without: set[str], rng: np.random.Generator) -> Image.Image:
-        """The worktop with one to three other objects and, often, the tool of some verb lying idle."""
+        """The worktop with one to three other objects and, often, an unused tool."""
         canvas = self._backdrop.copy()
         others = [(food, spot) for food, spot in self._around if food.name not in without][:3]
         for food, spot in others:
@@ -133,7 +131,7 @@ class _Kitchen:
         """Something else that moves, in half of the cases."""
         makers = (_nothing, _nothing, _nothing, _nothing, _fly, _steam, _pendulum, _passing_hand)
         x, y = self._spot(int(rng.integers(8)), rng).centre
-        # The arm of a hand that passes leads away from the middle of the picture.
+        # The arm of a passing hand points away from the middle of the picture.
         outwards = -math.degrees(math.atan2(y - self._size[1] / 2, x - self._size[0] / 2))
         make = makers[rng.integers(len(makers))]
         return make(Stage((x, y), self._unit, outwards if make is _passing_hand else 0.0, False), rng)

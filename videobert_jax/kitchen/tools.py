@@ -1,6 +1,6 @@
-"""What the things are prepared with: painted tools, the hand that holds them, and vessels.
+"""Painted tools, the hand that holds them, and vessels.
 
-A tool is painted with its working point at a known place, so that an action can steer that point.
+Each tool has a known working point, which actions position.
 """
 
 import dataclasses
@@ -23,7 +23,7 @@ BRIGHT: tuple[Color, ...] = (
 
 @dataclasses.dataclass(frozen=True)
 class Look:
-    """Colours and light that the tools of one step share."""
+    """The colours and the light shared by the tools of one step."""
 
     unit: float  # pixels per frame side
     light: float  # direction of the light, radians
@@ -42,7 +42,7 @@ class Tool:
 
 
 def make_look(unit: float, light: float, rng: np.random.Generator) -> Look:
-    """Random colours at `unit` pixels per frame side, lit from `light` (radians)."""
+    """Draws random colours for `unit` pixels per frame side, lit from `light` (radians)."""
     handles = (*BRIGHT, WOOD, WOOD, mix(WOOD, (40, 24, 12), 0.5))
     return Look(
         unit=unit,
@@ -59,7 +59,7 @@ def _finish(sketch: Sketch, look: Look, gloss: float, anchor: Point) -> Tool:
 
 
 def _hand(sketch: Sketch, look: Look, at: Point, towards: Point) -> None:
-    """A fist at `at`, and the forearm that leads away in the direction `towards`."""
+    """Draws a fist at `at` and a forearm in the direction `towards`."""
     (x, y), (dx, dy) = at, towards
     length = math.hypot(dx, dy)
     dx, dy = dx / length, dy / length
@@ -73,7 +73,7 @@ def _hand(sketch: Sketch, look: Look, at: Point, towards: Point) -> None:
 
 
 def knife(look: Look, rng: np.random.Generator, held: bool) -> Tool:
-    """A knife that points left; works with the middle of its edge."""
+    """A knife that points left; the working point is the middle of its edge."""
     sketch = Sketch(1.0 if held else 0.56, 0.34, look.unit)
     depth = rng.uniform(0.045, 0.075)
     tip = rng.uniform(-0.27, -0.22)
@@ -88,7 +88,7 @@ def knife(look: Look, rng: np.random.Generator, held: bool) -> Tool:
 
 
 def jug(look: Look, rng: np.random.Generator, held: bool) -> Tool:
-    """A jug whose lip is at the left of its top; it pours when turned counter-clockwise."""
+    """A jug with its lip at the top left; it pours when turned counter-clockwise."""
     sketch = Sketch(1.0 if held else 0.42, 0.46, look.unit)
     body = mix(look.handle, (235, 240, 245), rng.uniform(0.2, 0.8))
     wide, tall = rng.uniform(0.09, 0.12), rng.uniform(0.14, 0.18)
@@ -123,7 +123,7 @@ def bottle(look: Look, rng: np.random.Generator, held: bool) -> Tool:
 
 
 def spoon(look: Look, rng: np.random.Generator, held: bool) -> Tool:
-    """An upright spoon; works with its bowl, at the bottom."""
+    """An upright spoon; the working point is its bowl, at the bottom."""
     sketch = Sketch(0.4 if held else 0.2, 1.0 if held else 0.56, look.unit)
     shade = look.handle if rng.random() < 0.7 else look.metal
     size = rng.uniform(0.042, 0.058)
@@ -136,7 +136,7 @@ def spoon(look: Look, rng: np.random.Generator, held: bool) -> Tool:
 
 
 def peeler(look: Look, rng: np.random.Generator, held: bool) -> Tool:
-    """A peeler with its blade across at the left end."""
+    """A peeler with its blade across the left end."""
     sketch = Sketch(1.0 if held else 0.42, 0.3, look.unit)
     half = rng.uniform(0.045, 0.06)
     for side in (-half, half):
@@ -150,7 +150,7 @@ def peeler(look: Look, rng: np.random.Generator, held: bool) -> Tool:
 
 
 def masher(look: Look, rng: np.random.Generator, held: bool) -> Tool:
-    """An upright potato masher; works with the plate at its lower end."""
+    """An upright potato masher; the working point is the plate at its lower end."""
     sketch = Sketch(0.4, 1.0 if held else 0.56, look.unit)
     half = rng.uniform(0.10, 0.13)
     for side in (-1, 1):
@@ -166,7 +166,7 @@ def masher(look: Look, rng: np.random.Generator, held: bool) -> Tool:
 
 
 def pan(look: Look, rng: np.random.Generator, held: bool) -> Tool:
-    """A frying pan seen from above, its handle to the right."""
+    """A frying pan seen from above, with its handle to the right."""
     radius = 0.30 if held else 0.17
     reach = radius + (0.24 if held else 0.18)
     sketch = Sketch(2 * (0.75 if held else 0.36), 0.64 if held else 0.38, look.unit)
@@ -182,7 +182,7 @@ def pan(look: Look, rng: np.random.Generator, held: bool) -> Tool:
 
 
 def grater(look: Look, rng: np.random.Generator, held: bool) -> Tool:
-    """A box grater, standing; it needs no hand."""
+    """A standing box grater, without a hand."""
     tall = 0.27 if held else 0.16
     sketch = Sketch(0.46, 2 * tall + 0.16, look.unit)
     top, foot = 0.55 * tall, 0.78 * tall
@@ -210,7 +210,7 @@ TOOLS: dict[str, Callable[[Look, np.random.Generator, bool], Tool]] = {
 
 
 def hand(look: Look) -> Sprite:
-    """A bare hand whose fist is at the centre and whose arm leads `ARM_DEGREES` downwards to the right."""
+    """A bare hand: its fist is at the centre, its arm points `ARM_DEGREES` downwards to the right."""
     sketch = Sketch(1.3, 1.0, look.unit)
     _hand(sketch, look, (0, 0), (1.0, math.tan(math.radians(ARM_DEGREES))))
     return Sprite(shadowed(relief(sketch.image(), look.light, 0.1), look.unit, 0.35))
@@ -234,7 +234,7 @@ def board(look: Look, rng: np.random.Generator) -> Sprite:
 
 
 def plate(look: Look, rng: np.random.Generator, ry_share: float = 0.62) -> Sprite:
-    """A round plate, seen at a slant."""
+    """A round plate, seen at an angle."""
     sketch = Sketch(0.78, 0.78 * ry_share + 0.06, look.unit)
     shade = varied(((244, 242, 236), (226, 232, 240), (240, 222, 196), (96, 116, 150))[rng.integers(4)], rng, 0.06)
     rx = rng.uniform(0.30, 0.37)
@@ -255,7 +255,7 @@ def bowl(look: Look, rng: np.random.Generator, liquid: Color) -> Sprite:
 
 
 def sink(look: Look, rng: np.random.Generator) -> Sprite:
-    """A basin of steel or enamel with a drain and shallow water."""
+    """A steel or enamel basin with a drain and shallow water."""
     sketch = Sketch(1.1, 0.86, look.unit)
     shade = varied((look.metal, (236, 238, 240), (206, 196, 184))[rng.integers(3)], rng, 0.08)
     rx, ry = rng.uniform(0.42, 0.5), rng.uniform(0.34, 0.4)
@@ -267,7 +267,7 @@ def sink(look: Look, rng: np.random.Generator) -> Sprite:
 
 
 def tap(look: Look, rng: np.random.Generator) -> Tool:
-    """A tap that comes from above; works with its mouth."""
+    """A tap that comes from above; the working point is its mouth."""
     sketch = Sketch(0.5, 0.62, look.unit)
     reach = rng.uniform(0.12, 0.17)
     for width, shade in ((0.08, DARK_STEEL), (0.062, look.metal), (0.018, mix(look.metal, (255, 255, 255), 0.8))):

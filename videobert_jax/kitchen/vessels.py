@@ -1,4 +1,4 @@
-"""What is done in a dish, a pan or a sink: pour, stir, fry, mash, wash."""
+"""Actions in a dish, a pan or a sink: pour, stir, fry, mash, wash."""
 
 import math
 
@@ -17,7 +17,7 @@ BROWN: Color = (108, 60, 24)
 
 
 def pour(food: Food, look: Look, clock: Clock, rng: np.random.Generator) -> Action:
-    """A jug or a bottle is tilted; a stream falls on the object and a puddle grows around it."""
+    """A jug or a bottle tilts; a stream falls on the object and a puddle grows around it."""
     liquid = varied(LIQUIDS[rng.integers(len(LIQUIDS))], rng, 0.08)
     vessel, level = ((tools.jug, 62), (tools.bottle, 118))[int(rng.random() < 0.4)]
     held, plate, dish = vessel(look, rng, True), tools.plate(look, rng), food.sprite(0.92)
@@ -59,14 +59,14 @@ def _puddle(unit: float, liquid: Color, share: float, rng: np.random.Generator) 
 def _stream(
     canvas: Image.Image, stage: Stage, x: np.ndarray, y: np.ndarray, half: np.ndarray, color: Color, alpha: int
 ) -> None:
-    """A column of liquid around the line (x, y), `half` its width thick, all [n] in frame sides."""
+    """Draws a column of liquid around the line (x, y) with half-width `half`, all [n] in frame sides."""
     left = [stage.pixel(*point) for point in zip((x - half).tolist(), y.tolist(), strict=True)]
     right = [stage.pixel(*point) for point in zip((x + half).tolist(), y.tolist(), strict=True)]
     ImageDraw.Draw(canvas, "RGBA").polygon(left + right[::-1], fill=(*color, alpha))
 
 
 def stir(food: Food, look: Look, clock: Clock, rng: np.random.Generator) -> Action:
-    """A spoon goes round in a bowl; the object and slices of it swim round with it."""
+    """A spoon circles in a bowl; the object and its slices float around with it."""
     liquid = varied(LIQUIDS[rng.integers(len(LIQUIDS))], rng, 0.1)
     bowl, spoon = tools.bowl(look, rng, mix(liquid, food.flesh, 0.3)), tools.spoon(look, rng, held=True)
     large, small = food.sprite(0.78), Sprite(shadowed(food.slice, food.unit))
@@ -100,7 +100,7 @@ def stir(food: Food, look: Look, clock: Clock, rng: np.random.Generator) -> Acti
 
 
 def fry(food: Food, look: Look, clock: Clock, rng: np.random.Generator) -> Action:
-    """A pan is shaken; the object slides in it, browns, and steams among bubbles of fat."""
+    """A pan is shaken; the object slides and browns in it, with steam and bubbling fat."""
     pan = tools.pan(look, rng, held=True)
     whole = [Sprite(shadowed(resized(picture, 0.9), food.unit)) for picture in _browned(food.whole)]
     slices = [Sprite(picture) for picture in _browned(food.slice)]
@@ -113,7 +113,7 @@ def fry(food: Food, look: Look, clock: Clock, rng: np.random.Generator) -> Actio
     turn = rng.uniform(-8, 8)
 
     def prepare(canvas: Image.Image, stage: Stage) -> None:
-        """Nothing stands still: the pan is shaken."""
+        """Nothing to paint: the pan moves."""
 
     def act(canvas: Image.Image, stage: Stage, time: float) -> None:
         level = round((len(whole) - 1) * clock.progress(time))
@@ -131,14 +131,13 @@ def fry(food: Food, look: Look, clock: Clock, rng: np.random.Generator) -> Actio
 
 
 def _browned(picture: Image.Image, levels: int = 8) -> list[Image.Image]:
-    """The picture, browner and browner."""
     brown = Image.new("RGBA", picture.size, BROWN)
     brown.putalpha(picture.getchannel("A"))
     return [Image.blend(picture, brown, 0.6 * share) for share in np.linspace(0, 1, levels).tolist()]
 
 
 def mash(food: Food, look: Look, clock: Clock, rng: np.random.Generator) -> Action:
-    """A masher presses from above; the object gets flat and broad, then a heap of mash."""
+    """A masher presses from above; the object flattens, then turns into mash."""
     masher, plate, heap = tools.masher(look, rng, held=True), tools.plate(look, rng, 0.5), _heap(food, rng)
     stages = [_squashed(food, heap, share) for share in np.linspace(0, 1, 9).tolist()]
     bits = [dot(look.unit, 0.011, food.flesh), dot(look.unit, 0.009, food.skin)]
@@ -162,7 +161,6 @@ def mash(food: Food, look: Look, clock: Clock, rng: np.random.Generator) -> Acti
 
 
 def _heap(food: Food, rng: np.random.Generator) -> Image.Image:
-    """Mash: lumps of skin and flesh."""
     sketch = Sketch(0.56, 0.26, food.unit)
     sketch.polygon(blob(0, 0.02, 0.25, 0.09, rng, 0.06), mix(food.skin, food.flesh, 0.6))
     angles, distances = rng.uniform(0, 2 * math.pi, 70), np.sqrt(rng.random(70))
@@ -174,7 +172,7 @@ def _heap(food: Food, rng: np.random.Generator) -> Image.Image:
 
 
 def _squashed(food: Food, heap: Image.Image, share: float) -> Sprite:
-    """The object a `share` of the way to mash, standing on the lower edge of the picture."""
+    """The object, mashed by `share` (0 to 1), standing on the lower edge of the picture."""
     body = food.whole.crop(food.box)
     body = body.resize((round(body.width * (1 + 0.45 * share)), max(3, round(body.height * (1 - 0.72 * share)))))
     body.putalpha(body.getchannel("A").point(lambda value: value * (1 - share**2)))
@@ -188,7 +186,7 @@ def _squashed(food: Food, heap: Image.Image, share: float) -> Sprite:
 
 
 def wash(food: Food, look: Look, clock: Clock, rng: np.random.Generator) -> Action:
-    """Water runs from a tap over the object, which is turned under it and splashes."""
+    """Water runs from a tap over the object, which is turned in it and splashes."""
     sink, tap, hand, wet = tools.sink(look, rng), tools.tap(look, rng), tools.hand(look), food.sprite(0.95)
     half, turn = rng.uniform(0.022, 0.036), rng.uniform(-20, 20)
     drops = [dot(look.unit, size, (232, 245, 255), 220) for size in (0.008, 0.012)]

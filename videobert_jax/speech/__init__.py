@@ -1,1 +1,1 @@
-"""Transcripts to words with times, and to sentences."""
+"""Transcripts to timed words and sentences."""

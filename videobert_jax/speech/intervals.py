@@ -1,7 +1,7 @@
-"""Rows of (start, end, text), which HowTo100M, HERO and tables give, to cues.
+"""Rows of (start, end, text) to cues: the format of HowTo100M, HERO and CSV tables.
 
-A row whose text is no string or is empty, or whose times are no numbers, not finite or negative, is dropped and counted
-among the "unreadable or empty cues"; the rules of `transcripts` mend the rest.
+A row is dropped and counted under "unreadable or empty cues" if its text is empty or not a string, or if a time is not
+a finite, non-negative number. The rules of `transcripts` repair the rest.
 """
 
 import collections
@@ -18,17 +18,17 @@ COLUMNS = ("start", "end", "text")
 
 
 def moment(value: Any) -> float:
-    """A time in seconds. Raises ValueError or TypeError for what is none: not a number, not finite, negative."""
+    """Converts a time to seconds. Raises ValueError or TypeError unless it is a finite, non-negative number."""
     if isinstance(value, bool):
-        raise TypeError(f"{value} is no time")
+        raise TypeError(f"{value} is not a time")
     seconds = float(value)
     if not 0 <= seconds < math.inf:
-        raise ValueError(f"{value} is no time")
+        raise ValueError(f"{value} is not a time")
     return seconds
 
 
 def from_rows(rows: Iterable[tuple[Any, Any, Any]]) -> Transcript:
-    """The transcript of rows (start, end, text). Raises TranscriptError if no word is spoken in them."""
+    """Builds a transcript from rows (start, end, text). Raises TranscriptError if no row holds a spoken word."""
     repairs: collections.Counter[str] = collections.Counter()
     cues = []
     for start, end, text in rows:
@@ -41,8 +41,8 @@ def from_rows(rows: Iterable[tuple[Any, Any, Any]]) -> Transcript:
 
 def _lines(text: Any) -> tuple[str, ...]:
     if not isinstance(text, str):
-        raise TypeError(f"{text!r} is no text")
-    text.encode()  # half of a surrogate pair, which JSON can write, cannot be stored
+        raise TypeError(f"{text!r} is not a string")
+    text.encode()  # fails for half of a surrogate pair, which JSON can contain but UTF-8 cannot
     lines = tuple(line for line in text.splitlines() if line.strip())
     if not lines:
         raise ValueError("no text")
@@ -50,23 +50,23 @@ def _lines(text: Any) -> tuple[str, ...]:
 
 
 def from_columns(columns: Any) -> Transcript:
-    """The transcript of ``{"start": [...], "end": [...], "text": [...]}``. Raises TranscriptError."""
+    """Builds a transcript from ``{"start": [...], "end": [...], "text": [...]}``. Raises TranscriptError."""
     if not isinstance(columns, Mapping) or not all(isinstance(columns.get(name), list) for name in COLUMNS):
         raise TranscriptError(f"the transcript lacks a list of each of {', '.join(COLUMNS)}")
     lists = [columns[name] for name in COLUMNS]
     if len(lengths := set(map(len, lists))) > 1:
-        raise TranscriptError(f"{', '.join(COLUMNS)} are lists of {sorted(lengths)} entries, expected as many in each")
+        raise TranscriptError(f"{', '.join(COLUMNS)} are lists of {sorted(lengths)} entries, expected equal lengths")
     return from_rows(zip(*lists, strict=True))
 
 
 def is_table(text: str) -> bool:
-    """Whether the first line of a text names the columns of such a table, in any order and among others."""
+    """Whether the first line of a text names the columns of such a table, in any order and possibly among others."""
     header = text.partition("\n")[0].strip().split(",")
     return {name.strip(' "').lower() for name in header} >= set(COLUMNS)
 
 
 def parse_table(text: str) -> Transcript:
-    """The transcript of a table of comma-separated values whose header names the columns. Raises TranscriptError."""
+    """Parses comma-separated values whose header names the columns. Raises TranscriptError."""
     table = csv.reader(io.StringIO(text))
     try:
         header = [name.strip().lower() for name in next(table)]

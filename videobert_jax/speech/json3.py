@@ -1,8 +1,8 @@
 """YouTube's json3: ``{"events": [{"tStartMs", "dDurationMs", "segs": [{"utf8", "tOffsetMs"}]}]}``, in milliseconds.
 
-An event is a cue, and a segment with an offset a word with its own time. Events without words are layout. One whose
-times are no numbers or negative, or whose segments are no texts, is dropped ("unreadable or empty cues"); an offset
-that is no number is passed over ("unreadable word times"): its word shares the time between its neighbours.
+An event is a cue; a segment with an offset is a word with its own time. Events without words are layout. An event with
+invalid times or text is dropped ("unreadable or empty cues"). An invalid offset is ignored ("unreadable word times"):
+the word then shares the time between its neighbours.
 """
 
 import collections
@@ -13,18 +13,18 @@ from videobert_jax.errors import TranscriptError
 from videobert_jax.speech.intervals import moment
 from videobert_jax.speech.transcripts import Cue, Transcript, from_cues
 
-LONGEST_HOURS = 10_000  # that the time of a word is written with
+LONGEST_HOURS = 10_000  # the time of a word has at most four digits for the hours
 
 
 def parse_json3(text: str) -> Transcript:
-    """The contents of a file. Raises TranscriptError."""
+    """Parses the contents of a file. Raises TranscriptError."""
     try:
         content = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise TranscriptError(f"the transcript is broken JSON ({type(error).__name__}: {error})") from error
     events = content.get("events") if isinstance(content, dict) else None
     if not isinstance(events, list):
-        raise TranscriptError('the transcript is JSON, but no json3: it has no list "events"')
+        raise TranscriptError('the transcript is JSON but not json3: it has no "events" list')
     repairs: collections.Counter[str] = collections.Counter()
     cues = []
     for event in events:
@@ -48,9 +48,9 @@ def _cue(event: dict[str, Any], repairs: collections.Counter[str]) -> Cue:
 
 
 def _marked(segment: dict[str, Any], event: dict[str, Any], repairs: collections.Counter[str]) -> str:
-    """The text of a segment, after its time as WebVTT writes it."""
+    """The text of a segment, preceded by its time in WebVTT syntax."""
     text: str = segment["utf8"]
-    text.encode()  # half of a surrogate pair, which JSON can write, cannot be stored
+    text.encode()  # fails for half of a surrogate pair, which JSON can contain but UTF-8 cannot
     if "tOffsetMs" not in segment:
         return text
     try:

@@ -10,36 +10,30 @@ from videobert_jax.speech.transcripts import Transcript, Word
 
 @dataclasses.dataclass(frozen=True)
 class Narration:
-    """What is said in one video.
+    """The speech of one video."""
 
-    Attributes:
-      sentences: in the order of time, not overlapping; none without a usable transcript.
-      repairs: what was mended in the transcript, and how often.
-      problem: why the transcript cannot be used; empty if it can, or if there is none.
-    """
-
-    sentences: tuple[Sentence, ...] = ()
-    repairs: Mapping[str, int] = dataclasses.field(default_factory=dict)
-    problem: str = ""
+    sentences: tuple[Sentence, ...] = ()  # in order of time, not overlapping; empty without a usable transcript
+    repairs: Mapping[str, int] = dataclasses.field(default_factory=dict)  # of the transcript, by kind
+    problem: str = ""  # why the transcript cannot be used; empty if it can, or if there is none
 
 
 Split = Callable[[Sequence[Word]], Sequence[Sentence]]
 
 
 def understand(parse: Callable[[], Transcript], split: Split) -> Narration:
-    """What `split` makes of the transcript that `parse` returns. Raises TranscriptError if it cannot be used."""
+    """Parses a transcript and applies `split` to its words. Raises TranscriptError if it cannot be used."""
     try:
         transcript = parse()
         return Narration(tuple(split(transcript.words)), transcript.repairs)
     except ConfigError:  # a ValueError, but of the config
         raise
-    except (ValueError, OverflowError, RecursionError) as error:  # numbers and nestings that nobody means
+    except (ValueError, OverflowError, RecursionError) as error:  # absurd numbers or nesting
         reason = f"the transcript cannot be understood ({type(error).__name__}: {error})"
         raise TranscriptError(reason) from error
 
 
 def narrate(parse: Callable[[], Transcript], split: Split) -> Narration:
-    """The same, but a transcript that cannot be used becomes the narration's problem."""
+    """Like `understand`, but reports an unusable transcript as the narration's `problem`."""
     try:
         return understand(parse, split)
     except TranscriptError as error:

@@ -1,4 +1,4 @@
-"""Reads a transcript of any format, which its content tells."""
+"""Reads transcripts of any supported format, detected from the content."""
 
 import pathlib
 
@@ -10,7 +10,7 @@ from videobert_jax.speech.transcripts import Transcript, parse_subtitles, read_t
 def read_transcript(path: pathlib.Path) -> Transcript:
     """Reads the transcript of one video: WebVTT, SubRip, YouTube's json3, or a table of start, end and text.
 
-    Raises TranscriptError with the reason if it holds no speech that can be read.
+    Raises TranscriptError, with the reason, if it contains no readable speech.
     """
     text = read_text(path)
     if text.startswith("{"):

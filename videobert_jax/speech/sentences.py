@@ -1,10 +1,10 @@
-"""Words with times to sentences with times, without a model.
+"""Timed words to timed sentences, without a model.
 
-Punctuated text is split after its full stops, question and exclamation marks. Speech recognition gives none, so there a
-sentence ends at a pause, for which less will do before a word that often begins a clause or where a cue ends too, and
-before the words that open a step ("okay so", "and then", "next", ...); a function of the user's may tell better. Either
-way a sentence longer than allowed is parted at its best weak point: a pause, the end of a cue, a comma, a word that
-begins a clause. `benchmarks/sentences.py` measures how good the rules are.
+Punctuated text is split after full stops, question marks and exclamation marks. Speech recognition gives none, so there
+a sentence ends at a pause (a shorter one suffices before a word that often begins a clause, or at the end of a cue) and
+before the words that open a step ("okay so", "and then", "next", ...); a user's function can replace these rules. A
+sentence that is still too long is divided at its best weak point: a pause, the end of a cue, a comma, or a word that
+begins a clause. `benchmarks/sentences.py` measures the quality of the rules.
 """
 
 import dataclasses
@@ -19,23 +19,23 @@ from videobert_jax.config import PrepareConfig
 from videobert_jax.errors import ConfigError
 from videobert_jax.speech.transcripts import Word
 
-# Words of one video -> the index of each word that ends a sentence; the last word's may be left out.
+# Words of one video -> the index of each word that ends a sentence; the last word may be omitted.
 Splitter = Callable[[Sequence[Word]], Iterable[int]]
 
-PUNCTUATED_SHARE = 0.02  # of the words end a sentence in punctuated text: one in fifty
+PUNCTUATED_SHARE = 0.02  # text is punctuated if at least this share of its words ends a sentence
 PAUSE_SECONDS = 0.5
 PAUSE_BEFORE_CLAUSE_SECONDS = 0.3
 PAUSE_AT_CUE_END_SECONDS = 0.2
 
 OPENERS = {"now", "then", "next", "okay", "ok", "alright", "finally", "first", "lastly", "afterwards", "anyway"}
 SUBJECTS = {"i", "you", "we", "i'm", "you're", "we're", "i'll", "we'll", "it's", "that's", "let's", "let", "this"}
-# These open a sentence only before certain words: "so we" and "and then" do, "so good" and "and salt" do not.
+# Words that open a sentence only before certain others: "so we" and "and then" do, "so good" and "and salt" do not.
 OPENERS_BEFORE = {"so": OPENERS | SUBJECTS, "well": OPENERS | SUBJECTS, "and": OPENERS}
-# After these an opener opens nothing: "and then", "right now", "the first", "is next".
+# Words after which an opener does not open a sentence: "and then", "right now", "the first", "is next".
 NO_OPENER_AFTER = {"and", "but", "or", "so", "well", "right", "just", "by", "for", "until", "even", "since", "the", "a"}
 NO_OPENER_AFTER |= {"my", "your", "our", "is", "are", "was", "be", "from", "every", "um", "uh"} | OPENERS
 
-# Words that often begin a clause, and words that leave one open: a weak point lies before the one, not after the other.
+# Words that often begin a clause (a weak point precedes them) and words that leave one open (none follows them).
 STARTERS = {"and", "but", "or", "so", "because", "now", "if", "when", "while", "until", "which", "what", "then", "once"}
 STARTERS |= {"he", "she", "they", "it", "there", "here", "why", "well"} | SUBJECTS
 DANGLING = {"a", "an", "the", "my", "your", "our", "his", "their", "every", "some", "any", "each", "these", "those"}
@@ -51,7 +51,7 @@ SOMETIMES_LAST = {"tsp", "tbsp", "oz", "lb", "lbs", "etc", "min", "mins", "sec",
 
 @dataclasses.dataclass(frozen=True)
 class Sentence:
-    """What was said between two moments, in seconds on the video's clock."""
+    """What is said from `start` to `end`, in seconds on the video's clock."""
 
     text: str
     start: float
@@ -59,7 +59,7 @@ class Sentence:
 
 
 def find_splitter(config: PrepareConfig) -> Splitter | None:
-    """The function that the config names, if it names one. Raises ConfigError if that cannot be imported."""
+    """Imports the function that the config names, if any. Raises ConfigError if it cannot be imported."""
     name = config.sentence_splitter
     if not name:
         return None
@@ -77,20 +77,15 @@ def find_splitter(config: PrepareConfig) -> Splitter | None:
 
 
 def configured_split(config: PrepareConfig) -> Callable[[Sequence[Word]], list[Sentence]]:
-    """`split` with the settings of the config. Raises ConfigError for a splitter that cannot be imported."""
+    """Returns `split` with the settings of the config. Raises ConfigError if the splitter cannot be imported."""
     return functools.partial(split, max_words=config.max_sentence_words, splitter=find_splitter(config))
 
 
 def split(words: Sequence[Word], max_words: int, splitter: Splitter | None = None) -> list[Sentence]:
-    """Cuts `words`, in the order of time, into sentences of at most `max_words` words.
+    """Divides `words` of one video, in order of time, into sentences of at most `max_words` words, at least 1.
 
-    Args:
-      words: what is said in one video.
-      max_words: that a sentence may have, at least 1.
-      splitter: tells instead of the rules where sentences end, if the words are not punctuated.
-
-    Raises:
-      ConfigError: if `splitter` fails or returns something other than indices of words.
+    `splitter` replaces the rules for unpunctuated text. Raises ConfigError if it fails or returns anything but indices
+    of words.
     """
     punctuated = sum(bool(SENTENCE_END.search(word.text)) for word in words) >= PUNCTUATED_SHARE * len(words)
     if splitter and not punctuated:
@@ -108,13 +103,13 @@ def split(words: Sequence[Word], max_words: int, splitter: Splitter | None = Non
 
 
 def _ends_by_splitter(words: Sequence[Word], splitter: Splitter) -> list[int]:
-    """What the user's function says. What is wrong with it is no fault of the transcript, and ends the run."""
+    """Calls the user's function. An error in it is not the transcript's fault, so it ends the run."""
     try:
         ends = sorted(map(operator.index, splitter(words)))
     except (Exception, SystemExit) as error:
         raise ConfigError(
             f"config.prepare.sentence_splitter failed ({type(error).__name__}: {error}) on a transcript that begins "
-            f"{words[0].text!r} and has {len(words)} words; mend it and run the same command again"
+            f"{words[0].text!r} and has {len(words)} words; fix it and run the same command again"
         ) from error
     if ends and not (ends[0] >= 0 and ends[-1] < len(words)):
         raise ConfigError(
@@ -129,7 +124,7 @@ def _ends_by_punctuation(words: Sequence[Word], index: int) -> bool:
         return False
     body = words[index].text[: found.start()].lower().lstrip("(\"'“\u2018[")
     if found["mark"] != ".":
-        return found["mark"][-1] in "?!" or words[index + 1].text[:1].isupper()  # "..." may be a mere hesitation
+        return found["mark"][-1] in "?!" or words[index + 1].text[:1].isupper()  # "..." may be a hesitation
     if body in NEVER_LAST or (len(body) == 1 and body.isalpha() and body != "i"):
         return False
     return body not in SOMETIMES_LAST or words[index + 1].text[:1].isupper()
@@ -149,7 +144,7 @@ def _ends_by_speech(words: Sequence[Word], index: int) -> bool:
 
 
 def _at_most(words: Sequence[Word], max_words: int) -> Iterator[Sequence[Word]]:
-    """Parts `words` at the best weak point, not too near an end, until no part is too long."""
+    """Divides `words` at the best weak point, not too close to an end, until no part is too long."""
     if len(words) <= max_words:
         yield words
         return

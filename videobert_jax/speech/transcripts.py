@@ -1,18 +1,17 @@
 """Subtitles to a `Transcript`: spoken words with their times.
 
-WebVTT and SubRip are parsed by `webvtt-py`; the contents decide which of the two a file is, not its name. `formats` has
-the other formats of the field. On top of any parser stand the rules below. What they mend is counted in
-`Transcript.repairs`.
+`webvtt-py` parses WebVTT and SubRip; the content decides which of the two a file is, not its name. `json3` and
+`intervals` parse the other formats. The rules below apply to all formats; `Transcript.repairs` counts the repairs.
 
-* Encoding: what the byte order mark says, else UTF-8, else Windows-1252; anything else is refused.
-* A cue with an unreadable or negative time, or without text, is dropped ("unreadable or empty cues").
-* Rolling captions, as YouTube makes them, show each line again in the next cue: a line is taken once ("rolled lines").
+* Encoding: given by the byte order mark, else UTF-8, else Windows-1252; anything else is rejected.
+* A cue without text, or with an unreadable or negative time, is dropped ("unreadable or empty cues").
+* YouTube's rolling captions repeat each line in the next cue: the repetition is removed ("rolled lines").
 * A cue that ends before it starts has its times swapped ("reversed times").
-* A cue that repeats another's time and text is dropped ("repeated cues"); cues that start together become one.
-* A cue that runs into the next one ends where that one starts ("overlapping cues").
-* Markup, speaker marks, sound descriptions such as ``[Music]`` and lyrics between notes are no speech and are removed.
-* A word of more letters than any word has is no speech either ("overlong words").
-* A word starts at its own time where the file has one; other words share the time between by their number of letters.
+* A cue with the times and text of another is dropped ("repeated cues"); cues that start together are merged.
+* A cue that overlaps the next one ends where that one starts ("overlapping cues").
+* Markup, speaker marks, sound descriptions such as ``[Music]`` and lyrics between notes are removed.
+* A word longer than `LONGEST_WORD` letters is removed ("overlong words").
+* A word starts at its own time if the file has one; other words share the time between by their number of letters.
 """
 
 import codecs
@@ -31,7 +30,7 @@ from webvtt.errors import MalformedFileError
 
 from videobert_jax.errors import TranscriptError
 
-# UTF-32 before UTF-16: the mark of the one begins with the mark of the other.
+# UTF-32 before UTF-16, whose mark is a prefix of UTF-32's.
 BYTE_ORDER_MARKS = {
     codecs.BOM_UTF8: "utf-8-sig",
     codecs.BOM_UTF32_LE: "utf-32",
@@ -40,21 +39,21 @@ BYTE_ORDER_MARKS = {
     codecs.BOM_UTF16_BE: "utf-16",
 }
 WORD_TIME = re.compile(r"<(?:(\d{1,4}):)?(\d{2}):(\d{2}\.\d{3})>")
-# No class below takes in the character that opens its pattern, or a line of nothing else would take quadratic time.
+# No class below includes the character that opens its pattern: a line of that character would take quadratic time.
 MARKUP = re.compile(r"</?[a-zA-Z][^<>]*>|<[\d:.]+>|\{\\[^{}]*\}|[\u200b\ufeff]")
 NO_SPEECH = re.compile(r"\[[^\[\]]*\]|^\s*\([^)]*\)\s*$|[♪♫][^♪♫]*[♪♫]?|>>+|^\s*-\s")
 
-# A word with its own time lasts until the next word, but no longer than it takes to say, so that pauses show.
+# A word with its own time lasts until the next word, but no longer than it takes to say, so that pauses remain.
 LONGEST_WORD_SECONDS = 0.15
 LONGEST_LETTER_SECONDS = 0.06
 
-LONGEST_WORD = 100  # letters; BERT's tokenizers know no longer ones, and to train one takes time in their square
-ROLLED_LINES = 8  # that a cue takes over from the one before it, at most; two or three are usual
+LONGEST_WORD = 100  # letters; the limit of BERT's tokenizers, whose training takes time quadratic in the length
+ROLLED_LINES = 8  # at most, repeated from the previous cue; two or three are usual
 
 
 @dataclasses.dataclass(frozen=True)
 class Word:
-    """A spoken word: seconds on the video's clock, and the number of the cue that showed it."""
+    """A spoken word: times in seconds on the video's clock, and the number of the cue that showed it."""
 
     text: str
     start: float
@@ -64,7 +63,7 @@ class Word:
 
 @dataclasses.dataclass(frozen=True)
 class Transcript:
-    """Words in the order of time, never overlapping; how often each repair was needed."""
+    """Words in order of time, never overlapping, and the number of repairs of each kind."""
 
     words: tuple[Word, ...]
     repairs: Mapping[str, int]
@@ -72,7 +71,7 @@ class Transcript:
 
 @dataclasses.dataclass(frozen=True)
 class Cue:
-    """Lines that are shown between two moments, in seconds; they may hold markup and the times of words."""
+    """Lines shown from `start` to `end`, in seconds; they may contain markup and word times."""
 
     start: float
     end: float
@@ -80,12 +79,12 @@ class Cue:
 
     @property
     def has_word_times(self) -> bool:
-        """Whether a line holds the time of a word."""
+        """Whether a line contains a word time."""
         return any(WORD_TIME.search(line) for line in self.lines)
 
 
 def read_text(path: pathlib.Path) -> str:
-    """A text file in one of the encodings above, without white space before. Raises TranscriptError."""
+    """Reads a text file in one of the encodings above and strips leading white space. Raises TranscriptError."""
     try:
         text = _decode(path.read_bytes()).lstrip()
     except OSError as error:
@@ -96,13 +95,13 @@ def read_text(path: pathlib.Path) -> str:
 
 
 def parse_subtitles(text: str) -> Transcript:
-    """The contents of a WebVTT or SubRip file. Raises TranscriptError."""
+    """Parses the contents of a WebVTT or SubRip file. Raises TranscriptError."""
     repairs: collections.Counter[str] = collections.Counter()
     return from_cues(unrolled(_parse(text, repairs), repairs), repairs)
 
 
 def from_cues(cues: list[Cue], repairs: collections.Counter[str]) -> Transcript:
-    """The words of cues, whatever file these are from; `repairs` takes up what is mended. Raises TranscriptError."""
+    """Extracts the words of cues from any format; adds its repairs to `repairs`. Raises TranscriptError."""
     cues = _in_order(cues, repairs)
     words = tuple(word for number, cue in enumerate(cues) for word in _words(cue, number, repairs))
     if not words:
@@ -138,7 +137,7 @@ def _parse(text: str, repairs: collections.Counter[str]) -> list[Cue]:
 
 
 def unrolled(cues: list[Cue], repairs: collections.Counter[str]) -> list[Cue]:
-    """Takes from each cue the lines that the cue before it still showed, if the file rolls at all."""
+    """Removes from each cue the lines repeated from the previous cue, if the captions roll."""
     carried = [0] + [_carried_lines(before, cue) for before, cue in itertools.pairwise(cues)]
     rolling = any(cue.has_word_times for cue in cues) or 2 * sum(map(bool, carried)) > len(cues)
     if not rolling:
@@ -149,7 +148,7 @@ def unrolled(cues: list[Cue], repairs: collections.Counter[str]) -> list[Cue]:
 
 
 def _carried_lines(before: Cue, cue: Cue) -> int:
-    """How many of the first lines of `cue` are the last lines of the cue before it; a line with word times is new."""
+    """How many of the first lines of `cue` are the last lines of the previous cue; a line with word times is new."""
     shown = [_speech(line) for line in before.lines[-ROLLED_LINES:]]
     still = [_speech(line) if not WORD_TIME.search(line) else None for line in cue.lines[:ROLLED_LINES]]
     return max((n for n in range(1, len(still) + 1) if shown[-n:] == still[:n]), default=0)

@@ -1,9 +1,8 @@
-"""Features that somebody has computed already, `<video id>.npy` or `<video id>.npz`, read in place of videos.
+"""Precomputed features, `<video id>.npy` or `<video id>.npz`, read in place of videos.
 
-The array, of an .npz the one named `features` or the only one, is float16, float32 or float64 [rows, size]. Row i is
-about the seconds ``[i / fps, (i + 1) / fps)`` of the video: for one vector per second `prepare.fps` is 1. All files of
-a corpus have rows of one size, that which most of them have, of equally many that of the first by id; the others are
-refused. Nothing is unpickled.
+The array (in an .npz, the one named `features` or the only one) is float16, float32 or float64 [rows, size]. Row i
+covers the seconds ``[i / fps, (i + 1) / fps)`` of the video: for one vector per second, `prepare.fps` is 1. All files
+of a corpus must have the most common row size (`common_size`); the others are rejected. Nothing is unpickled.
 """
 
 import collections
@@ -23,7 +22,7 @@ KEY = "features"
 DTYPES = ("float16", "float32", "float64")
 LARGEST = float(np.finfo(np.float16).max)  # prepared features are float16
 HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-# What broken content makes zipfile, zlib and the parser of headers raise, besides ValueError.
+# Errors that zipfile, zlib and the header parser raise for broken content, besides ValueError.
 BROKEN = (
     *(zipfile.BadZipFile, zlib.error, EOFError, LookupError, TypeError, SyntaxError, tokenize.TokenError),
     *(OverflowError, RuntimeError),
@@ -31,53 +30,53 @@ BROKEN = (
 
 
 class Shape(NamedTuple):
-    """Of a file of features."""
+    """The shape of a feature file."""
 
     rows: int
     size: int
 
 
 def shape(path: pathlib.Path) -> Shape:
-    """What the header says; reads no more than that.
+    """Reads the shape from the header.
 
     Raises:
-      ValueError: saying why the file cannot be used, if that shows already.
-      OSError: if it cannot be read.
+      ValueError: the header shows that the file cannot be used; the message says why.
+      OSError: the file cannot be read.
     """
     with _opened(path) as (file, length):
         return _header(file, length)
 
 
 def read_clips(path: pathlib.Path, clip_frames: int) -> np.ndarray:
-    """The rows as float32 [clips, clip_frames, size]; a last clip that is not full is dropped.
+    """Reads the rows as float32 [clips, clip_frames, size]; drops an incomplete last clip.
 
     Raises:
-      ValueError: saying why the file cannot be used.
-      OSError: if it cannot be read.
+      ValueError: the file cannot be used; the message says why.
+      OSError: the file cannot be read.
     """
     with _opened(path) as (file, length):
         rows, size = _header(file, length)
         if rows < clip_frames:
-            raise ValueError(f"too short: {rows} rows, and a clip takes {clip_frames}")
+            raise ValueError(f"too short: {rows} rows, a clip needs {clip_frames}")
         file.seek(0)
         values = np.lib.format.read_array(file, allow_pickle=False)
     finite = np.isfinite(values).all(axis=1)
     if not finite.all():
         raise ValueError(f"row {finite.argmin()} holds NaN or infinity")
     if (most := float(np.abs(values).max())) > LARGEST:
-        raise ValueError(f"holds a value of {most:g}, expected at most {LARGEST:g}, as float16 has it: scale all files")
+        raise ValueError(f"holds a value of {most:g}, expected at most {LARGEST:g} (float16); rescale all files")
     clips = rows // clip_frames
     return values[: clips * clip_frames].reshape(clips, clip_frames, size).astype(np.float32)
 
 
 def common_size(sizes: Sequence[int]) -> int | None:
-    """The size of a row that most files have, of equally many the first; None of no files."""
+    """Returns the most common of `sizes`, the first in a tie; None if there are none."""
     return max(collections.Counter(sizes).items(), key=lambda item: item[1], default=(None, 0))[0]
 
 
 @contextlib.contextmanager
 def _opened(path: pathlib.Path) -> Iterator[tuple[IO[bytes], int]]:
-    """The array of a file as an .npy file, and its length in bytes."""
+    """Opens the array as an .npy stream; yields the stream and its length in bytes."""
     try:
         if path.suffix.lower() == ".npy":
             with path.open("rb") as file:
@@ -104,8 +103,8 @@ def _header(file: IO[bytes], length: int) -> Shape:
         raise ValueError(f"version {version} of the .npy format, expected (1, 0) or (2, 0)")
     try:
         sizes, _, dtype = HEADERS[version](file)
-    except MemoryError as error:  # of the parser, at nonsense
-        raise ValueError("broken: its header is nonsense") from error
+    except MemoryError as error:  # raised by the parser for a corrupt header
+        raise ValueError("broken: its header is corrupt") from error
     if dtype.hasobject:
         raise ValueError(f"holds Python objects, expected {' or '.join(DTYPES)}")
     if dtype.name not in DTYPES:

@@ -23,30 +23,29 @@ from videobert_jax.errors import ConfigError, DamagedError, VideoError
 from videobert_jax.video import feature_files
 from videobert_jax.video.frames import read_clips, stated_length
 
-BATCH_CLIPS = 2  # go through the network together: few enough for the activations to stay in a core's cache
+BATCH_CLIPS = 2  # per call of the network: few enough for the activations to stay in a core's cache
 THUMBNAIL_SIZE = 96  # pixels
 THUMBNAIL_QUALITY = 85
 CLOSEUP = 0.44  # share of each side that a close-up shows
-MOTION_CENTRE = 0.56  # the same, of the picture of motion
+MOTION_CENTRE = 0.56  # the same for the picture of motion
 COLOUR_BINS = 8  # along each of three axes
 COLOUR_RADIUS = 0.27  # standard deviation of the weight of a pixel, in sides of the close-up
 ONE_THREAD = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
 
 
 def extract(config: PrepareConfig, directory: pathlib.Path, video: tuple[str, str]) -> str | None:
-    """Writes `directory/<name>.npz`, a `ClipFeatures`, if there is none yet, or a damaged one.
+    """Writes `directory/<name>.npz`, a `ClipFeatures`, unless an intact one exists.
 
-    What the file holds depends on the video and on `config` alone, bit for bit. Runs in a worker, which computes on one
-    core of its own.
+    The file depends only on the video and on `config`, bit for bit. Runs in a worker process, on one core.
 
     Args:
       config: how to sample and what to compute.
-      directory: exists.
+      directory: must exist.
       video: the name, and the path of the video.
 
     Returns:
-      Why the video cannot be used, if so. Whatever it leads to is the reason; without the network, memory or disk there
-      is no going on for any video.
+      Why the video cannot be used, else None. Any error while reading it counts, except those that concern all videos:
+      unreadable weights, lack of memory and a failing disk for the output are raised.
     """
     name, path = video
     target = directory / f"{name}.npz"
@@ -84,7 +83,7 @@ def features_of(path: pathlib.Path, config: PrepareConfig) -> ClipFeatures:
 
 
 def embed_clips(clips: Iterator[np.ndarray], config: PrepareConfig) -> ClipFeatures:
-    """Computes the features of what `clips_of` yields, at least one clip, in this process, whose settings stay."""
+    """Computes the features of at least one clip from `clips_of` in this process, without changing its JAX settings."""
     embed = _embedder(config.backbone, config.backbone_weights)
     features: list[np.ndarray] = []
     thumbnails: list[bytes] = []
@@ -96,7 +95,7 @@ def embed_clips(clips: Iterator[np.ndarray], config: PrepareConfig) -> ClipFeatu
 
 
 def clips_of(path: pathlib.Path, config: PrepareConfig) -> Iterator[np.ndarray]:
-    """Clips: frames uint8 [T, H, W, 3], or rows float32 [T, D] of precomputed features. Raises VideoError."""
+    """Yields clips: frames uint8 [T, H, W, 3], or rows float32 [T, D] of precomputed features. Raises VideoError."""
     if config.backbone != feature_files.BACKBONE:
         return read_clips(path, config.fps, config.clip_frames, config.image_size, threads=1)
     try:
@@ -108,7 +107,7 @@ def clips_of(path: pathlib.Path, config: PrepareConfig) -> Iterator[np.ndarray]:
 
 
 def count_clips(path: pathlib.Path, config: PrepareConfig) -> int | None:
-    """How many clips there should be by the header of a file, for progress; None if it does not say."""
+    """The number of clips according to the header of a file, for progress; None if unknown."""
     if config.backbone != feature_files.BACKBONE:
         length = stated_length(path)
         return None if length is None else int(length * Fraction(config.fps) / config.clip_frames)
@@ -120,9 +119,9 @@ def count_clips(path: pathlib.Path, config: PrepareConfig) -> int | None:
 
 @functools.cache
 def _embedder(name: str, weights: str = "") -> Embed:
-    """What `clips_of` gives, N at once, to float32 features [N, D]; in JAX compiled once for each shape.
+    """Returns a function from N clips of `clips_of` to float32 features [N, D]; JAX compiles it once per shape.
 
-    An image network in JAX is used as `_clip_feature` tells; all others make the feature of a clip by themselves.
+    `_clip_feature` applies a JAX image network to a clip; all other backbones compute a clip's feature themselves.
     Raises ConfigError for weights that cannot be read.
     """
     backbone = get_backbone(name)
@@ -144,9 +143,9 @@ def _clip_features(apply: Callable[[Any, jax.Array], jax.Array], params: Any, cl
 def _clip_feature(network: Callable[[jax.Array], jax.Array], clip: jax.Array) -> jax.Array:
     """The feature float32 [D] of one clip uint8 [T, H, W, 3].
 
-    An image network sees motion where it is made a picture: the range of each pixel over the clip shows what moved and
-    along which path (as the motion-energy images of Bobick and Davis 2001). It sees small objects where it may look
-    closely: the centre of the frame, enlarged, is what a fovea stream sees (Karpathy et al. 2014). The parts are
+    To show motion to an image network, the range of each pixel over the clip is made a picture: it shows what moved and
+    along which path (motion-energy images, Bobick and Davis 2001). To show small objects, the centre of the frame is
+    enlarged (fovea stream, Karpathy et al. 2014). The parts are
 
       range of the whole frame | range of the centre | close-ups, mean over three moments | colours of the centre
 
@@ -175,13 +174,13 @@ def _centre(picture: jax.Array, share: float) -> jax.Array:
 
 
 def _colours(picture: jax.Array) -> jax.Array:
-    """Histogram [bins ** 3] of float32 [H, W, 3] in lightness, red-green and yellow-blue, the centre weighing most.
+    """Centre-weighted histogram [bins ** 3] of float32 [H, W, 3] in lightness, red-green and yellow-blue.
 
-    It holds square roots, which make Euclidean distance the Hellinger distance: else a few full bins would decide.
+    Its square roots make Euclidean distance the Hellinger distance; otherwise a few full bins would dominate.
     """
     red, green, blue = jnp.moveaxis(picture, -1, 0) / 256
     opponents = jnp.stack([(red + green + blue) / 3, (red - green + 1) / 2, ((red + green) / 2 - blue + 1) / 2])
-    # A value counts for the two bins that it lies between, so that a little more light changes little.
+    # A value is split between the two nearest bins, so that a small change of light has a small effect.
     places = jnp.clip(opponents.reshape(3, -1, 1) * COLOUR_BINS, 0, COLOUR_BINS - 1)
     light, warm, yellow = jnp.maximum(0, 1 - jnp.abs(places - jnp.arange(COLOUR_BINS)[None, None]))
     distances = [((jnp.arange(side) + 0.5) / side - 0.5) ** 2 for side in picture.shape[:2]]
@@ -191,7 +190,7 @@ def _colours(picture: jax.Array) -> jax.Array:
 
 
 def _thumbnail(clip: np.ndarray) -> bytes:
-    """The middle frame as a JPEG file; of a clip without frames a tile that says so."""
+    """The middle frame as JPEG; for a clip without frames, a placeholder."""
     if clip.ndim == 2:
         return _tile()
     return _jpeg(Image.fromarray(clip[len(clip) // 2]).resize((THUMBNAIL_SIZE, THUMBNAIL_SIZE)))

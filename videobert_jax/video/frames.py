@@ -1,15 +1,15 @@
 """Video files to clips of frames on an exact time grid, streaming, with PyAV.
 
-A damaged file is mended where the picture on show at an instant remains known, and refused where it does not:
+Damage is repaired as long as the picture shown at each instant is known; other files are rejected:
 
-- A packet that does not decode is left out, and so is a picture that is not later than the one before it; that one
-  stays on show. A picture without a time follows the one before it. If pictures are stored in another order than
-  they are shown in, but their times do not tell, as in AVI, the times of decoding count.
-- Refused are files of which more than `DAMAGED_SHARE` is left out, which end before their header says, whose clock
-  jumps by more than `MAX_HOLD`, and pictures of more than `MAX_PIXELS`.
+- A packet that does not decode is skipped, and so is a picture that is not later than the previous one, which stays on
+  show. A picture without a time follows the previous one. If pictures are stored in decoding order but their
+  presentation times do not show it, as in AVI, decoding times are used.
+- Rejected are files that lose more than `DAMAGED_SHARE`, that end before the length in their header, whose clock jumps
+  by more than `MAX_HOLD`, or whose pictures exceed `MAX_PIXELS`.
 
-Turned and mirrored pictures are shown as the file says. Neither the aspect ratio nor transparency is kept, and
-interlaced pictures are read as they are. A cover picture is no video.
+Rotation and mirroring metadata are applied. The aspect ratio and transparency are dropped; interlaced pictures are not
+deinterlaced. Cover pictures are ignored.
 """
 
 import contextlib
@@ -28,13 +28,13 @@ from av.video.reformatter import Interpolation, VideoReformatter
 
 from videobert_jax.errors import VideoError
 
-TICK = Fraction(1, 1000)  # seconds; the coarsest clock in use (Matroska's), so times are only known to this
+TICK = Fraction(1, 1000)  # seconds; the coarsest clock in use (Matroska's), so the precision of all times
 MAX_HOLD = 600  # seconds; a frame on show for longer means a damaged clock
 MAX_LATE_HOLD = 10  # the same, after the end that the header states
-REORDERED = 32  # packets, of which some are out of order if any are; twice the most that codecs allow
-MAX_PIXELS = 8192 * 4320  # of a picture; more means a damaged header, and memory for it is not there
-DAMAGED_SHARE = 0.05  # of the packets or of the pictures; a file may lose this much
-# What a header says about the length may be wrong by this; a file whose frames end earlier is truncated.
+REORDERED = 32  # the first packets, which show whether the stream is reordered; twice the most that codecs allow
+MAX_PIXELS = 8192 * 4320  # per picture; more means a damaged header and would exhaust memory
+DAMAGED_SHARE = 0.05  # of the packets or pictures that a file may lose
+# Tolerance of the length stated in the header; a file whose frames end earlier is truncated.
 LENGTH_SHARE = 0.05
 LENGTH_SECONDS = 1.0
 
@@ -44,28 +44,28 @@ Orientation = tuple[float, float, float, float]  # a, b, c, d of `_orientation`
 def read_clips(
     path: pathlib.Path, fps: float, clip_frames: int, image_size: int, threads: int = 0
 ) -> Iterator[np.ndarray]:
-    """Cuts a video into consecutive clips; a last clip that is not full is dropped.
+    """Cuts a video into consecutive clips; drops an incomplete last clip.
 
     Clip i begins ``i * clip_frames / fps`` seconds after the first frame. One clip is in memory at a time.
 
     Args:
       path: any file that FFmpeg decodes.
-      fps: frames per second of the clips, whatever the rate of the file.
+      fps: frames per second of the clips, at any rate of the file.
       clip_frames: frames per clip.
       image_size: height and width of the frames in pixels; the aspect ratio is not kept.
-      threads: decoding threads; 0 for as many as FFmpeg likes.
+      threads: decoding threads; 0: FFmpeg decides.
 
     Yields:
       uint8 RGB [clip_frames, image_size, image_size, 3].
 
     Raises:
-      VideoError: if the file is unreadable, corrupt, truncated, without video or shorter than one clip. The clips
-        before a fault have been yielded by then.
+      VideoError: the file is unreadable, corrupt, truncated, without video or shorter than one clip. The clips before
+        the fault have been yielded by then.
     """
     frames = read_frames(path, fps, image_size, threads)
     clip = list(itertools.islice(frames, clip_frames))
     if len(clip) < clip_frames:
-        raise VideoError(path, f"too short: {len(clip) / fps:.2f} s, and a clip takes {clip_frames / fps:.2f} s")
+        raise VideoError(path, f"too short: {len(clip) / fps:.2f} s, a clip needs {clip_frames / fps:.2f} s")
     while len(clip) == clip_frames:
         yield np.stack(clip)
         clip = list(itertools.islice(frames, clip_frames))
@@ -82,7 +82,7 @@ def read_frames(path: pathlib.Path, fps: float, image_size: int, threads: int = 
     if path.is_file() and path.stat().st_size == 0:
         raise VideoError(path, "the file is empty")
     rate = Fraction(fps)
-    scaler = VideoReformatter()  # one for all frames: to build it costs as much as to use it
+    scaler = VideoReformatter()  # shared by all frames: building one costs as much as using it
     area = Interpolation.AREA
     try:
         with _opened(path) as container:
@@ -101,25 +101,25 @@ def read_frames(path: pathlib.Path, fps: float, image_size: int, threads: int = 
 
 
 def stated_length(path: pathlib.Path) -> Fraction | None:
-    """The seconds that the header says a video lasts; None if it does not say, or if the file cannot be read."""
+    """The length in seconds according to the header; None if it is not stated or the file cannot be read."""
     with contextlib.suppress(av.error.FFmpegError, VideoError), _opened(path) as container:
         return min(_promised_lengths(container, _film(container, path)), default=None)
     return None
 
 
 def _opened(path: pathlib.Path) -> av.container.InputContainer:
-    """Named as a file, so that a name with a colon is no address; titles may be in any encoding."""
+    """Opens with the `file:` prefix, so that a name with a colon is not a URL; metadata may be in any encoding."""
     return av.open(f"file:{path}", metadata_errors="replace")
 
 
 def _film(container: av.container.InputContainer, path: pathlib.Path) -> av.VideoStream:
-    """The stream to read: the first that is marked as the default one, or else the first."""
+    """The stream to read: the first one marked as default, else the first."""
     streams = [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
     if not streams:
         raise VideoError(path, "no video stream")
     stream = max(streams, key=lambda stream: bool(stream.disposition & Disposition.default))
     if stream.codec_context is None:
-        raise VideoError(path, "its kind of video is unknown")
+        raise VideoError(path, "unknown video codec")
     if stream.width * stream.height > MAX_PIXELS:
         raise VideoError(path, f"pictures of {stream.width} x {stream.height}; expected at most {MAX_PIXELS:,} pixels")
     stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}  # the size may change on the way
@@ -131,13 +131,14 @@ def _instants_before(seconds: Fraction, rate: Fraction) -> int:
 
 
 def _orientation(frame: av.VideoFrame) -> Orientation:
-    """How the file wants its pictures turned and mirrored: the pixel at (x, y) is shown at (ax + cy, bx + dy).
+    """The rotation and mirroring in the file: the pixel at (x, y) is shown at (ax + cy, bx + dy).
 
-    One frame tells for all: PyAV keeps each that is asked in memory until the next collection of garbage.
+    Call it for one frame only: PyAV keeps every frame asked for its metadata in memory until the next garbage
+    collection.
     """
     try:
         matrix: Any = frame.side_data.get("DISPLAYMATRIX")
-    except ValueError:  # among what comes with the frame is something that PyAV does not know
+    except ValueError:  # the frame has side data of a type unknown to PyAV
         angle = math.radians(frame.rotation)
         return math.cos(angle), -math.sin(angle), math.sin(angle), math.cos(angle)
     if matrix is None:
@@ -147,7 +148,7 @@ def _orientation(frame: av.VideoFrame) -> Orientation:
 
 
 def _upright(picture: np.ndarray, orientation: Orientation) -> np.ndarray:
-    """[S, S, 3] turned by quarters and mirrored."""
+    """Rotates [S, S, 3] by quarter turns and mirrors it."""
     a, b, c, d = orientation
     if abs(b) > abs(a):
         picture, a, d = picture.swapaxes(0, 1), c, b
@@ -157,7 +158,7 @@ def _upright(picture: np.ndarray, orientation: Orientation) -> np.ndarray:
 def _moments(
     container: av.container.InputContainer, stream: av.VideoStream, path: pathlib.Path
 ) -> Iterator[tuple[Fraction, av.VideoFrame | None]]:
-    """When each frame begins, in seconds after the first, and last when the last one ends, without a frame."""
+    """Yields each frame with its start in seconds after the first; finally the end of the last one, with None."""
     promised = _promised_lengths(container, stream)
     latest = max(promised) * (1 + LENGTH_SHARE) + LENGTH_SECONDS if promised else math.inf
     first = last = None
@@ -188,7 +189,7 @@ def _shown(seconds: Fraction) -> str:
 def _timed(
     container: av.container.InputContainer, stream: av.VideoStream, path: pathlib.Path
 ) -> Iterator[tuple[Fraction, av.VideoFrame | None]]:
-    """Each frame and when it begins by the clock of the file, in seconds; last when all have ended, without a frame."""
+    """Yields each frame with its start in seconds by the file's clock; finally the end of the last one, with None."""
     unit = stream.time_base or Fraction(0)
     packets = _packets(container, stream)
     head = list(itertools.islice(packets, REORDERED))
@@ -200,7 +201,7 @@ def _timed(
         begin = end
         if by_decoding and frame.dts is not None:
             begin = frame.dts * unit
-        elif frame.pts is not None:  # by decoding, of the last pictures, which no packet brings out
+        elif frame.pts is not None:  # if by decoding: the last pictures, flushed without a packet
             begin = max(end, frame.pts * unit) if by_decoding else frame.pts * unit
         yield begin, frame
         end = max(end, begin + frame.duration * unit)
@@ -209,7 +210,7 @@ def _timed(
 
 
 def _decoded(packets: Iterable[av.Packet], path: pathlib.Path) -> Iterator[av.VideoFrame]:
-    """All that can be decoded; a file with too much that cannot is refused, at its end."""
+    """Yields all frames that decode; at the end raises VideoError if too many packets did not."""
     count = damaged = 0
     reason = ""
     for packet in packets:
@@ -225,17 +226,17 @@ def _decoded(packets: Iterable[av.Packet], path: pathlib.Path) -> Iterator[av.Vi
 
 
 def _packets(container: av.container.InputContainer, stream: av.VideoStream) -> Iterator[av.Packet]:
-    """All of a stream, the last one empty, which makes the decoder give what it has left."""
-    with contextlib.suppress(IndexError):  # PyAV, after the last if another stream has begun on the way
+    """Yields all packets of a stream, finally an empty one that flushes the decoder."""
+    with contextlib.suppress(IndexError):  # raised by PyAV after the last packet if a stream has begun midway
         yield from container.demux(stream)
 
 
 def _promised_lengths(container: av.container.InputContainer, stream: av.VideoStream) -> list[Fraction]:
-    """How long the header says that the video is, in seconds, as far as it says so.
+    """The lengths in seconds that the header states, if any.
 
-    FFmpeg ends a truncated file without an error, so this is how to notice. The duration of the file includes its
-    sound, that of the stream what an editor has cut away: the least counts. Matroska tells the stream's in a tag; that
-    of an AVI file FFmpeg corrects by its size, but not the number of pictures.
+    FFmpeg ends a truncated file without an error, so this is how to notice. The duration of the file includes the
+    sound, that of the stream includes what an editor has cut: the least counts. Matroska states the stream's in a tag.
+    For AVI, FFmpeg corrects the duration by the size of the file, but not the number of pictures.
     """
     if container.format.name == "avi" and stream.frames and stream.average_rate:
         return [stream.frames / stream.average_rate]

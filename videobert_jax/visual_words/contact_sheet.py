@@ -1,4 +1,4 @@
-"""What visual words look like: the frame nearest each centroid, and a contact sheet for people (VideoBERT figure 3)."""
+"""Pictures of visual words: the frame nearest each centroid, and contact sheets (VideoBERT figure 3)."""
 
 import collections
 import dataclasses
@@ -19,30 +19,23 @@ SHEET_FRAMES = 4  # frames of each word, nearest first
 CELL = 64  # pixels, side of a frame on the sheet
 GAP = 16  # pixels around a word; holds its number
 TEXT = 12  # pixels, size of the letters
-HELD = 1 << 16  # clips that are held beside those kept of each word
+HELD = 1 << 16  # clips buffered before only the nearest of each word are kept
 FOUND = np.dtype([("word", np.int32), ("distance", np.float32), ("video", np.int32), ("clip", np.int32)])
 
 
 @dataclasses.dataclass(frozen=True)
 class Examples:
-    """What shows a visual word.
+    """Clips that illustrate a visual word."""
 
-    Attributes:
-      count: clips that have the word.
-      clips: of these the nearest to its centroid, nearest first; if none has it, those of the nearest word in use.
-    """
-
-    count: int
-    clips: tuple[Clip, ...]
+    count: int  # clips that have the word
+    clips: tuple[Clip, ...]  # nearest to the centroid, nearest first; those of the nearest used word if unused
 
 
 def nearest_clips(vocabulary: Vocabulary, videos: Iterable[tuple[str, np.ndarray]], count: int) -> list[Examples]:
-    """For each visual word, `count` examples or as many as there are. Memory grows with words and videos, not clips.
+    """Finds up to `count` examples for each visual word, the first in a tie.
 
-    Args:
-      vocabulary: fitted on these videos.
-      videos: (video id, float features [clips, D]), read once; at least one clip in all.
-      count: clips of each word. Of equally near ones the first counts.
+    Memory grows with words and videos, not clips. `videos` are those that the vocabulary was fitted on, (id, float
+    features [clips, D]), read once; at least one clip in all.
     """
     centroids = vocabulary.centroids
     counts = np.zeros(vocabulary.size, int)
@@ -71,7 +64,7 @@ def nearest_clips(vocabulary: Vocabulary, videos: Iterable[tuple[str, np.ndarray
 
 
 def _nearest_of_each(clips: np.ndarray, count: int) -> np.ndarray:
-    """Of `FOUND` clips, at most `count` of each word, by word and then by distance."""
+    """Of `FOUND` clips, at most `count` per word, sorted by word and then by distance."""
     clips = clips[np.lexsort((clips["distance"], clips["word"]))]
     rank = np.arange(len(clips)) - np.searchsorted(clips["word"], clips["word"])
     return clips[rank < count]
@@ -80,16 +73,16 @@ def _nearest_of_each(clips: np.ndarray, count: int) -> np.ndarray:
 def write_pictures(
     directory: pathlib.Path, examples: Sequence[Examples], thumbnails: Callable[[str], Sequence[bytes]]
 ) -> None:
-    """Writes ``frames/<word, five digits>.jpg`` for every word, and contact sheets of those that clips have.
+    """Writes ``frames/<word, five digits>.jpg`` for every word, and contact sheets of the words in use.
 
-    ``contact_sheet.jpg`` shows the `SHEET_WORDS` most frequent words, in the order of their numbers, so that neighbours
-    look alike. Of a vocabulary with more words, ``contact_sheets/<first number, five digits>.jpg`` show all: each page
-    is of `SHEET_WORDS` numbers and 1 to 2 KB for a frame.
+    ``contact_sheet.jpg`` shows the `SHEET_WORDS` most frequent words, ordered by number, so that neighbours look alike.
+    For a larger vocabulary, ``contact_sheets/<first number, five digits>.jpg`` show all words: each page covers
+    `SHEET_WORDS` numbers and takes 1 to 2 KB per frame.
 
     Args:
       directory: the vocabulary's folder.
-      examples: those of each word from `nearest_clips`, of the training videos alone.
-      thumbnails: gives a video's JPEGs, one for each clip; called once a sheet for each video that is needed.
+      examples: for each word, from `nearest_clips` on the training videos.
+      thumbnails: returns a video's JPEGs, one per clip; called once per sheet for each video needed.
     """
     (directory / "frames").mkdir(parents=True, exist_ok=True)
     total = len(examples)
@@ -112,7 +105,7 @@ def write_pictures(
 def _pictures(
     words: Sequence[int], examples: Sequence[Examples], thumbnails: Callable[[str], Sequence[bytes]]
 ) -> list[tuple[int, list[bytes]]]:
-    """Each of `words` with the JPEGs of its nearest clips; a video is opened once."""
+    """Each of `words` with the JPEGs of its nearest clips; opens each video once."""
     needed = collections.defaultdict(set)
     for video_id, index in (clip for word in words for clip in examples[word].clips[:SHEET_FRAMES]):
         needed[video_id].add(index)
@@ -126,7 +119,7 @@ def _pictures(
 def _contact_sheet(
     title: str, words: Sequence[tuple[int, Sequence[bytes]]], examples: Sequence[Examples]
 ) -> Image.Image:
-    """A grid of the words that have clips: number and clips over a strip of the nearest frames."""
+    """A grid of the words in use: number and count over a strip of the nearest frames."""
     width, height = SHEET_FRAMES * CELL + GAP, CELL + GAP
     words = [(word, frames) for word, frames in words if examples[word].count]
     rows = -(-len(words) // SHEET_COLUMNS)

@@ -9,13 +9,13 @@ import numpy as np
 
 
 class RowFile:
-    """Float32 [n, P] in a file without a header; rows are read when they are asked for.
+    """Float32 [n, P] in a file without a header; rows are read on demand.
 
-    Plain reads, not a memory map: the pages of a map count as memory of the process for as long as it is open.
+    Uses plain reads, not a memory map, whose pages count as memory of the process while it is open.
     """
 
     def __init__(self, path: pathlib.Path, width: int) -> None:
-        """Opens `path`, whose rows have `width` numbers. Raises ValueError if its size is not that of whole rows."""
+        """Opens `path`, whose rows have `width` numbers. Raises ValueError unless it holds whole rows."""
         self._file = path.open("rb", buffering=0)
         rows, rest = divmod(path.stat().st_size, 4 * width)
         if rest:
@@ -35,12 +35,12 @@ class RowFile:
         while left:
             count = os.preadv(self._file.fileno(), [left], offset)
             if not count:
-                raise EOFError(f"{self._file.name} has no row {row} of {self.shape[0]} any more")
+                raise EOFError(f"{self._file.name} was truncated: it has no row {row} of {self.shape[0]}")
             left, offset = left[count:], offset + count
 
 
 def write_rows(path: pathlib.Path, blocks: Iterable[np.ndarray], width: int) -> RowFile:
-    """Writes `blocks`, each float [m, width], one after the other as float32, and opens the file."""
+    """Writes `blocks`, each float [m, width], consecutively as float32, and opens the file."""
     with path.open("wb") as file:
         for block in blocks:
             file.write(np.ascontiguousarray(block, np.float32).data)

@@ -1,4 +1,4 @@
-"""Fitting the visual vocabulary on more clips than memory holds: what does not fit lies on disk (`rows.py`)."""
+"""Fits the visual vocabulary on more clips than fit into memory, using disk (`disk_array.py`)."""
 
 import pathlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,11 +18,11 @@ from videobert_jax.visual_words.vocabulary import (
     tree_shares,
 )
 
-COPIES = 4  # of the features, that fitting in memory makes at its peak
+COPIES = 4  # of the features at the peak of fitting in memory
 
 
 class Videos(Iterable[np.ndarray]):
-    """The features of each video, float [clips, D], loaded whenever they are iterated over and not kept."""
+    """The features of each video, float [clips, D], loaded on every iteration and not kept."""
 
     def __init__(self, video_ids: Sequence[str], load: Callable[[str], np.ndarray]) -> None:
         self._video_ids, self._load = video_ids, load
@@ -31,7 +31,7 @@ class Videos(Iterable[np.ndarray]):
         return (features for _, features in self.items())
 
     def items(self) -> Iterator[tuple[str, np.ndarray]]:
-        """Each video's id with its features."""
+        """Yields each video's id with its features."""
         return ((video_id, self._load(video_id)) for video_id in self._video_ids)
 
 
@@ -44,14 +44,14 @@ def fit_videos(
     memory: int,
     scratch: pathlib.Path,
 ) -> Vocabulary:
-    """As `fit` of all clips of `videos`, bitwise if they fit into memory.
+    """Like `fit` on all clips of `videos`; bitwise equal if they fit into memory.
 
     Args:
       videos: float [clips, D] each, at least one clip in all; iterated over several times.
-      branching, depth, seed, factors: as those of `fit`.
-      memory: bytes for the clips and what is computed from them. It bounds neither the vocabulary, nor one video, nor
-        the sample of the projection, nor the 24 bytes that each clip takes for being told apart.
-      scratch: folder for what does not fit; 4 bytes a number of the projected features, removed at the end.
+      branching, depth, seed, factors: as in `fit`.
+      memory: bytes for the clips and what is computed from them. Excludes the vocabulary, one video, the sample for the
+        projection, and 24 bytes per clip for its indices.
+      scratch: folder for what does not fit, 4 bytes per projected number; removed at the end.
     """
     shapes = [video.shape for video in videos]
     clips, width = sum(shape[0] for shape in shapes), shapes[0][1]
@@ -77,7 +77,7 @@ def fit_videos(
 
 
 def sample_clips(videos: Iterable[np.ndarray], size: int) -> np.ndarray:
-    """At most `size` evenly spaced clips of all: float [n, D]."""
+    """Returns at most `size` evenly spaced clips, float [n, D]."""
     starts = np.cumsum([0, *(len(video) for video in videos)]).tolist()
     stride = -(-starts[-1] // size)
     return np.concatenate([video[-start % stride :: stride] for video, start in zip(videos, starts[:-1], strict=True)])
@@ -88,7 +88,7 @@ def _projected(videos: Iterable[np.ndarray], projection: Projection, columns: sl
 
 
 def _means(points: Iterable[np.ndarray], groups: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Float32 `shape` [groups, P]: the mean of each group, none of which is empty."""
+    """Float32 `shape` [groups, P]: the mean of each group; no group may be empty."""
     sums, start = np.zeros(shape), 0
     for block in points:
         np.add.at(sums, groups[start : start + len(block)], block)

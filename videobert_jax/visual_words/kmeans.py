@@ -1,12 +1,12 @@
 """Hierarchical k-means: a tree of centroids, fitted level by level (Nister and Stewenius 2006).
 
-Every random number comes from (seed, node). Given the same points the result is bitwise the same from run to run; the
-one thing outside our hands is the order in which NumPy's BLAS adds, which another BLAS build or number of BLAS threads
-may change in the last bit.
+Every random number derives from (seed, node). The same points give bitwise the same result in every run; only another
+BLAS build or number of BLAS threads may change the last bit, through the order of summation.
 
-Points may lie on disk (`rows.py`). A node that does not fit into memory, and in a large tree one with many points for
-each child, is clustered on a uniform sample of its points, one large mini-batch; all its points then go to the nearest
-centre, block by block. Small nodes, on the last level of a large tree, get the more effort: they decide its error.
+Points may lie on disk (`disk_array.py`). A node that does not fit into memory, or in a large tree one with many points
+per child, is clustered on a uniform sample of its points (one large mini-batch); all its points are then assigned to
+the nearest centre, block by block. Small nodes, on the last level of a large tree, get more effort: they dominate the
+error.
 """
 
 import dataclasses
@@ -21,16 +21,16 @@ from videobert_jax.progress import progress
 
 ITERATIONS = 50  # of Lloyd's algorithm, at most
 MEMORY = 1 << 30  # bytes
-SAME = 1e-5  # squared distances below this share of the squared norms are rounding, so the points are one
-BLOCK = 1 << 22  # distances at once
+SAME = 1e-5  # squared distances below this share of the squared norms are rounding error: the points are equal
+BLOCK = 1 << 22  # distances computed at once
 
 
 class Points(Protocol):
-    """Float32 [n, P]: an array, or rows on disk that are read when they are asked for."""
+    """Float32 [n, P]: an array, or rows on disk that are read on demand."""
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """n, P."""
+        """(n, P)."""
 
     def __getitem__(self, rows: np.ndarray, /) -> np.ndarray:
         """Int [m] to float32 [m, P]."""
@@ -38,23 +38,17 @@ class Points(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class Effort:
-    """What one node's k-means may cost.
+    """Limits on the cost of one node's k-means."""
 
-    Attributes:
-      restarts: runs, of which the one with the least error is kept.
-      unsettled: share of the points that may still change their cluster when a run ends.
-      sample: points for each centre that are looked at, at most.
-    """
-
-    restarts: int
-    unsettled: float
-    sample: int
+    restarts: int  # runs; the one with the least error is kept
+    unsettled: float  # share of the points that may still change their cluster when a run ends
+    sample: int  # points per centre, at most
 
 
 THOROUGH = Effort(restarts=3, unsettled=0.0, sample=1 << 62)
 FAST = Effort(restarts=1, unsettled=0.002, sample=512)
-FEWEST = 4  # points for each child that a sample has, however little memory there is
-THOROUGH_NUMBERS = 1 << 24  # n * P up to which a whole tree gets the thorough effort: seconds, not minutes
+FEWEST = 4  # points per child in a sample, regardless of memory
+THOROUGH_NUMBERS = 1 << 24  # largest n * P for which a whole tree gets the thorough effort: seconds, not minutes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,7 +72,7 @@ class Tree:
         return self.nodes[leaves[np.argsort(self.leaf_ids[leaves])]]
 
     def assign(self, points: np.ndarray) -> np.ndarray:
-        """The leaf that each of float32 `points` [n, P] reaches by the nearest child at each level: int32 [n]."""
+        """Descends to the nearest child at each level: float32 `points` [n, P] to leaves int32 [n]."""
         node = np.zeros(len(points), np.int32)
         while len(inner := np.flatnonzero(self.child_count[node])):
             inner = inner[np.argsort(node[inner], kind="stable")]
@@ -93,21 +87,15 @@ class Tree:
 def fit_tree(
     points: Points, branching: int, depth: int, seed: int, name: str = "k-means", memory: int = MEMORY
 ) -> Tree:
-    """Splits float32 `points` [n, P], n at least 1, `depth` times into `branching`.
+    """Splits float32 `points` [n, P], n at least 1, into a tree of `depth` levels with `branching` children per node.
 
     A node with fewer distinct points than `branching` gets fewer children, and one with a single distinct point is a
-    leaf, so small or repetitive corpora give fewer than ``branching ** depth`` leaves; every leaf has a point. Where a
-    node is sampled, the distinct points are those of its sample. A tree of at most `THOROUGH_NUMBERS` numbers gets the
-    thorough effort; a larger one gets it in the nodes that have no more points than coordinates, where it is cheap.
+    leaf, so small or repetitive corpora give fewer than ``branching ** depth`` leaves; every leaf has a point. In a
+    sampled node, the distinct points of the sample count. A tree of at most `THOROUGH_NUMBERS` numbers gets the
+    thorough effort; a larger one only in nodes with no more points than coordinates, where it is cheap.
 
-    Args:
-      points: an array, or rows on disk.
-      branching: children of a node.
-      depth: levels.
-      seed: with the node's number, the source of every random draw.
-      name: what the progress says is being done.
-      memory: bytes for the points of a node and what is computed from them, though at least `FEWEST` points for each
-        child. The tree itself, 32 bytes for each point, and 100 MB for blocks of distances come on top.
+    `memory` is in bytes, for the points of a node and what is computed from them, but at least `FEWEST` points per
+    child; the tree itself, 32 bytes per point, and 100 MB for blocks of distances come on top.
     """
     total, width = points.shape
     effort = THOROUGH if total * width <= THOROUGH_NUMBERS else FAST
@@ -130,7 +118,7 @@ def fit_tree(
 
 
 def bytes_per_point(width: int) -> int:
-    """Of a node in memory: the point, the point about its origin, and what is a number or a few for each point."""
+    """Memory of a node per point: the point, its offset from the origin, and the per-point scalars."""
     return 4 * (2 * width + 64)
 
 
@@ -149,7 +137,7 @@ def _blocks(rows: np.ndarray, fitting: int) -> list[np.ndarray]:
 def _split(
     points: Points, rows: np.ndarray, k: int, rng: np.random.Generator, effort: Effort, fitting: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """`k_means` of the `rows` of `points`, on a sample if they are more than `fitting` or than the effort allows."""
+    """Runs `k_means` on `rows` of `points`, or on a sample of them if `fitting` or the effort demands it."""
     if len(rows) <= points.shape[1]:
         effort = THOROUGH
     limit = min(fitting, effort.sample * k)
@@ -163,8 +151,8 @@ def _split(
 
 
 def _labels(points: np.ndarray, centres: np.ndarray) -> np.ndarray:
-    """The nearest of `centres` [k, P] to each of `points` [n, P], int [n]. Changes `points`, to save room."""
-    points -= centres[0]  # for the reason that `k_means` has
+    """The nearest of `centres` [k, P] to each of `points` [n, P], int [n]. Modifies `points` to save memory."""
+    points -= centres[0]  # for precision, as in `k_means`
     return nearest(points, centres - centres[0])[0]
 
 
@@ -183,22 +171,16 @@ def _number_leaves(first_child: Sequence[int], child_count: Sequence[int]) -> np
 def k_means(
     points: np.ndarray, k: int, rng: np.random.Generator, effort: Effort = THOROUGH
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The best of a few runs of Lloyd's algorithm from greedy k-means++ seeds (Arthur and Vassilvitskii, 2007).
+    """Returns the best of a few runs of Lloyd's algorithm from greedy k-means++ seeds (Arthur and Vassilvitskii, 2007).
 
-    Args:
-      points: float32 [n, P].
-      k: clusters wanted; there are fewer where the points have fewer distinct values.
-      rng: source of the seeds.
-      effort: how many runs, and when each ends.
-
-    Returns:
-      Centres float32 [at most k, P], and for each point its nearest centre, int [n]; no cluster is empty.
+    Takes float32 `points` [n, P]; returns centres float32 [at most k, P], fewer if there are fewer distinct points, and
+    the nearest centre of each point, int [n]. No cluster is empty.
     """
-    origin = points[0]  # distances then lose nothing to a large common offset, and equal points are exactly zero
+    origin = points[0]  # keeps distances precise despite a large common offset, and equal points exactly 0 apart
     shifted = points - origin
     few = len(points) <= points.shape[1] and len(points) ** 2 <= BLOCK
     space = _Pairs(shifted) if few else _Space(shifted)
-    restarts = effort.restarts if k < len(points) else 1  # to give each point a cluster, one is enough
+    restarts = effort.restarts if k < len(points) else 1  # one suffices if each point gets its own cluster
     seeds = (_seeds(space, len(points), k, rng) for _ in range(restarts))
     clusters, labels, _ = min((_lloyd(space, start, effort.unsettled) for start in seeds), key=lambda run: run[2])
     used, labels = np.unique(labels, return_inverse=True)
@@ -207,13 +189,13 @@ def k_means(
 
 @dataclasses.dataclass(frozen=True)
 class Clusters:
-    """Which of n points are averaged for which of k centres: pairs of a point and a centre."""
+    """The points averaged for each centre, as pairs of one of n points and one of k centres."""
 
     rows: np.ndarray  # int [pairs], in [0, n)
     centres: np.ndarray  # int [pairs], in [0, k); each at least once
 
     def marks(self, total: int) -> np.ndarray | scipy.sparse.csr_array:
-        """Float32 [total, k]: 1 for each pair, 0 elsewhere; sparse where that would take much room."""
+        """Float32 [total, k]: 1 for each pair, 0 elsewhere; sparse if large."""
         shape = total, int(self.centres.max()) + 1
         if math.prod(shape) > BLOCK:
             return scipy.sparse.csr_array((np.ones(len(self.rows), np.float32), (self.rows, self.centres)), shape)
@@ -222,7 +204,7 @@ class Clusters:
         return marks
 
     def means(self, points: np.ndarray) -> np.ndarray:
-        """Of float32 `points` [n, P]: float32 [k, P]."""
+        """Float32 `points` [n, P] to the mean of each cluster, float32 [k, P]."""
         marks = self.marks(len(points))
         return marks.T @ points / marks.sum(axis=0)[:, None]
 
@@ -238,25 +220,24 @@ class _Space:
         return squared_distances(self.points, self.points[rows], self.norms)
 
     def nearest(self, clusters: Clusters) -> tuple[np.ndarray, np.ndarray]:
-        """The centre nearest to each point, int [n], and its squared distance, float32 [n]."""
+        """The nearest centre of each point, int [n], and its squared distance, float32 [n]."""
         return nearest(self.points, clusters.means(self.points), self.norms)
 
 
 class _Pairs:
-    """As `_Space`, for a few points of many coordinates: the distances between them say all, in less room.
+    """Like `_Space`, from the pairwise distances alone: less memory for a few points of many coordinates.
 
-    A point's mean squared distance to the members of a cluster is that to their mean, plus half of that among them.
+    A point's mean squared distance to the members of a cluster is its squared distance to their mean plus half of the
+    members' mean squared distance from each other.
     """
 
     def __init__(self, points: np.ndarray) -> None:
         self.between = squared_distances(points, points)
 
     def to_points(self, rows: np.ndarray) -> np.ndarray:
-        """As `_Space.to_points`."""
         return self.between[:, rows]
 
     def nearest(self, clusters: Clusters) -> tuple[np.ndarray, np.ndarray]:
-        """As `_Space.nearest`."""
         marks = clusters.marks(len(self.between))
         share = marks / marks.sum(axis=0)
         mean = self.between @ share
@@ -281,9 +262,9 @@ def _seeds(space: _Space | _Pairs, total: int, k: int, rng: np.random.Generator)
 
 
 def _lloyd(space: _Space | _Pairs, seeds: np.ndarray, unsettled: float) -> tuple[Clusters, np.ndarray, float]:
-    """What the centres are means of, labels [n], and the summed squared error.
+    """Returns the final clusters, labels [n], and the summed squared error.
 
-    An emptied cluster is moved to the point farthest from its centre.
+    Moves an empty cluster to the point farthest from its centre.
     """
     clusters = Clusters(seeds, np.arange(len(seeds)))
     labels, least = space.nearest(clusters)
@@ -301,7 +282,7 @@ def _lloyd(space: _Space | _Pairs, seeds: np.ndarray, unsettled: float) -> tuple
 def nearest(points: np.ndarray, centres: np.ndarray, norms: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
     """The nearest of `centres` [k, P] to each of `points` [n, P], int [n], and its squared distance, float32 [n].
 
-    `norms` as those of `squared_distances`; at most `BLOCK` distances are in memory at once.
+    `norms` as in `squared_distances`; at most `BLOCK` distances are in memory at once.
     """
     norms = _norms(points) if norms is None else norms
     labels, least = np.empty(len(points), int), np.empty(len(points), np.float32)
@@ -313,9 +294,9 @@ def nearest(points: np.ndarray, centres: np.ndarray, norms: np.ndarray | None = 
 
 
 def squared_distances(points: np.ndarray, centres: np.ndarray, norms: np.ndarray | None = None) -> np.ndarray:
-    """Float32 [n, P] and [k, P] to float32 [n, k], with what is only rounding set to 0.
+    """Float32 [n, P] and [k, P] to float32 [n, k]; distances within rounding error are set to 0.
 
-    `norms` are the squared lengths of the points, float32 [n], for a caller that has them.
+    `norms`: squared lengths of the points, float32 [n], if known.
     """
     lengths = (_norms(points) if norms is None else norms)[:, None] + _norms(centres)
     distances = lengths - points @ (2 * centres).T

@@ -1,4 +1,4 @@
-"""How well a visual vocabulary fits clips, and what its hierarchy costs."""
+"""How well a visual vocabulary fits clips, and the cost of its hierarchy."""
 
 import dataclasses
 from collections.abc import Iterable, Sequence
@@ -8,48 +8,33 @@ import numpy as np
 from videobert_jax.visual_words.kmeans import FAST, k_means
 from videobert_jax.visual_words.vocabulary import Part, Vocabulary, fit
 
-SAMPLE = 4096  # clips that a flat k-means is compared on
-CLIPS_PER_WORD = 8  # of these; fewer would flatter both
+SAMPLE = 4096  # clips for the comparison with flat k-means
+CLIPS_PER_WORD = 8  # at least, in the sample; with fewer, both errors would look too good
 
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """A small vocabulary of the same kind beside flat k-means, both fitted and judged on a sample.
+    """A small hierarchical vocabulary and flat k-means, both fitted and evaluated on a sample."""
 
-    Attributes:
-      clips: of the sample.
-      words: of either.
-      error: of the hierarchy, as in `Quality`.
-      flat_error: of flat k-means in the same projected space.
-    """
-
-    clips: int
-    words: int
-    error: float
-    flat_error: float
+    clips: int  # in the sample
+    words: int  # in each of the two
+    error: float  # of the hierarchy, as in `Quality`
+    flat_error: float  # of flat k-means in the same projected space
 
 
 @dataclasses.dataclass(frozen=True)
 class Quality:
-    """How well the vocabulary fits clips.
+    """How well a vocabulary fits clips."""
 
-    Attributes:
-      size: visual words.
-      used: words that at least one clip has.
-      perplexity: exponential of the entropy of the words' frequencies, in nats; `size` if all were equally frequent.
-      error: mean squared distance to the own centroid, as a share of the variance.
-      usage: words by the clips that have them: none, 1, 2 to 3, 4 to 7, and so on in powers of two.
-    """
-
-    size: int
-    used: int
-    perplexity: float
-    error: float
-    usage: tuple[int, ...]
+    size: int  # visual words
+    used: int  # words that at least one clip has
+    perplexity: float  # exp(entropy of the words' frequencies in nats); `size` if all are equally frequent
+    error: float  # mean squared distance to the assigned centroid, as a share of the variance
+    usage: tuple[int, ...]  # number of words with 0, 1, 2 to 3, 4 to 7, ... clips, in powers of two
 
 
 def quality(vocabulary: Vocabulary, videos: Iterable[np.ndarray]) -> Quality:
-    """Measures `vocabulary` on the clips of `videos`, float [n, D] each, read once; at least one clip in all."""
+    """Evaluates `vocabulary` on the clips of `videos`, float [n, D] each, read once; at least one clip in all."""
     centroids = vocabulary.centroids
     counts = np.zeros(vocabulary.size, int)
     total, squares = np.zeros((2, centroids.shape[1]))
@@ -75,7 +60,7 @@ def quality(vocabulary: Vocabulary, videos: Iterable[np.ndarray]) -> Quality:
 def compare_with_flat(
     sample: np.ndarray, branching: int, depth: int, seed: int, factors: Sequence[Sequence[Part]] = ()
 ) -> Comparison:
-    """Fits as many levels of a vocabulary as float `sample` [n, D] has clips for, and flat k-means of as many words."""
+    """Fits a hierarchy of as many levels as float `sample` [n, D] has clips for, and flat k-means of as many words."""
     levels = 1
     while levels < depth and branching ** (levels + 1) * CLIPS_PER_WORD <= len(sample):
         levels += 1

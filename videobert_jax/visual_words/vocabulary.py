@@ -1,14 +1,14 @@
 """Visual words: hierarchical k-means over clip features (VideoBERT section 3.1; depth d = 4, branching k = 12).
 
-A tree of centroids is fitted on the training clips; a clip's visual word is the leaf that it reaches by descending to
-the nearest child at each level, so assigning costs k * d distances rather than k ** d. Features are first centred and,
-part by part (motion, appearance, ...), PCA-whitened and weighted, because k-means sees only Euclidean distance.
+A tree of centroids is fitted on the training clips; a clip's visual word is the leaf reached by descending to the
+nearest child at each level, so assigning costs k * d distances instead of k ** d. Features are first centred and, part
+by part (motion, appearance, ...), PCA-whitened and weighted, because k-means sees only Euclidean distance.
 
-Parts may form factors, each with a tree of its own: the first level of the hierarchy then splits by the first factor,
-the levels below by the next, alike under every branch (product quantisation, Jegou et al. 2011). With one k-means over
-everything, a clip of something familiar done in a new way falls to the word of something else that is done that way;
-with factors it gets a word whose centroid is right in both. What a factor's mean owes to the word of the factor before
-it is taken off first (residual quantisation): the tool that belongs to an action is no news about the object.
+Parts may form factors, each with its own tree: the first level of the hierarchy splits by the first factor, the levels
+below by the next, the same way under every branch (product quantisation, Jegou et al. 2011). A single k-means confuses
+a familiar object in a new action with another object in that action; with factors, such a clip gets a word whose
+centroid is right in both. The mean of a factor given the previous factor's word is subtracted first (residual
+quantisation): the tool that belongs to an action carries no information about the object.
 """
 
 import dataclasses
@@ -26,31 +26,24 @@ from videobert_jax.visual_words.tree_assign import assigner
 
 VERSION = 1
 PROJECTION_SAMPLE = 16_384  # rows, evenly spaced, that the projection is fitted on
-LARGEST = np.float32(1e15)  # of a feature; squares of larger ones add up to more than float32 holds
-MOST_WORDS = 1 << 22  # a model has an embedding of each
-ASSIGN_ROWS = 65_536  # points that descend the trees at once, which bounds memory
+LARGEST = np.float32(1e15)  # of a feature; sums of larger squares could overflow float32
+MOST_WORDS = 1 << 22  # a model has an embedding for each
+ASSIGN_ROWS = 65_536  # points assigned at once, which bounds memory
 
 
 @dataclasses.dataclass(frozen=True)
 class Part:
-    """Adjacent columns of the feature vector that are projected by themselves.
+    """Adjacent columns of the feature vector that are projected separately."""
 
-    Attributes:
-      size: columns.
-      components: principal components kept, at most.
-      weight: the part's standard deviation after projection, so its share of a squared distance is ``weight ** 2``.
-      whitening: 1 gives every kept component the same variance, 0 leaves their variances as they are.
-    """
-
-    size: int
-    components: int
-    weight: float = 1.0
-    whitening: float = 1.0
+    size: int  # columns
+    components: int  # principal components kept, at most
+    weight: float = 1.0  # standard deviation after projection; the share of a squared distance is ``weight ** 2``
+    whitening: float = 1.0  # 1 gives every kept component the same variance, 0 keeps their variances
 
 
 @dataclasses.dataclass(frozen=True)
 class Projection:
-    """An affine map of features; block-diagonal, one block for each part. Without blocks it only subtracts the mean."""
+    """An affine, block-diagonal map of features, one block per part; without blocks it only subtracts the mean."""
 
     mean: np.ndarray  # float32 [D]
     blocks: tuple[np.ndarray, ...] = ()  # each float32 [columns of the part, components]
@@ -78,7 +71,7 @@ def fit_projection(features: np.ndarray, parts: Sequence[Part]) -> Projection:
 
 
 def _principal_axes(centred: np.ndarray, part: Part) -> np.ndarray:
-    """Scaled eigenvectors [columns, components] of the covariance; directions without variance are left out."""
+    """Scaled eigenvectors [columns, components] of the covariance, without those of zero variance."""
     covariance = centred.T @ centred / len(centred)
     kept = min(part.components, part.size, len(centred))
     variances, axes = scipy.linalg.eigh(covariance, subset_by_index=(part.size - kept, part.size - 1))
@@ -94,12 +87,10 @@ def _principal_axes(centred: np.ndarray, part: Part) -> np.ndarray:
 
 @dataclasses.dataclass(frozen=True)
 class Vocabulary:
-    """A projection, and a tree for each factor, which sees its own columns of the projected space.
+    """A projection and one tree per factor, each on its own columns of the projected space.
 
-    Attributes:
-      trees: of each factor, fitted on what the offsets leave.
-      offsets: for each tree float32 [leaves of the tree before, columns], the mean of its columns given that leaf; [1,
-        columns] zeros for the first.
+    The trees are fitted on the residuals after subtracting the offsets: per tree, float32 [leaves of the previous tree,
+    columns], the mean of its columns given that leaf; zeros [1, columns] for the first tree.
     """
 
     projection: Projection
@@ -116,7 +107,7 @@ class Vocabulary:
 
     @property
     def size(self) -> int:
-        """Number of visual words: every combination of a leaf of each tree; at most ``branching ** depth``."""
+        """Number of visual words: all combinations of one leaf per tree; at most ``branching ** depth``."""
         return math.prod(tree.size for tree in self.trees)
 
     @property
@@ -128,9 +119,9 @@ class Vocabulary:
         return np.concatenate([tree.centroids[leaf] + offset[last] for tree, offset, leaf, last in parts], axis=1)
 
     def assign(self, features: np.ndarray) -> np.ndarray:
-        """The visual word of each row: float [n, D] to int32 [n] in [0, size).
+        """Assigns a visual word to each row: float [n, D] to int32 [n] in [0, size).
 
-        Raises ValueError for features of another width or with a value that is not finite.
+        Raises ValueError if the width does not match or a value is not finite.
         """
         if features.ndim != 2 or features.shape[1] != len(self.projection.mean):
             expected = len(self.projection.mean)
@@ -162,7 +153,7 @@ class Vocabulary:
 
     @classmethod
     def load(cls, path: pathlib.Path) -> "Vocabulary":
-        """Reads what `save` wrote. Raises DamagedError, a ValueError, for any other file."""
+        """Reads a file written by `save`. Raises DamagedError, a ValueError, for any other file."""
         names = [field.name for field in dataclasses.fields(Tree)]
         with reading(path, path.parent), np.load(path) as arrays:
             version = int(arrays["version"]) if "version" in arrays else None
@@ -187,13 +178,13 @@ def fit(
 
     Args:
       features: float [n, D], n at least 1.
-      branching: children of a node, k; at least 2.
-      depth: levels of the hierarchy, d; at least 1. Each factor but the last gets one, the last all the others; with
-        fewer levels than factors there is one tree for all.
-      seed: with the node's number, the source of every random draw.
-      factors: the columns, in order: how they are whitened and weighted, and which share a tree. Empty: the features
-        are only centred, and there is one tree.
-      memory: bytes that the k-means of a node may use before it works on a sample (see `fit_tree`).
+      branching: children per node, k; at least 2.
+      depth: levels of the hierarchy, d; at least 1. Each factor except the last gets one level, the last all others;
+        with fewer levels than factors there is a single tree.
+      seed: with the node's number, the source of all randomness.
+      factors: the columns, in order: their whitening and weights, and which share a tree. Empty: the features are only
+        centred, and there is a single tree.
+      memory: bytes for the k-means of a node, beyond which it uses a sample (see `fit_tree`).
     """
     if branching < 2 or depth < 1:
         raise ValueError(f"branching is {branching} and depth {depth}; expected at least 2 and 1")
@@ -217,7 +208,7 @@ def fit(
 
 
 def tree_shares(projection: Projection, factors: Sequence[Sequence[Part]], depth: int) -> Sequence[tuple[slice, int]]:
-    """For each tree, the columns of the projected space that it sees, and its levels (see `fit`)."""
+    """For each tree, its columns of the projected space and its levels (see `fit`)."""
     if depth < len(factors) or len(factors) < 2:
         return [(slice(None), depth)]
     blocks = iter(projection.blocks)
@@ -227,12 +218,12 @@ def tree_shares(projection: Projection, factors: Sequence[Sequence[Part]], depth
 
 
 def tree_name(number: int, count: int) -> str:
-    """What the progress calls tree `number` of `count`."""
+    """The description of tree `number` of `count` in the progress."""
     return f"k-means, tree {number} of {count}" if count > 1 else "k-means"
 
 
 def require_finite(features: np.ndarray, name: str) -> None:
-    """Raises ValueError that says where if a value of [n, D] `features` is not below `LARGEST`; `name` says whose."""
+    """Raises ValueError, naming `name` and the clip, unless all values of `features` [n, D] are below `LARGEST`."""
     bad = np.flatnonzero(~(np.abs(features) < LARGEST).all(axis=1))
     if len(bad):
         raise ValueError(

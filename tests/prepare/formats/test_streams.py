@@ -79,7 +79,7 @@ def test_lines_that_roll_through_howto100m_are_said_once(tmp_path: pathlib.Path)
         (3, "lacks a list of each of start, end, text"),
         ({"start": [1], "end": [2]}, "lacks a list of each"),
         ({"start": [1], "end": [2], "text": "chop"}, "lacks a list of each"),
-        ({"start": [1, 2], "end": [2], "text": ["chop"]}, r"lists of \[1, 2\] entries, expected as many in each"),
+        ({"start": [1, 2], "end": [2], "text": ["chop"]}, r"lists of \[1, 2\] entries, expected equal lengths"),
         ({"start": [], "end": [], "text": []}, "no spoken words"),
     ],
 )
