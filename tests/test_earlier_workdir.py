@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -145,3 +146,38 @@ def test_other_words_are_refused(folder: pathlib.Path, tmp_path: pathlib.Path) -
 
     with pytest.raises(ConfigError, match=r"has other words or visual words\. Prepare again"):
         initial_params.load(config, make_task(config, other.tokens()), other)
+
+
+ON_FOUR_DEVICES = """
+import dataclasses, pathlib, sys
+from absl import flags
+from videobert_jax import config as config_lib
+from videobert_jax.config import HeldOutConfig, MeshConfig, ZeroShotConfig
+from videobert_jax.data.prepared import Prepared
+from videobert_jax.evaluation import evaluator
+from videobert_jax.tasks import make_task
+from videobert_jax.training import loop
+from videobert_jax.training.workdir import Workdir
+
+flags.FLAGS.mark_as_parsed()
+folder = pathlib.Path(sys.argv[1])
+prepared, config = Prepared(folder / "prepared"), config_lib.load(folder / "run" / "config.json")
+config = dataclasses.replace(
+    config, steps=2, mesh=MeshConfig(data=2, fsdp=2),
+    data=dataclasses.replace(config.data, cache=str(folder / "cache")),
+    evaluators={"held_out": HeldOutConfig(every=2, batches=1), "zero_shot": ZeroShotConfig(every=2)},
+)
+task = make_task(config, prepared.tokens())
+loop.train(config, task, evaluator.for_training(config, task, prepared), Workdir(folder / "new"), prepared)
+"""
+
+
+@pytest.mark.slow
+def test_any_evaluator_runs_while_a_model_is_trained_on_its_mesh(folder: pathlib.Path) -> None:
+    flags = "--xla_force_host_platform_device_count=4 --xla_backend_optimization_level=0"
+    command = [sys.executable, "-c", ON_FOUR_DEVICES, str(folder)]
+    subprocess.run(command, check=True, env={**os.environ, "XLA_FLAGS": flags}, timeout=300)
+    lines = writers.read(Workdir(folder / "new").metrics)
+    (line,) = [line for line in lines if "zero_shot/verb_top1/cross_modal" in line]
+    assert line["step"] == 2
+    assert 0 <= line["zero_shot/verb_top1/cross_modal"] <= 1
