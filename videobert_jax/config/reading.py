@@ -55,10 +55,7 @@ def to_json(config: Config) -> str:
 
 
 def load(path: pathlib.Path) -> Config:
-    """Reads a file written with `to_json` by this or an earlier version; missing keys get their defaults.
-
-    Raises ConfigError like `from_config_dict`, and if the file is damaged.
-    """
+    """Reads a file that `to_json` of any version wrote; missing keys get defaults. Raises ConfigError."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
@@ -86,7 +83,6 @@ def _read(values: Mapping[str, Any]) -> Config:
 
 
 def _old_keys(values: Mapping[str, Any]) -> list[str]:
-    """Returns the keys of earlier versions among `values`."""
     places = {old: old.split(".") for old in MOVED}
     return [old for old, (section, name) in places.items() if name in _section(values, section)]
 

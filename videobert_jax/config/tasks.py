@@ -13,10 +13,7 @@ class TaskConfig:
     name: str
 
     def contradictions(self) -> Iterable[tuple[str, str]]:
-        """Returns (key within the section, expected value) for each value that contradicts others.
-
-        Each value is already known to meet its rule.
-        """
+        """Returns (key within the section, expected value) for each value that is in range but contradicts others."""
         return ()
 
 
