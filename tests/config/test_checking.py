@@ -1,4 +1,4 @@
-"""Every value is judged before anything takes time."""
+"""Every value is checked before anything slow runs."""
 
 import dataclasses
 import math
@@ -25,7 +25,7 @@ CHOICES = [key for key, rule in RULES.items() if isinstance(rule, Choice)]
 
 
 def changed(changes: dict[str, object]) -> Config:
-    """The default config with other values of some dotted keys."""
+    """Returns the default config with changed values of some dotted keys."""
     config = Config()
     for key, value in changes.items():
         config = with_value(config, key, value)
@@ -99,12 +99,12 @@ def test_a_choice_is_one_of_its_choices(key: str) -> None:
         ({"data.sequence_length": 1024}, r"expected at most model\.max_positions, which is 512"),
         ({"model.num_heads": 3}, r"expected a divisor of model\.hidden_size, which is 1024"),
         ({"init_from": "bert"}, r"prepare\.tokenizer is '', expected the tokenizer of init_from"),
-        ({"model.text_rows": "frozen"}, r"model\.text_rows is 'frozen', expected 'trained' where"),
+        ({"model.text_rows": "frozen"}, r"model\.text_rows is 'frozen', expected 'trained' if"),
         ({"optimizer.accumulation": 3}, r"data\.batch_size is 128, expected a multiple of optimizer\.accumulation"),
         ({"task.joint": 0.0, "task.text_only": 0.0, "task.video_only": 0.0}, r"task\.joint is 0\.0, expected more"),
         (
             {"task.weights.text": 0.0, "task.weights.video": 0.0, "task.weights.alignment": 0.0},
-            r"task\.weights\.text is 0\.0, expected more than 0 where task\.weights\.video",
+            r"task\.weights\.text is 0\.0, expected more than 0 if task\.weights\.video",
         ),
         ({"data.transcripts": "caption.json"}, r"data\.videos is '', expected the folder of the videos that"),
         ({"data.annotations": "train.json"}, r"data\.videos is '', expected the folder of the videos that"),
@@ -123,7 +123,7 @@ def test_a_choice_is_one_of_its_choices(key: str) -> None:
         ({"checkpoint.metric": ""}, r"checkpoint\.metric is '', expected EVALUATOR/METRIC"),
         ({"evaluators.held_out.every": 0}, r"checkpoint\.metric is 'held_out/loss', expected .*\(none; set the"),
         ({"mesh.fsdp": 0}, r"mesh\.fsdp is 0, expected at least 1, or -1"),
-        ({"mesh.tensor": -1}, r"mesh\.tensor is -1, expected at least 1, as mesh\.data takes the rest"),
+        ({"mesh.tensor": -1}, r"mesh\.tensor is -1, expected at least 1, since mesh\.data already takes the rest"),
     ],
 )
 def test_what_cannot_be_is_named(changes: dict[str, object], expected: str) -> None:

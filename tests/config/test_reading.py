@@ -37,7 +37,7 @@ class F1(EvaluatorConfig):
 
 @pytest.fixture
 def tables(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As after another package has added to them."""
+    """Extends the tables like another package."""
     monkeypatch.setitem(TASKS, "tagging", Tagging)
     monkeypatch.setitem(EVALUATORS, "f1", F1)
 
@@ -140,7 +140,7 @@ def test_bad_evaluators_are_named(evaluators: Any, message: str) -> None:
 
 
 def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested dictionaries as one, with dotted keys."""
+    """Flattens nested dictionaries to dotted keys."""
     keys: dict[str, Any] = {}
     for key, value in values.items():
         keys |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
@@ -156,7 +156,7 @@ def test_every_old_key_is_known_or_has_a_new_name() -> None:
 
 @pytest.mark.parametrize(("old", "new"), MOVED.items())
 def test_who_types_an_old_key_is_told_the_new_one(old: str, new: str) -> None:
-    message = rf"^config\.{old} is called config\.{new} now$"
+    message = rf"^config\.{old} has been renamed to config\.{new}$"
     with pytest.raises(ConfigError, match=message):
         config_lib.require_key(old)
     section, name = old.split(".")
@@ -170,7 +170,7 @@ def test_an_old_file_is_the_config_that_it_was() -> None:
 
 @pytest.mark.parametrize(("old", "new"), MOVED.items())
 def test_an_old_value_is_found_where_it_is_now(old: str, new: str, tmp_path: pathlib.Path) -> None:
-    """Another one than the default, so that it cannot be mistaken for it."""
+    """Uses a value different from the default."""
     default = config_lib.flat(Config())[new]
     other = {bool: lambda: not default, str: lambda: "other"}.get(type(default), lambda: default + 1)()
     values = json.loads(OLD.read_text())
@@ -194,12 +194,12 @@ def test_an_old_value_that_is_missing_has_its_default(tmp_path: pathlib.Path) ->
         ({"objective": {"text": 1.0, "audio": 1.0}}, r"config has no key 'objective'"),
         (
             {"data": {"masking": 0.1}, "task": {"masking": 0.2}},
-            r"config\.data\.masking is called config\.task\.masking",
+            r"config\.data\.masking has been renamed to config\.task\.masking",
         ),
-        ({"data": {"masking": 0.1}, "task": 3}, r"config\.data\.masking is called config\.task\.masking now"),
+        ({"data": {"masking": 0.1}, "task": 3}, r"config\.data\.masking has been renamed to config\.task\.masking"),
         (
             {"objective": {"text": 1.0}, "task": {"weights": 3}},
-            r"config\.objective\.text is called config\.task\.weights",
+            r"config\.objective\.text has been renamed to config\.task\.weights",
         ),
         (
             {"evaluation": {"every": "often"}},

@@ -34,7 +34,7 @@ def test_an_unknown_size_is_refused() -> None:
 
 
 def test_the_recipe_of_the_paper() -> None:
-    """The numbers that the paper gives, and nothing that `check` refuses."""
+    """Has the numbers of the paper and passes `check`."""
     config = config_lib.from_config_dict(load_config_file("paper").get_config())
     check(config)
     assert (config.prepare.fps, config.prepare.clip_frames) == (20.0, 30)
@@ -47,7 +47,7 @@ def test_the_recipe_of_the_paper() -> None:
 
 
 def test_every_number_of_the_recipe_names_its_source() -> None:
-    """A comment on its line begins with one of the sources that the file explains."""
+    """The comment on each line begins with one of the sources that the file explains."""
     text = (ROOT / "configs" / "paper.py").read_text()
     settings = [x.strip() for x in text.splitlines() if x.startswith("    config.")]
     sources = ("quoted", "memory", "BERT", "unknown", "ours")

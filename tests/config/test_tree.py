@@ -1,4 +1,4 @@
-"""What holds for every field of a config."""
+"""Invariants of every field of a config."""
 
 import ast
 import dataclasses
@@ -21,7 +21,7 @@ MAY_CHANGE = {
 
 
 def test_no_key_is_without_a_reader() -> None:
-    """A key that nothing reads is a lie to the user: every field is read somewhere in the package or in launch."""
+    """Every field is read somewhere in the package or in launch; an unused key would mislead the user."""
     fields = {
         field.name
         for kind in vars(config_lib).values()

@@ -1,8 +1,7 @@
-"""What a run is: frozen dataclasses inside, a ConfigDict or JSON at the edge.
+"""The config of a run: frozen dataclasses internally, ConfigDict or JSON at the boundary.
 
-`tree.py` has the whole, `prepare.py`, `tasks.py` and `evaluators.py` some of its sections. The rule that a value has to
-meet stands beside its field (`rules.py`). `reading.py` makes a `Config` of what people write, `checking.py` finds out
-before anything takes time, and without JAX, whether its values make sense.
+`tree.py` defines the whole; `prepare.py`, `tasks.py` and `evaluators.py` define some sections. Each field declares the
+rule for its values (`rules.py`). `reading.py` parses a `Config`, and `checking.py` validates it, without JAX.
 """
 
 from videobert_jax.config.checking import check

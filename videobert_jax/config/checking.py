@@ -1,7 +1,4 @@
-"""Which values of a config make sense.
-
-What only others know stays with them: the names of backbones, and what the devices divide.
-"""
+"""Validates a config, except the name of the backbone and divisibility by the devices, which are checked where used."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -12,10 +9,10 @@ from videobert_jax.errors import ConfigError
 
 
 def check(config: Config) -> None:
-    """Raises ConfigError, a line for each problem, if a value is out of its range or two do not go together."""
+    """Raises ConfigError, with a line per problem, if a value is out of range or contradicts another."""
     values = {one.key: one for one in settings(config)}
     problems = [(key, str(rule)) for key, value, rule, _ in values.values() if rule is not None and value not in rule]
-    problems = problems or list(_contradictions(config))  # which take for granted that each value is in its range
+    problems = problems or list(_contradictions(config))  # assumes that each value is in range
     if problems:
         raise ConfigError(
             "\n".join(
@@ -26,10 +23,10 @@ def check(config: Config) -> None:
 
 
 def _contradictions(config: Config) -> Iterator[tuple[str, str]]:
-    """The key of each value that does not go together with others, and what is expected of it."""
+    """Yields (key, expected value) for each value that contradicts others."""
     data, model, micro_batches = config.data, config.model, config.optimizer.accumulation
     if (data.transcripts or data.annotations) and not data.videos:
-        yield "data.videos", "the folder of the videos that data.transcripts and data.annotations are about"
+        yield "data.videos", "the folder of the videos that data.transcripts and data.annotations describe"
     if config.prepare.backbone == "precomputed" and not data.videos:
         yield "data.videos", "the folder of the precomputed features"
     if data.sequence_length > model.max_positions:
@@ -37,7 +34,7 @@ def _contradictions(config: Config) -> Iterator[tuple[str, str]]:
     if model.hidden_size % model.num_heads:
         yield "model.num_heads", f"a divisor of model.hidden_size, which is {model.hidden_size}"
     if model.text_rows == "frozen" and not config.init_from:
-        yield "model.text_rows", "'trained' where init_from names no words to freeze"
+        yield "model.text_rows", "'trained' if init_from is empty, since there are no words to freeze"
     if data.batch_size % micro_batches:
         yield "data.batch_size", f"a multiple of optimizer.accumulation, which is {micro_batches}"
     for key, expected in config.task.contradictions():
@@ -54,7 +51,7 @@ def _metric_contradictions(config: Config) -> Iterator[tuple[str, str]]:
     while_training = [evaluator for evaluator, section in config.evaluators.items() if section.every]
     if name not in while_training or not metric:
         known = ", ".join(while_training) or "none; set the `every` of one"
-        yield "checkpoint.metric", f"EVALUATOR/METRIC of an evaluator that runs while a model is trained ({known})"
+        yield "checkpoint.metric", f"EVALUATOR/METRIC of an evaluator that runs during training ({known})"
 
 
 def _mesh_contradictions(mesh: MeshConfig) -> Iterator[tuple[str, str]]:
@@ -64,4 +61,4 @@ def _mesh_contradictions(mesh: MeshConfig) -> Iterator[tuple[str, str]]:
             yield f"mesh.{axis}", "at least 1, or -1 to take the rest of the devices"
     rest = [axis for axis, size in sizes.items() if size == -1]
     for axis in rest[1:]:
-        yield f"mesh.{axis}", f"at least 1, as mesh.{rest[0]} takes the rest of the devices already"
+        yield f"mesh.{axis}", f"at least 1, since mesh.{rest[0]} already takes the rest of the devices"

@@ -1,6 +1,6 @@
-"""The sections of `evaluators`: what is asked about held-out videos, and when.
+"""The sections of `evaluators`: the evaluations on held-out videos, and when they run.
 
-The key of a section chooses its class from a table, which other packages may add to.
+The key of a section selects its class from `EVALUATORS`, which other packages may extend.
 """
 
 import dataclasses
@@ -10,7 +10,7 @@ from videobert_jax.config.rules import COUNT, Interval, setting
 
 @dataclasses.dataclass(frozen=True)
 class Template:
-    """The rule of a sentence with two blanks."""
+    """The rule for a sentence with two blanks."""
 
     def __contains__(self, value: str) -> bool:
         return value.count("[MASK]") == 2
@@ -21,9 +21,9 @@ class Template:
 
 @dataclasses.dataclass(frozen=True)
 class EvaluatorConfig:
-    """What every evaluator has."""
+    """The fields of every evaluator."""
 
-    every: int = setting(0, Interval(0))  # steps; 0: when the run has ended
+    every: int = setting(0, Interval(0))  # steps; 0: only after training
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,13 +36,13 @@ class HeldOutConfig(EvaluatorConfig):
 
 @dataclasses.dataclass(frozen=True)
 class ZeroShotConfig(EvaluatorConfig):
-    """Which verb and which object the model fills in beside held-out videos (VideoBERT, section 4.4)."""
+    """Zero-shot prediction of verbs and objects for held-out videos (VideoBERT, section 4.4)."""
 
     template: str = setting("now let me show you how to [MASK] the [MASK]", Template())
 
 
 def default_evaluators() -> dict[str, EvaluatorConfig]:
-    """Those of a config that names none."""
+    """Returns the default sections."""
     return {"held_out": HeldOutConfig(), "zero_shot": ZeroShotConfig()}
 
 

@@ -1,8 +1,7 @@
-"""From what people and earlier versions wrote to a `Config`, and back.
+"""Parses a `Config` from a ConfigDict or JSON, also of earlier versions, and writes it.
 
 A file in `configs/` returns a `ConfigDict`, so that every value can be overridden from the command line
-(``--config.model.num_layers=2``). `from_config_dict` turns it into the typed, frozen `Config` that the program reads;
-an unknown key or a value of the wrong type fails there.
+(``--config.model.num_layers=2``). `from_config_dict` turns it into the typed, frozen `Config`.
 """
 
 import copy
@@ -22,9 +21,9 @@ from videobert_jax.config.tasks import TASKS, PretrainingConfig, TaskConfig
 from videobert_jax.config.tree import Config
 from videobert_jax.errors import ConfigError
 
-SECTIONS = Mapping[str, EvaluatorConfig]  # sections by name, each of the class that its name chooses
+SECTIONS = Mapping[str, EvaluatorConfig]  # sections by name; each name selects a class
 
-# Keys of earlier versions, each of a section, and where their values are now.
+# Key of an earlier version, always section.name -> current key.
 MOVED = {
     "model.init_from": "init_from",
     "evaluation.every": "evaluators.held_out.every",
@@ -44,25 +43,22 @@ MOVED = {
 
 
 def to_config_dict(config: Config) -> ConfigDict:
-    """The same values as a `ConfigDict`, for `configs/` and the command line."""
+    """Returns the same values as a `ConfigDict`, for `configs/` and the command line."""
     return ConfigDict(dataclasses.asdict(config))
 
 
 def from_config_dict(values: ConfigDict) -> Config:
-    """The typed, frozen form. Raises ConfigError that names the key for an unknown key or a wrong type."""
+    """Parses a `ConfigDict`. Raises ConfigError, naming the key, for an unknown key or a wrong type."""
     return _read(values.to_dict())
 
 
 def to_json(config: Config) -> str:
-    """The text that `load` reads."""
+    """Returns the JSON text that `load` reads."""
     return json.dumps(dataclasses.asdict(config), indent=2) + "\n"
 
 
 def load(path: pathlib.Path) -> Config:
-    """Reads a file of what `to_json` gives, or gave in an earlier version; a key that it lacks has its default.
-
-    Raises ConfigError as `from_config_dict` does, and if the file is damaged.
-    """
+    """Reads a file that `to_json` of any version wrote; missing keys get defaults. Raises ConfigError."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
@@ -76,7 +72,7 @@ def load(path: pathlib.Path) -> Config:
 
 
 def require_key(key: str) -> None:
-    """Raises ConfigError unless a config has the dotted `key`, be it of a value or of a section."""
+    """Raises ConfigError unless the dotted `key` is that of a value or section."""
     kind: Any = Config
     where = "config"
     for name in key.split("."):
@@ -99,11 +95,11 @@ def _has(values: Mapping[str, Any], section: str, name: str) -> bool:
 
 
 def _renamed(old: str) -> str:
-    return f"config.{old} is called config.{MOVED[old]} now"
+    return f"config.{old} has been renamed to config.{MOVED[old]}"
 
 
 def _keys(kind: Any) -> Mapping[str, Any]:
-    """The keys of a section, or of any that can stand in its place, and the type of what each holds."""
+    """Returns key -> type for a section; if its class depends on a name, for all of the classes."""
     if kind == SECTIONS:
         return EVALUATORS
     kinds = TASKS.values() if kind is TaskConfig else [kind] if dataclasses.is_dataclass(kind) else []
@@ -111,7 +107,7 @@ def _keys(kind: Any) -> Mapping[str, Any]:
 
 
 def _type_of(kind: Any, name: str, where: str, key: str = "") -> Any:
-    """The type of what a section holds by this name. Raises ConfigError if there is no such name, or section."""
+    """Returns the type of a section's key. Raises ConfigError if there is no such key or section."""
     keys = _keys(kind)
     if name in keys:
         return keys[name]
@@ -151,7 +147,7 @@ def _convert(kind: Any, value: Any, where: str) -> Any:
 
 
 def _translated(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of a JSON file with each old key where it is now; one whose place is taken stays, and so is told."""
+    """Moves the values of old keys to the new ones; if both exist, keeps the old one, which is then reported."""
     now = copy.deepcopy(dict(values))
     if "evaluation" in now:  # then every run had both
         now.setdefault("evaluators", {name: {} for name in default_evaluators()})

@@ -1,4 +1,4 @@
-"""What is known of a field beside its type: which values it may have, and whether a resumed run may change it."""
+"""Metadata of config fields: the valid values, and whether a resumed run may change them."""
 
 import dataclasses
 from collections.abc import Iterator, Mapping
@@ -10,15 +10,15 @@ LARGEST = 2**31 - 1  # counts and seeds become int32
 
 
 class Rule(Protocol):
-    """The values that a field may have, and as text what they are."""
+    """The valid values of a field; `str` describes them."""
 
     def __contains__(self, value: Any, /) -> bool:
-        """Whether it may be `value`."""
+        """Whether `value` is valid."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Interval:
-    """Numbers from `low` to `high`, never NaN; a round bracket leaves out the end that it stands at."""
+    """Numbers from `low` to `high`, never NaN; a round bracket excludes its end."""
 
     low: float
     high: float = LARGEST
@@ -34,7 +34,7 @@ class Interval:
 
 
 class Choice(tuple[str, ...]):
-    """One of some names."""
+    """One of several names."""
 
     def __str__(self) -> str:
         return f"one of {', '.join(self)}"
@@ -42,31 +42,31 @@ class Choice(tuple[str, ...]):
 
 COUNT = Interval(1)
 SHARE = Interval(0, 1)
-PART = Interval(0, 1, "()")  # a share that leaves something on both sides
+PART = Interval(0, 1, "()")  # a share that leaves something for both parts
 WEIGHT = Interval(0, 1_000_000)
 SEED = Interval(0)
 WORKERS = Interval(0, 1024)  # processes or threads
 SIDE = Interval(32, 4096)  # pixels; the kitchen's painter and the backbones need 32
 
 
-# Metadata of a field, or of a whole section, that a resumed run may change: it sets how, where or how long the run is
-# executed, or what is shown of it, but not what the next step computes.
+# Metadata of a field or section that a resumed run may change: it determines how, where or how long the run executes,
+# or what it reports, but not what the next step computes.
 MAY_CHANGE = {"may_change": True}
 
 
 def setting(default: T, rule: Rule | None = None, may_change: bool = False) -> T:
-    """A field of a section. Numbers and choices need a rule; what is true or false, or names a folder, needs none.
+    """Declares a field of a section.
 
     Args:
-      default: the value that it has if none is given.
-      rule: which values make sense.
+      default: the default value.
+      rule: the valid values; required for numbers and choices, not for booleans and paths.
       may_change: see `MAY_CHANGE`.
     """
     return dataclasses.field(default=default, metadata={"rule": rule, **(MAY_CHANGE if may_change else {})})
 
 
 class Setting(NamedTuple):
-    """A value of a config, by its dotted key such as "model.num_layers", and what `setting` says about it."""
+    """A value of a config, with its dotted key, such as "model.num_layers", and metadata from `setting`."""
 
     key: str
     value: Any
@@ -75,7 +75,7 @@ class Setting(NamedTuple):
 
 
 def settings(section: Any, prefix: str = "", may_change: bool = False) -> Iterator[Setting]:
-    """Every value of a config, or of a section of it, in order."""
+    """Yields every value of a config or section, in order."""
     for field in dataclasses.fields(section):
         key, value = prefix + field.name, getattr(section, field.name)
         free = may_change or field.metadata.get("may_change", False)
@@ -89,12 +89,12 @@ def settings(section: Any, prefix: str = "", may_change: bool = False) -> Iterat
 
 
 def flat(section: Any) -> dict[str, Any]:
-    """The values of a config, or of a section of it, by their dotted keys."""
+    """Returns dotted key -> value for a config or section."""
     return {one.key: one.value for one in settings(section)}
 
 
 class Change(NamedTuple):
-    """A value that differs between two configs; None in one that has no such key."""
+    """A value that differs between two configs; None if a config lacks the key."""
 
     key: str
     before: Any
@@ -103,7 +103,7 @@ class Change(NamedTuple):
 
 
 def changes(before: Any, now: Any) -> list[Change]:
-    """The values that differ between two configs, by their keys."""
+    """Returns the values that differ between two configs, sorted by key."""
     old, new = flat(before), flat(now)
     free = {one.key for config in (before, now) for one in settings(config) if one.may_change}
     differing = [key for key in sorted(old | new) if old.get(key) != new.get(key)]

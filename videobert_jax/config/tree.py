@@ -1,4 +1,4 @@
-"""The whole config. Defaults are the values of the VideoBERT paper where it names one."""
+"""The whole config. Defaults are the VideoBERT paper's values, where it gives them."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -13,12 +13,12 @@ REMAT_POLICIES = Choice(("none", "dots", "full"))
 
 @dataclasses.dataclass(frozen=True)
 class DataConfig:
-    """Where everything lies, and how records become batches, for any task."""
+    """The locations of the data and the batching of records, for any task."""
 
-    videos: str = ""  # folder of videos, or of precomputed features, .vtt/.srt beside them; empty: the kitchen corpus
-    transcripts: str = ""  # folder of transcripts that lie elsewhere, or one file of many, as HowTo100M's captions
-    annotations: str = ""  # file or folder of split and captions; empty: annotations.json in `videos`, if it is there
-    cache: str = setting("cache", may_change=True)  # folder for the corpus and everything prepared
+    videos: str = ""  # folder of videos or precomputed features, and transcripts; empty: the kitchen corpus
+    transcripts: str = ""  # another folder of transcripts, or one file of many, such as HowTo100M's captions
+    annotations: str = ""  # file or folder with splits and captions; empty: annotations.json in `videos`, if it exists
+    cache: str = setting("cache", may_change=True)  # folder for the kitchen corpus and all prepared data
     batch_size: int = setting(128, COUNT)  # rows of the global batch
     sequence_length: int = setting(512, Interval(16, 1_000_000))  # at least SHORTEST_JOINT of data.sampling
     max_sequences: int = setting(16, COUNT)  # N, packed sequences per row
@@ -28,7 +28,7 @@ class DataConfig:
 
 @dataclasses.dataclass(frozen=True)
 class ModelConfig:
-    """BERT over the joint vocabulary (Devlin et al. 2019; VideoBERT section 3.2). Defaults: BERT-large."""
+    """BERT over the joint vocabulary (Devlin et al. 2019; VideoBERT, section 3.2). Defaults: BERT-large."""
 
     num_layers: int = setting(24, Interval(1, 10_000))
     hidden_size: int = setting(1024, Interval(1, 1_000_000))
@@ -36,31 +36,31 @@ class ModelConfig:
     mlp_size: int = setting(4096, Interval(1, 10_000_000))
     max_positions: int = setting(512, Interval(16, 1_000_000))
     dropout: float = setting(0.1, Interval(0, 1, "[)"))
-    # Standard deviation of the first weights and embeddings. BERT's is about 1 / sqrt(hidden_size) at its width; a much
-    # narrower model that starts as small takes long to find out that the video tells anything about the words.
+    # Standard deviation of initial weights and embeddings. BERT's is about 1 / sqrt(hidden_size) at its width; with as
+    # small a value, a much narrower model learns only slowly that the video is informative about the words.
     init_std: float = setting(0.02, Interval(0, 10, "(]"))
     dtype: str = setting("bfloat16", Choice(("float32", "bfloat16")))  # of activations; the rest is float32
-    # What the backward pass computes again: nothing, all but matrix products ("dots"), or everything.
+    # What the backward pass recomputes: nothing, everything except matrix products ("dots"), or everything.
     remat: str = setting("none", REMAT_POLICIES, may_change=True)
-    # "auto": the best for the hardware.
+    # "auto": the fastest for the hardware.
     attention: str = setting("auto", Choice(("auto", "xla", "rows", "pallas", "splash", "cudnn")), may_change=True)
     # Normalise after each residual sum, or before each branch and once at the end.
     norm: str = setting("post", Choice(("post", "pre")))
-    # A table of `max_positions`, or "rotary": queries and keys are turned.
+    # A table of `max_positions` vectors, or "rotary" embedding of queries and keys.
     positions: str = setting("learned", Choice(("learned", "rotary")))
-    activation: str = setting("gelu", Choice(("gelu", "gelu_tanh")))  # by the error function, or by tanh
-    gated: bool = False  # GELU of one product times another (GeGLU) in place of a GELU; has three kernels for two
+    activation: str = setting("gelu", Choice(("gelu", "gelu_tanh")))  # exact, or the tanh approximation
+    gated: bool = False  # GEGLU instead of GELU, with three kernels instead of two
     use_bias: bool = True  # in the encoder's products and every normalisation
-    # Rows of the words in the embedding table, which the prediction head is tied to: "trained", or "frozen" as in
-    # `init_from`; the head's bias and transform are trained all the same.
+    # Word rows of the embedding table, which the prediction head is tied to: "trained", or "frozen" at the values of
+    # `init_from`; the head's bias and transform are always trained.
     text_rows: str = setting("trained", Choice(("trained", "frozen")))
-    # Rows of the visual words in that table: "frozen" at the projected centroids (paper), "centroids": initialised from
-    # them and trained, or "random" and trained.
+    # Visual word rows of that table: "frozen" at the projected centroids (paper), initialised from them and trained
+    # ("centroids"), or initialised at random and trained ("random").
     visual_rows: str = setting("frozen", Choice(("frozen", "centroids", "random")))
-    # Their values are so many times as large as the words' first ones. A random row grows, when it is trained, above
-    # the position and the segment that are added to it; a frozen one has to stand out from the start.
+    # Ratio of their initial scale to that of word rows. Training makes random rows outgrow the position and segment
+    # embeddings that are added to them; frozen rows have to be large from the start.
     visual_scale: float = setting(4.0, Interval(0, 1_000_000, "(]"))
-    # Layers per turn of the scan; all of them runs faster on a CPU, fewer compile faster.
+    # Layers per iteration of the scan; unrolling all runs faster on a CPU, fewer compile faster.
     unroll: int = setting(1, COUNT, may_change=True)
 
 
@@ -68,14 +68,14 @@ class ModelConfig:
 class OptimizerConfig:
     """The optimizer, with linear warm-up and linear decay to zero."""
 
-    # "adafactor" has no use for betas, "muon" has AdamW's learning rates.
+    # "adafactor" ignores the betas; "muon" uses AdamW's learning rates.
     name: str = setting("adamw", Choice(("adamw", "lamb", "adafactor", "muon")))
     learning_rate: float = setting(1e-5, Interval(0, 10, "(]"))
     warmup_steps: int = setting(0, Interval(0))
     weight_decay: float = setting(0.01, Interval(0, 10))
     beta1: float = setting(0.9, Interval(0, 1, "[)"))
     beta2: float = setting(0.999, Interval(0, 1, "[)"))
-    epsilon: float = setting(1e-6, Interval(1e-30, 1))  # a normal number of float32
+    epsilon: float = setting(1e-6, Interval(1e-30, 1))  # a normal float32 number
     clip_norm: float = setting(1.0, WEIGHT)  # 0: no clipping
     accumulation: int = setting(1, COUNT, may_change=True)  # micro-batches per step
 
@@ -91,30 +91,30 @@ class MeshConfig:
 
 @dataclasses.dataclass(frozen=True)
 class CheckpointConfig:
-    """When the state is saved, and how long it is kept."""
+    """When checkpoints are saved, and which are kept."""
 
     every: int = setting(1000, COUNT)  # steps
-    keep: int = setting(2, COUNT)  # newest checkpoints; the best one is kept besides
-    metric: str = "held_out/loss"  # evaluator/metric that says which is the best: the lowest
+    keep: int = setting(2, COUNT)  # newest checkpoints, in addition to the best one
+    metric: str = "held_out/loss"  # evaluator/metric whose lowest value marks the best checkpoint
 
 
 @dataclasses.dataclass(frozen=True)
 class ReportConfig:
-    """What the report shows."""
+    """The content of the report."""
 
     storyboards: int = setting(6, Interval(0, 1000))  # of each kind
 
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """A whole run."""
+    """The config of a run."""
 
-    # With other steps the learning rate follows the new schedule from there on: not the run that was never stopped.
+    # If a resumed run changes it, the learning rate follows the new schedule from there on.
     steps: int = setting(500_000, COUNT, may_change=True)
     seed: int = setting(0, SEED)
     log_every: int = setting(10, COUNT, may_change=True)  # steps
-    # Workdir of a run that this one starts from, with its words and visual words; or, with its `prepare.tokenizer`, the
-    # folder of a Hugging Face BERT that the text side starts from. Empty: at random.
+    # Workdir of a run whose parameters, words and visual words this one starts from; or, with `prepare.tokenizer`, folder
+    # of a Hugging Face BERT that initialises the text side. Empty: random.
     init_from: str = ""
     kitchen: KitchenConfig = dataclasses.field(default_factory=KitchenConfig)
     prepare: PrepareConfig = dataclasses.field(default_factory=PrepareConfig)

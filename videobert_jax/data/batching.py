@@ -73,10 +73,7 @@ def dataset(
       group: number of examples per row.
       config: only `batch_size` is used.
       seed: for the order of the examples and for every row.
-      rows: indices of rows in the global batch; by default all.
-
-    Raises:
-      ValueError: if `rows` is empty or an index is out of range.
+      rows: indices of rows in the global batch, by default all; ValueError if out of range.
     """
     rows = range(config.batch_size) if rows is None else rows
     if not rows or not all(0 <= number < config.batch_size for number in rows):

@@ -10,12 +10,7 @@ from videobert_jax.files import reading, whole
 
 @dataclasses.dataclass(frozen=True)
 class ClipFeatures:
-    """The features and thumbnails of a video's n clips.
-
-    Attributes:
-      features: float16 [n, D].
-      thumbnails: n JPEG files, the middle frame of each clip.
-    """
+    """The features, float16 [n, D], and thumbnails, n JPEG files of their middle frames, of a video's n clips."""
 
     features: np.ndarray
     thumbnails: list[bytes]

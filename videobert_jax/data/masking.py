@@ -28,10 +28,7 @@ class Masking:
         self._words = np.flatnonzero(self._maskable[: tokens.text_size])
 
     def __call__(self, row: Row, rng: np.random.Generator) -> Row:
-        """Returns the row with masked `token_ids` and the K predictions added.
-
-        If more than K tokens are chosen, K of them, spread over all sequences, are used.
-        """
+        """Masks `token_ids` and adds predictions: of more than K chosen tokens, K spread over all sequences."""
         ids = row["token_ids"]
         chosen = self._choose(row, rng)
         chance = rng.random(len(chosen))
@@ -73,7 +70,6 @@ class Masking:
         return np.sort(chosen)
 
     def _weighted(self, row: Row) -> np.ndarray:
-        """Returns bool [N]: whether a sequence's predictions count."""
         if self._config.mask_misaligned:
             return row["sequence_modes"] > 0
         return (row["sequence_modes"] != Mode.JOINT) | (row["alignment_labels"] == 1)

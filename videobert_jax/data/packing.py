@@ -10,10 +10,7 @@ from videobert_jax.tokens import Mode, TokenSpace
 
 
 def pack(sequences: Sequence[TokenSequence], length: int, max_sequences: int, tokens: TokenSpace) -> Row:
-    """Concatenates the sequences into one row, without predictions.
-
-    Raises ValueError for more than `max_sequences` sequences or more than `length` tokens.
-    """
+    """Concatenates sequences into a row, without predictions. Raises ValueError if they do not fit."""
     count = len(sequences)
     sizes = np.array([len(sequence.ids) for sequence in sequences])
     stops = np.cumsum(sizes)
@@ -44,7 +41,7 @@ def pack(sequences: Sequence[TokenSequence], length: int, max_sequences: int, to
 def rows_of_sequences(
     sequences: Sequence[TokenSequence], length: int, max_predictions: int, tokens: TokenSpace
 ) -> Batch:
-    """Returns a batch with one sequence per row (N = 1), for evaluation; every [MASK] is a prediction, with target 0.
+    """Makes a batch with one sequence per row (N = 1), for evaluation; every [MASK] is a prediction, with target 0.
 
     Raises ValueError if a sequence is longer than `length` or has more than `max_predictions` masks.
     """
@@ -62,10 +59,7 @@ def rows_of_sequences(
 
 
 def pad_rows(batch: Batch, rows: int, tokens: TokenSpace) -> Batch:
-    """Appends empty rows up to `rows` in total, so that one compiled program serves any batch size.
-
-    Raises ValueError if the batch has more rows already.
-    """
+    """Appends empty rows up to `rows`, the size a program is compiled for. Raises ValueError for a larger batch."""
     missing = rows - len(batch["token_ids"])
     if missing < 0:
         raise ValueError(f"the batch has {rows - missing} rows, expected at most {rows}")

@@ -152,12 +152,9 @@ def write_shard(path: pathlib.Path, records: Iterable[Record], record_format: st
     """Writes one shard and returns its number of records; holds all of them in memory.
 
     Args:
-      path: the caller moves the file to `shard_name` in the dataset's folder, where all shards have the same format.
+      path: a dataset's shards are named by `shard_name` and have the same format.
       records: a few thousand at most, since the time of a random read in ArrayRecord grows with their number.
-      record_format: "array_record" or "tfrecord".
-
-    Raises:
-      ValueError: for another format.
+      record_format: one of `FORMATS`; ValueError otherwise.
     """
     if record_format not in FORMATS:
         raise ValueError(f"record_format is {record_format!r}, expected one of {', '.join(FORMATS)}")
@@ -175,11 +172,7 @@ def write_shard(path: pathlib.Path, records: Iterable[Record], record_format: st
 def write_metadata(directory: pathlib.Path, splits: Mapping[str, Sequence[int]]) -> None:
     """Writes the `features.json` and `dataset_info.json` that make the shards in `directory` a TFDS dataset.
 
-    Call it last: a directory that has these files counts as complete.
-
-    Args:
-      directory: holds the shards.
-      splits: the number of records in each shard of each split.
+    `splits` has the number of records in each shard of each split. Call this last: the files mark a complete dataset.
     """
     import tensorflow_datasets as tfds  # slow to import, and only writers need it
 
@@ -225,9 +218,9 @@ def _read_metadata(directory: pathlib.Path) -> tuple[str, dict[str, list[int]]]:
 
 
 class RecordSource:
-    """Random access to the records of a split, in either format; a Grain data source.
+    """Random access to the records of a split; a Grain data source, picklable and thread-safe.
 
-    Opening it checks that every shard exists and is complete; raises RecordError. It is picklable and thread-safe.
+    Opening it raises RecordError unless every shard exists and is complete.
     """
 
     def __init__(self, directory: pathlib.Path, split: str) -> None:

@@ -1,7 +1,4 @@
-"""Samples token sequences from video chunks: words, clips, and whether they are aligned (VideoBERT, section 3.2).
-
-All randomness comes from the generator passed in.
-"""
+"""Samples token sequences, with aligned or misaligned words and clips, from video chunks (VideoBERT, section 3.2)."""
 
 import bisect
 import itertools
@@ -112,7 +109,6 @@ class Sampler:
         return encode_video(clips[start : start + span : rate], self._tokens)
 
     def _joint(self, pool: list[Chunk], rng: np.random.Generator, share: int, room: int) -> TokenSequence:
-        """Samples a window of sentences and its clips, and sometimes replaces the words."""
         chunk = pool[rng.integers(len(pool))]
         coarsest = 1 + int(rng.integers(self._config.max_subsampling))
         window = self._window(rng, (0, chunk.sentences), lambda w: self._joint_size(chunk, w, coarsest), share, room)
@@ -134,7 +130,6 @@ class Sampler:
         return encode_joint(words, visual_ids, self._tokens, aligned=elsewhere is None)
 
     def _joint_size(self, chunk: Chunk, window: Window, coarsest: int) -> int:
-        """Returns the length of the window's joint sequence."""
         first, stop = chunk.clips(window)
         return 1 + chunk.text_size(window) + len(range(first, stop, self._rate(stop - first, coarsest)))
 

@@ -29,10 +29,7 @@ class Segment:
 
 
 def find_segments(records: Iterable[Record]) -> list[Segment]:
-    """Returns one segment per caption that contains a clip's centre, in order.
-
-    A sentence belongs to each segment whose clips cover its midpoint.
-    """
+    """Returns a segment per caption that contains a clip's centre, with sentences whose midpoints its clips cover."""
     segments = []
     for record in records:
         firsts, stops = record.clips_within(record.caption_starts, record.caption_ends)
@@ -77,10 +74,7 @@ def windows(record: Record, clips: int | None = None) -> list[Segment]:
 
     Args:
       record: has at least one clip, and sentences that do not overlap.
-      clips: maximum number of clips per window; None: a single window.
-
-    Raises:
-      ValueError: if `clips` is less than 1.
+      clips: maximum number of clips per window, ValueError if below 1; None: a single window.
     """
     if clips is not None and clips < 1:
         raise ValueError(f"windows of {clips} clips; expected at least 1, or None for a single window")

@@ -37,17 +37,11 @@ class PreparedVideos(tfds.core.GeneratorBasedBuilder, skip_registration=True):  
         """Checks the arguments; `download_and_prepare` writes.
 
         Args:
-          prepared: the folder that `launch/prepare.py` prints.
-          name: lowercase letters, digits and underscores.
-          version: three numbers; a published version must not change, so increase it for other records.
-          description: what the videos show, and how and by whom they were collected.
-          homepage: a URL.
-          citation: in BibTeX.
+          prepared: the folder that `launch/prepare.py` prints; FileNotFoundError if it is none.
+          name: lowercase letters, digits and underscores; ValueError otherwise.
+          version: three numbers, ValueError otherwise; increase it for other records, since others rely on it.
+          description, homepage, citation: see `tfds.core.DatasetInfo`.
           data_dir: folder of datasets, by default that of TFDS.
-
-        Raises:
-          FileNotFoundError: if `prepared` is not such a folder.
-          ValueError: for an invalid name or version.
         """
         if not re.fullmatch("[a-z][a-z0-9_]*", name):
             raise ValueError(f"name is {name!r}, expected lowercase letters, digits and underscores, as in 'my_videos'")
@@ -63,7 +57,6 @@ class PreparedVideos(tfds.core.GeneratorBasedBuilder, skip_registration=True):  
 
     @property
     def _beside(self) -> tuple[pathlib.Path, ...]:
-        """The files and folders that are published with the records."""
         prepared = self._prepared
         return prepared.tokenizer, prepared.tree, prepared.tokens_file, prepared.manifest
 

@@ -24,10 +24,7 @@ def write(path: pathlib.Path, records: Iterable[bytes]) -> None:
 
 
 class Shard:
-    """Random access to the records of one file, whose offsets are indexed on opening.
-
-    Raises ValueError: on opening if a length is damaged or the file is truncated, on reading if data is damaged.
-    """
+    """Random access to a file's records. Raises ValueError on opening if a length is damaged, on reading if data is."""
 
     def __init__(self, path: pathlib.Path) -> None:
         self._path = path

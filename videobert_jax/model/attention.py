@@ -64,7 +64,7 @@ class SelfAttention(nn.Module):
 
 
 def attend(query: jax.Array, key: jax.Array, value: jax.Array, mask: Mask, implementation: str) -> jax.Array:
-    """Masked attention with unscaled scores and a float32 softmax.
+    """Masked attention, [B, Q, H, C], with unscaled scores and a float32 softmax.
 
     Padding, id 0, is one more sequence: in self-attention it attends to itself. A query that sees no key gives 0.
 
@@ -76,11 +76,7 @@ def attend(query: jax.Array, key: jax.Array, value: jax.Array, mask: Mask, imple
         rows on TPUs; "cudnn" on GPUs in bfloat16; "auto": `best` for this process's hardware, or "xla" if the mask
         needs it.
 
-    Returns:
-      [B, Q, H, C].
-
-    Raises:
-      ConfigError: if the implementation does not support the mask.
+    Raises ConfigError if the implementation does not support the mask.
     """
     special = " and ".join(["causal"] * mask.causal + ["for cross-attention"] * (mask.key_ids is not None))
     if implementation == "auto":

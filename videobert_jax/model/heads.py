@@ -21,10 +21,7 @@ class PredictionHead(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, table: jax.Array) -> jax.Array:
-        """Maps x [B, K, D] to logits float32 [B, K, padded_size] with `table`, float32 [padded_size, D].
-
-        Multiplies in `config.dtype`, accumulates in float32, and masks the padding rows of the table.
-        """
+        """Maps x [B, K, D] to float32 logits [B, K, padded_size]; masks the padding of `table` [padded_size, D]."""
         x = norm(self.config, "norm")(gelu(self.config, Dense(self.config, self.config.hidden_size, name="dense")(x)))
         bias = self.param("bias", nn.initializers.zeros, (self.tokens.padded_size,))
         exists = jnp.arange(self.tokens.padded_size) < self.tokens.size

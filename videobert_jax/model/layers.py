@@ -61,10 +61,7 @@ class SplitDense(nn.Module):
 
 
 def row_parallel(config: ModelConfig, x: jax.Array, name: str) -> jax.Array:
-    """Adds the `Dense` that ends each half of a layer to the calling module.
-
-    Maps x [B, S, F] to [B, S, hidden_size], split by positions; `remat` "dots" saves it.
-    """
+    """Adds the `Dense` that ends each half of a layer: x [B, S, F] to [B, S, hidden_size], split by positions."""
     return saved(split_by_positions(Dense(config, config.hidden_size, ROW_WISE, name=name)(x)))
 
 
@@ -83,7 +80,7 @@ def norm(config: ModelConfig, name: str | None = None) -> nn.LayerNorm:
 class Dropout(nn.Module):
     """Dropout with one random byte per value, so that `rate` is rounded to a multiple of 1/256.
 
-    `nn.Dropout` uses four, which took a fifth of a small model's step on a CPU; this takes almost no time.
+    `nn.Dropout` uses four bytes, which took a fifth of a small model's step on a CPU.
     """
 
     rate: float

@@ -14,17 +14,11 @@ from videobert_jax.model.trunk import Trunk
 
 
 class Outputs(NamedTuple):
-    """The outputs of VideoBERT.
+    """The outputs of VideoBERT."""
 
-    Attributes:
-      hidden: [B, S, D] in the model's dtype.
-      predictions: logits float32 [B, K, padded_size] of the token at each prediction position.
-      alignment: logits float32 [B, N] that the words and clips of each sequence match.
-    """
-
-    hidden: jax.Array
-    predictions: jax.Array
-    alignment: jax.Array
+    hidden: jax.Array  # [B, S, D] in the model's dtype
+    predictions: jax.Array  # float32 [B, K, padded_size], logits of the token at each prediction position
+    alignment: jax.Array  # float32 [B, N], logits that the words and clips of each sequence match
 
 
 class VideoBert(Trunk):
@@ -37,13 +31,7 @@ class VideoBert(Trunk):
         self.alignment_head = nn.Dense(1, kernel_init=nn.initializers.normal(self.config.init_std))
 
     def __call__(self, batch: Mapping[str, jax.Array], deterministic: bool = True) -> Outputs:
-        """Runs the model.
-
-        Args:
-          batch: the arrays that `Trunk.hidden` reads, and int32 `prediction_positions` [B, K] and `cls_positions`
-            [B, N]; others are ignored.
-          deterministic: disables dropout, which otherwise needs the random stream "dropout".
-        """
+        """Reads the arguments of `Trunk.hidden`, and the arrays `prediction_positions` and `cls_positions`."""
         hidden = self.hidden(batch, deterministic)
         # Gather before the vocabulary product: only about one position in seven is masked.
         predictions = self.prediction_head(gather(hidden, batch["prediction_positions"]), self.embeddings.table)

@@ -8,12 +8,7 @@ from videobert_jax.objectives.objective import Arrays, Metrics, summed
 
 
 def metrics(logits: jax.Array, batch: Arrays) -> Metrics:
-    """Binary cross-entropy, in nats, and accuracy of the selection `alignment`.
-
-    Args:
-      logits: float32 [B, N], positive for a match.
-      batch: see `data.batch.SCHEMA`.
-    """
+    """Binary cross-entropy, in nats, and accuracy, for logits float32 [B, N], positive for a match."""
     aligned = batch["alignment_labels"] > 0
     loss = optax.sigmoid_binary_cross_entropy(logits, aligned.astype(jnp.float32))
     correct = ((logits > 0) == aligned).astype(jnp.float32)

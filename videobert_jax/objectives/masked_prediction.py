@@ -8,13 +8,7 @@ from videobert_jax.tokens import Mode
 
 
 def metrics(logits: jax.Array, batch: Arrays, text_size: int) -> Metrics:
-    """Cross-entropy, in nats, and top-1 accuracy of each of `selections`.
-
-    Args:
-      logits: float32 [B, K, padded_size].
-      batch: see `data.batch.SCHEMA`.
-      text_size: the first visual id.
-    """
+    """Cross-entropy, in nats, and top-1 accuracy of each of `selections`, for logits float32 [B, K, padded_size]."""
     targets = batch["prediction_targets"]
     logit = picked(logits, targets)
     loss = jax.nn.logsumexp(logits, axis=-1) - logit
@@ -47,7 +41,10 @@ picked.defvjp(_picked_forward, _picked_backward)
 
 
 def selections(batch: Arrays, text_size: int) -> dict[str, jax.Array]:
-    """Returns weights float32 [B, K] of the predictions of each modality, in all modes of sequence and in each."""
+    """Returns weights float32 [B, K] of each modality's predictions, in all modes of sequence and in each.
+
+    `text_size` is the first visual id; `data.batch.SCHEMA` describes the batch.
+    """
     weights = batch["prediction_weights"]
     is_video = batch["prediction_targets"] >= text_size
     sequence_ids = jnp.take_along_axis(batch["sequence_ids"], batch["prediction_positions"], axis=1)

@@ -14,12 +14,7 @@ from videobert_jax.objectives.objective import Arrays, Metrics
 
 @dataclasses.dataclass(frozen=True)
 class Pretraining:
-    """The sum of the masked prediction and alignment losses.
-
-    Attributes:
-      text_size: the first visual id.
-      factors: weights of the losses.
-    """
+    """The sum of the masked prediction and alignment losses; `text_size` is the first visual id."""
 
     text_size: int
     factors: LossWeights
@@ -35,12 +30,7 @@ class Pretraining:
         return False
 
     def __call__(self, outputs: Any, batch: Arrays) -> Metrics:
-        """Returns sums and counts of `text`, `video`, `alignment`, and of each modality in each mode of sequence.
-
-        Args:
-          outputs: has logits `predictions`, float32 [B, K, padded_size], and `alignment`, float32 [B, N].
-          batch: see `data.batch.SCHEMA`.
-        """
+        """Returns sums and counts for `videobert.Outputs`: `text`, `video`, `alignment`, and each modality by mode."""
         return {
             **masked_prediction.metrics(outputs.predictions, batch, self.text_size),
             **alignment.metrics(outputs.alignment, batch),

@@ -16,15 +16,12 @@ from videobert_jax.workers import Workers, available_cores
 
 
 def run_with_beam(rounds: Sequence[Round], options: Sequence[str], workers: int) -> None:
-    """Runs `rounds` one after the other.
+    """Runs `rounds` one after the other. Raises RoundsError if the pipeline fails; finished items are kept.
 
     Args:
       rounds: the work.
       options: Apache Beam options, such as ``--runner=FlinkRunner``; by default it runs on this machine.
       workers: number of workers on this machine; 0: one per core.
-
-    Raises:
-      RoundsError: if the pipeline fails, with its reason; finished items are kept.
     """
     # Without a runner, Beam would download one written in Go.
     local = ["--runner=apache_beam.runners.portability.fn_api_runner.FnApiRunner"]
@@ -43,7 +40,6 @@ def run_with_beam(rounds: Sequence[Round], options: Sequence[str], workers: int)
 
 
 def _reason(error: Exception) -> str:
-    """Returns the line that states the cause, without Beam's tracebacks."""
     lines = [line for line in str(error).splitlines() if line.strip()]
     telling = [line for line in lines if "[while running" in line]
     return (telling or lines or [type(error).__name__])[-1].strip()

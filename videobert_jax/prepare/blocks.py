@@ -1,7 +1,4 @@
-"""The plan of the videos to prepare, and its blocks of videos that are processed together.
-
-A block becomes one shard of records. It holds videos of one split, in the order of their ids.
-"""
+"""The plan of the videos to prepare, and its blocks: videos of one split, sorted by id, that become one shard."""
 
 import dataclasses
 import json
@@ -14,14 +11,7 @@ from videobert_jax.prepare.annotations import Annotation, Caption
 
 @dataclasses.dataclass(frozen=True)
 class Planned:
-    """A video to prepare.
-
-    Attributes:
-      video_id: its name.
-      video: path of its file.
-      transcript: path of its own transcript, if any.
-      annotation: None if no annotations name the video.
-    """
+    """A video to prepare: the paths of its file and of its own transcript, if any, and its annotation, if any."""
 
     video_id: str
     video: str

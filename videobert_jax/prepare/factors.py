@@ -6,10 +6,7 @@ from videobert_jax.visual_words.vocabulary import Part
 
 
 def factors(backbone: str) -> tuple[tuple[Part, ...], ...]:
-    """Returns the factors of the features of an image network in JAX: motion, then appearance (see `video.features`).
-
-    Other backbones have no factors: their features are used unchanged.
-    """
+    """Returns motion and appearance (see `video.features`) for image networks in JAX, and none for other backbones."""
     network = get_backbone(backbone)
     if not isinstance(network, Backbone):
         return ()

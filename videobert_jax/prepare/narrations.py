@@ -19,9 +19,9 @@ from videobert_jax.speech.transcripts import Transcript
 
 
 def deal_out(shared: pathlib.Path, blocks: Mapping[Block, Sequence[Planned]], directory: pathlib.Path) -> None:
-    """Splits one file of many transcripts by block, for videos without their own transcript, and writes `directory`.
+    """Splits one file of many transcripts, which may exceed memory, by block, for videos without their own transcript.
 
-    The file may be larger than memory; it is read once. Raises FormatError if it is broken.
+    Raises FormatError if the file is broken.
     """
     owners: dict[str, list[Block]] = collections.defaultdict(list)
     for block, videos in blocks.items():

@@ -56,9 +56,9 @@ class Corpus:
 
     Attributes:
       sources: one per video id, sorted by id.
-      annotations: file or folder of files with splits and captions, if any.
+      annotations: file or folder with splits and captions.
       problems: files that cannot be used, or only partly.
-      transcripts: one file with transcripts for the sources without their own, if any.
+      transcripts: one file with transcripts for the sources without their own.
     """
 
     sources: tuple[Source, ...]
@@ -73,7 +73,7 @@ def scan(
     annotations: pathlib.Path | None = None,
     features: bool = False,
 ) -> Corpus:
-    """Finds the inputs in a folder.
+    """Finds the inputs in a folder. Raises FileNotFoundError if it holds no video, or a given path does not exist.
 
     Args:
       folder: holds the videos, and possibly their transcripts and ``annotations.json``.
@@ -81,9 +81,6 @@ def scan(
         all of them.
       annotations: a file or folder to use instead of ``annotations.json``.
       features: look for files of features (see `backbones.precomputed`) instead of videos.
-
-    Raises:
-      FileNotFoundError: if a given path does not exist, or the folder holds no video.
     """
     for option, path in (("transcripts", transcripts), ("annotations", annotations)):
         if path and not path.exists():
@@ -152,7 +149,6 @@ def _find(
 
 
 def _flaws_of_features(paths: Sequence[pathlib.Path]) -> dict[pathlib.Path, str]:
-    """Returns why files of features cannot be used, judging by their headers."""
     sizes, flaws = {}, {}
     for path in sorted(paths, key=lambda path: path.stem):
         try:

@@ -18,7 +18,7 @@ def split_videos(
 
     Args:
       video_ids: at least one.
-      annotations: by video id, possibly empty; those of `video_ids` have a split.
+      annotations: by video id; those of `video_ids` have a split.
       fraction: held-out share if annotations do not define the split.
     """
     splits = {v: annotations[v].split if v in annotations else TRAIN for v in video_ids}
@@ -33,5 +33,4 @@ def split_videos(
 
 
 def _uniform(video_id: str) -> float:
-    """Returns a number in [0, 1) that depends only on the id."""
     return int.from_bytes(hashlib.sha256(video_id.encode()).digest()[:6]) / 2**48

@@ -16,19 +16,16 @@ def affine(
     """Multiplies x by a kernel in the dtype of x, accumulates in float32, adds a bias and rounds to `dtype`.
 
     Gradients are computed alike; those of the parameters stay float32, while JAX's own would be rounded to the dtype of
-    x, or multiplied in float32. XLA uses a CPU's bfloat16 units for such products, and is faster with the bias's sum
-    over rows as a product.
+    x, or multiplied in float32. XLA uses a CPU's bfloat16 units for such products, and sums a bias's gradient faster
+    as a product.
 
     Args:
       x: [..., D].
       kernel: float32 [D, F], or [F, D] or [parts, D, F] if `axis` is 1.
       bias: float32 [F] or [parts, F], or None.
       axis: the kernel's axis to contract.
-      dtype: of the result.
+      dtype: of the result, [..., F] or [..., parts, F].
       split: mesh axes of the kernel.
-
-    Returns:
-      [..., F] or [..., parts, F].
     """
     result = _summed(x, gathered(kernel.astype(x.dtype), split), ((x.ndim - 1,), (axis,)), _sent_as(dtype))
     return (result if bias is None else result + jnp.broadcast_to(bias, result.shape)).astype(dtype)

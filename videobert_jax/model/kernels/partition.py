@@ -62,24 +62,16 @@ def replicated(tree: Any) -> Any:
 
 
 def gathered(kernel: jax.Array, split: P) -> jax.Array:
-    """Gathers a kernel or table over `fsdp`.
-
-    Otherwise XLA's partitioner passes pieces of it around in products on TPUs, and waits for each.
-    """
+    """Gathers a kernel or table over `fsdp`; otherwise products on TPUs pass pieces of it around, waiting for each."""
     return held(kernel, P(*(None if axis == "fsdp" else axis for axis in split)))
 
 
 def summed_over_rows(part: Callable[..., jax.Array], inputs: tuple[P, ...], split: P) -> Callable[..., jax.Array]:
-    """Extends `part`, which sums over some rows, to whole batches.
+    """Extends `part`, which sums over rows of arrays split like `inputs`, to whole batches; splits the sum by `split`.
 
     On a mesh, each device sums its own rows; the sums are scattered over `fsdp` and only then added over `data`.
     Otherwise XLA's partitioner passes pieces around in some products on TPUs, waiting for each, and sends the sums of a
     whole table to all devices.
-
-    Args:
-      part: arrays of some rows to a sum over them.
-      inputs: the split of each array.
-      split: of the result.
     """
 
     def scattered(*arrays: jax.Array) -> jax.Array:

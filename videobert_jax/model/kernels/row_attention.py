@@ -36,12 +36,9 @@ def row_attention(
     """Attention within each sequence, with unscaled scores and a float32 softmax.
 
     Args:
-      query, key, value: [B, H, C, S].
+      query, key, value: [B, H, C, S], like the result.
       sequence_ids: int32 [B, S].
       pallas: use the TPU kernel, for S up to `LONGEST` and a multiple of `LANES`.
-
-    Returns:
-      [B, H, C, S].
     """
     return _forward(query, key, value, sequence_ids, pallas)[0]
 
@@ -90,7 +87,6 @@ def _gradients(
 
 
 def _product(x: jax.Array, y: jax.Array, over_x: int, over_y: int) -> jax.Array:
-    """Contracts one axis of each, in float32."""
     return jax.lax.dot_general(x, y, (((over_x,), (over_y,)), ((), ())), preferred_element_type=jnp.float32)
 
 

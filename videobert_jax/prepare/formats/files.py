@@ -18,10 +18,7 @@ def read_json(path: pathlib.Path) -> Any:
 
 
 def read_table(path: pathlib.Path) -> tuple[Set[str], Iterator[tuple[int, dict[str, str]]]]:
-    """Reads a CSV file: the column names, and (line number, row) pairs; a short row is padded with "".
-
-    Raises FormatError.
-    """
+    """Reads a CSV file: its column names, and (line, row) pairs, with "" for missing values. Raises FormatError."""
     rows = _rows(path)
     _, header = next(rows, (0, []))
     columns = [name.strip().lower() for name in header]

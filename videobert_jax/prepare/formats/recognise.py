@@ -19,16 +19,10 @@ def annotation_files(path: pathlib.Path) -> list[pathlib.Path]:
 
 
 def read_annotations(path: pathlib.Path, video_ids: Collection[str]) -> tuple[dict[str, Annotation], list[Problem]]:
-    """Reads annotations in any format of `captions` (JSON) and `tables` (.csv).
+    """Reads annotations of `video_ids` from a file or folder, in any format of `captions` (JSON) and `tables` (.csv).
 
-    Files of other formats in a folder, such as lists of ids, are left out with a `Problem`.
-
-    Args:
-      path: a file, or a folder of files.
-      video_ids: the videos to read; the files may name more, and need not name all.
-
-    Raises:
-      FormatError: if there is no file of a known format, or one is broken.
+    Files of other formats in a folder, such as lists of ids, are left out with a `Problem`. Raises FormatError if there
+    is no file of a known format, or one is broken.
     """
     files = annotation_files(path)
     wanted = frozenset(video_ids)

@@ -28,10 +28,7 @@ Entries = Iterator[tuple[str, Any]]  # video id, content of JSON
 
 
 def transcripts(path: pathlib.Path, video_ids: Collection[str]) -> Entries:
-    """Yields (video id, input of `parse`) for those of `video_ids` that the file has, in the order of the file.
-
-    Raises FormatError if the file is truncated or has neither format.
-    """
+    """Yields (video id, input of `parse`) in file order. Raises FormatError if the file is truncated or unknown."""
     missing = set(video_ids)
     for video_id, content in reader(path)(path):
         if video_id in missing:
