@@ -70,7 +70,7 @@ def check_restored(directory: pathlib.Path, state: TrainState, program: Program)
 
 
 def process(prepared: pathlib.Path, workdir: pathlib.Path, port: str, index: int, count: int) -> None:
-    """Runs a mesh that alternates between the processes, then one whose `tensor` axis spans them."""
+    """Trains on a mesh that alternates between the processes; checks batches there and with `tensor` over them."""
     jax.distributed.initialize(f"127.0.0.1:{port}", num_processes=count, process_id=index)
     config = tiny_run.tiny_config(prepared.parent / "cache", steps=STEPS, mesh={"fsdp": jax.device_count()})
     in_turns = np.reshape(jax.devices(), (count, -1)).T
