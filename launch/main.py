@@ -9,8 +9,7 @@ the cluster (Cloud TPU VMs, GKE, Slurm, Kubernetes, Open MPI), and elsewhere wit
 
     --coordinator=HOST:PORT --process_count=N --process_index=I
 
-Exit codes: 0 complete; 75 stopped by SIGTERM, state saved, restart it; 70 no progress for --hang_seconds; 143 SIGTERM
-outside of training, restart it; 2 an invalid command line or config; others are errors. See docs/running.md.
+docs/running.md lists the exit codes and says after which ones to restart.
 """
 
 import contextlib

@@ -1,4 +1,4 @@
-"""launch/tpu_vm.sh: the commands that it would run, and what it does with a gcloud and a program that are not real."""
+"""launch/tpu_vm.sh: its dry runs, and its behaviour with a fake gcloud and a fake program."""
 
 import os
 import pathlib
@@ -77,7 +77,7 @@ def test_setup_copies_installs_and_mounts() -> None:
     assert install == ssh("all", ON_HOSTS + "host_setup 10.0.0.2:/share ")
 
 
-def test_the_others_are_one_command_each() -> None:
+def test_the_other_commands_are_one_call_each() -> None:
     assert shown("run", *SLICE, *RUN) == [START]
     assert shown("logs", *SLICE) == [ssh("0", "tail -n 100 -F videobert_jax/run.log")]
     assert shown("status", *SLICE) == [DESCRIBE, ssh("all", ON_HOSTS + "host_state ")]
@@ -117,7 +117,7 @@ def test_resume_does_all_of_it() -> None:
     ],
 )
 def test_what_is_missing_or_unknown_is_named(tmp_path: pathlib.Path, arguments: tuple[str, ...], message: str) -> None:
-    program(tmp_path / "gcloud", f"touch {tmp_path}/asked")  # never the real one, whatever is not refused
+    program(tmp_path / "gcloud", f"touch {tmp_path}/asked")  # never calls the real one
     program(tmp_path / "git", "exit 0")
     result = call(*arguments, PATH=f"{tmp_path}{os.pathsep}/usr/bin:/bin")
     assert not (tmp_path / "asked").exists()
@@ -139,7 +139,7 @@ def program(path: pathlib.Path, lines: str) -> str:
         ((*SLICE, "--type=v9-16", "--mount=gs://b", *RUN), "no runtime version is known for --type=v9-16"),
     ],
 )
-def test_resume_rents_nothing_before_all_is_there(
+def test_resume_checks_all_options_before_it_rents(
     tmp_path: pathlib.Path, arguments: tuple[str, ...], message: str
 ) -> None:
     program(tmp_path / "gcloud", f"touch {tmp_path}/asked; echo ACTIVE")
@@ -175,22 +175,22 @@ def wait_for(path: pathlib.Path) -> None:
 @pytest.mark.parametrize(
     ("codes", "starts"),
     [
-        ([75, 143, 70, 137, 0], 5),  # asked to stop, and started again each time
+        ([75, 143, 70, 137, 0], 5),  # asked to stop, and restarted each time
         ([1, 0], 2),  # another host was lost
-        ([1, 1, 1, 0], 3),  # the user has to mend it
+        ([1, 1, 1, 0], 3),  # a permanent error
         ([1, 1, 75, 1, 1, 0], 6),
-        ([70, 137, 134, 0], 3),  # whatever it is, it stays
+        ([70, 137, 134, 0], 3),  # any repeated failure
         ([70, 1, 143, 137, 1, 0], 6),
         ([2, 0], 1),  # the command line is wrong
         ([126, 0], 1),
         ([127, 0], 1),  # there is no such program
     ],
 )
-def test_a_host_starts_it_again_where_that_helps(tmp_path: pathlib.Path, codes: list[int], starts: int) -> None:
+def test_a_host_restarts_the_program_by_its_exit_code(tmp_path: pathlib.Path, codes: list[int], starts: int) -> None:
     host_runs(tmp_path, codes, starts)
 
 
-def test_what_lasted_is_counted_anew(tmp_path: pathlib.Path) -> None:
+def test_a_long_run_resets_the_count_of_failures(tmp_path: pathlib.Path) -> None:
     host_runs(tmp_path, [1, 70, 1, 1, 1, 0], 6, LASTING_SECONDS="0")
 
 
@@ -248,8 +248,8 @@ def test_a_host_starts_one_run_and_says_how_it_is(tmp_path: pathlib.Path) -> Non
     assert call("host_state", cwd=tmp_path).stdout == "ended with 75\n"
 
 
-def test_resume_makes_a_lost_slice_anew_and_ends_with_the_run(tmp_path: pathlib.Path) -> None:
-    """With a gcloud that answers each question about the slice, then about the run, with the next line of a file."""
+def test_resume_recreates_a_lost_slice_and_ends_with_the_run(tmp_path: pathlib.Path) -> None:
+    """With a fake gcloud that answers each query of the slice or the run with the next line of a file."""
     (tmp_path / "states").write_text("SUSPENDED\nWAITING_FOR_RESOURCES\nACTIVE\nACTIVE\nPROVISIONING\nACTIVE\nACTIVE\n")
     (tmp_path / "runs").write_text("running on h: step 1\nnothing runs on h\nended with 0\n")
     fake = f"""
@@ -266,19 +266,19 @@ esac"""
     anew = ["queued-resources delete", "queued-resources create"]
     setup = ["tpu-vm scp", "tpu-vm ssh", "tpu-vm ssh host_setup", "tpu-vm ssh host_start"]
     assert done == [*anew, *setup, *setup]
-    assert (tmp_path / "states").read_text() == ""  # a slice on its way was not asked how the run is
+    assert (tmp_path / "states").read_text() == ""  # the run was not queried while the slice was pending
     assert result.stdout.endswith("the run has ended with 0; remember to delete the slice\n")
 
 
 def resume_with(gcloud: str, folder: pathlib.Path) -> subprocess.CompletedProcess[str]:
-    """`resume`, with a program in the place of gcloud."""
+    """`resume` with a fake gcloud."""
     program(folder / "gcloud", gcloud)
     program(folder / "git", "exit 0")
     path = f"{folder}{os.pathsep}{os.environ['PATH']}"
     return call("resume", *ALL, *RUN, PATH=path, POLL_SECONDS="0", TMPDIR=str(folder))
 
 
-def test_resume_goes_on_when_a_command_fails(tmp_path: pathlib.Path) -> None:
+def test_resume_continues_when_a_command_fails(tmp_path: pathlib.Path) -> None:
     fake = f"""
 cd {tmp_path}
 case "$*" in

@@ -1,4 +1,4 @@
-"""One prepared folder for all the tests of this folder, made by a process that they do not share."""
+"""A prepared folder for the tests of this folder, made in a separate process."""
 
 import os
 import pathlib
@@ -8,7 +8,7 @@ import sys
 import pytest
 
 HERE = pathlib.Path(__file__).parent
-# For programs that tests start, and for Python 3.11's fork server, which does not take over `sys.path`.
+# For programs that tests start, and for Python 3.11's fork server, which does not inherit `sys.path`.
 os.environ["PYTHONPATH"] = os.pathsep.join(
     filter(None, (str(HERE), str(HERE.parent / "training"), str(HERE.parent), os.getenv("PYTHONPATH")))
 )

@@ -1,4 +1,4 @@
-"""One process of a run with several, and what may befall it. `tiny_run` must be importable.
+"""One process of a distributed run, with injected faults. `tiny_run` must be importable.
 
 All are forked from one server that has imported JAX and not yet used it: a start takes no time.
 """
@@ -32,11 +32,11 @@ HEARTBEAT_SECONDS = 100
 
 @dataclasses.dataclass(frozen=True)
 class Fault:
-    """What befalls process `index` when it has dispatched `step`, after a random time of at most `within` seconds.
+    """A fault of process `index` after it dispatched `step` and a random time of at most `within` seconds.
 
     Attributes:
       kind: "SIGTERM", "SIGKILL", "hang" (it takes no more batches), "unreadable" (it cannot restore `step`), or
-        "overflow" (the first state of all processes is such that their numbers overflow in the first step).
+        "overflow" (the initial state of all processes overflows in the first step).
     """
 
     kind: str
@@ -55,7 +55,7 @@ class Run:
     def start(
         self, count: int, fault: Fault | None = None, devices: int = 1, **changes: Any
     ) -> list[multiprocessing.Process]:
-        """Its processes, started; what each prints is in `output`. Without `count` it is one, not joined to any."""
+        """Starts its processes and returns them; see `output`. With `count` 0, starts one that joins no others."""
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(["member"])
         port = free_port()
@@ -68,7 +68,7 @@ class Run:
         return members
 
     def to_the_end(self, count: int, fault: Fault | None = None, **options: Any) -> list[int | None]:
-        """Starts its processes and returns the exit code of each when all have ended."""
+        """Runs its processes to their ends and returns their exit codes."""
         members = self.start(count, fault, **options)
         for member in members:
             member.join(300)
@@ -81,7 +81,7 @@ class Run:
         return self._log(index).read_text()
 
     def rows(self) -> dict[int, list[str]]:
-        """A digest of every row of the global batch of each step, as the latest processes to draw it had them."""
+        """A digest of every row of the global batch of each step, from the latest processes that drew it."""
         steps: dict[int, tuple[int, dict[int, list[str]]]] = {}
         for path in sorted(self.workdir.parent.glob(f"{self.workdir.name}-rows-*.jsonl"), key=os.path.getmtime):
             for line in path.read_text().splitlines():
@@ -106,7 +106,7 @@ def free_port() -> int:
 
 
 def _live(run: Run, count: int, index: int, port: int, fault: Fault | None, devices: int, changes: Any) -> None:
-    # Compilation is most of the time, and half of it is optimisation.
+    # Compilation takes most of the time, and optimisation half of that.
     os.environ["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={devices} --xla_backend_optimization_level=0"
     log = os.open(run._log(index), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(log, 1)
@@ -119,14 +119,14 @@ def _live(run: Run, count: int, index: int, port: int, fault: Fault | None, devi
         _prepare_for(fault)
     if count:
         processes.join(f"127.0.0.1:{port}", count, index, 120, HEARTBEAT_SECONDS)
-    loop.measure_peak = lambda mesh, dtype: 1e9  # takes its time, and only speaks of speed
+    loop.measure_peak = lambda mesh, dtype: 1e9  # slow, and only used to report the speed
     batching.batches = functools.partial(_noted, batching.batches, run, count, index)
     config = tiny_run.tiny_config(run.prepared.parent / "cache", **changes)
     with processes.ending_together():
         processes.first_before_others(lambda: _take_turn(run, index))
         tiny_run.train(config, run.workdir, run.prepared)
         if index == 0:
-            load(run.workdir)  # the others do not
+            load(run.workdir)  # must not wait for the others
         processes.leave_together("the first has read")
 
 
@@ -139,7 +139,7 @@ def _take_turn(run: Run, index: int) -> int:
 
 
 def _noted(batches: Any, run: Run, count: int, index: int, data: Any, start: int, config: Any) -> Iterator[Any]:
-    """The batches, with a digest of each row written beside the workdir."""
+    """The batches; writes a digest of each row beside the workdir."""
     with (run.workdir.parent / f"{run.workdir.name}-rows-{count}-{index}.jsonl").open("a") as file:
         for step, batch in enumerate(batches(data, start, config), start + 1):
             size = len(batch["token_ids"])
@@ -154,7 +154,7 @@ def _noted(batches: Any, run: Run, count: int, index: int, data: Any, start: int
 
 
 def _be_impatient(step: int) -> None:
-    """What comes before this step may take long on a busy machine; from there on ten seconds without progress do."""
+    """From this step on, ten seconds without progress count as a hang; earlier steps may be slow."""
     at = watchdog.Watchdog.at
 
     def impatient(self: Any, now: int) -> None:

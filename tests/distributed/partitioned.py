@@ -1,4 +1,4 @@
-"""Prints the collectives of the training step on meshes of eight devices of a CPU. `tiny_run` must be on PYTHONPATH.
+"""Prints the collectives of the training step on meshes of eight CPU devices. `tiny_run` must be on PYTHONPATH.
 
 python partitioned.py '{"all": [2, 2, 2], ...}'     {"all": [[kind, axes, sizes, label, looped], ...], ...} as JSON
 """
@@ -19,7 +19,7 @@ from videobert_jax.tasks import make_task
 from videobert_jax.training import sharding
 from videobert_jax.training.program import make_program
 
-# No parameter has as many elements as any part of an activation; activations are float32, to tell elements from bytes.
+# No parameter has as many elements as a part of an activation; activations are float32, to derive elements from bytes.
 CONFIG = Config(
     steps=10,
     data=DataConfig(batch_size=16, sequence_length=28, max_sequences=3),
@@ -32,7 +32,7 @@ CONFIG = Config(
 
 
 def collectives_of(mesh: Mesh) -> Iterator[tuple[str, list[str], list[int], str, bool]]:
-    """Kind, mesh axes, elements of each array that a device makes, label, and whether it is in a loop over layers."""
+    """Kind, mesh axes, elements of each result on a device, label, and whether it is in the loop over layers."""
     with jax.sharding.use_abstract_mesh(mesh.abstract_mesh):
         program = make_program(CONFIG, make_task(CONFIG, tiny_run.TOKENS), mesh)
         module = hlo.parse(program.compile_train_step().as_text() or "")

@@ -1,4 +1,4 @@
-"""What happens to a run of several processes when one of them is asked to stop, killed, hangs, or cannot read."""
+"""Runs of several processes of which one is asked to stop, is killed, hangs, or cannot read a checkpoint."""
 
 import json
 import os
@@ -38,7 +38,7 @@ def losses(run: Run) -> list[dict[str, Any]]:
 
 
 def state(run: Run) -> dict[str, np.ndarray]:
-    """Every array of the newest checkpoint, whatever processes saved it."""
+    """All arrays of the newest checkpoint, saved by any number of processes."""
     config = tiny_run.tiny_config(run.prepared.parent / "cache")
     mesh = sharding.make_mesh(config.mesh, jax.devices()[:1])
     with Checkpoints(run.workdir / "checkpoints", read_only=True) as checkpoints:
@@ -62,8 +62,8 @@ def unbroken(prepared: pathlib.Path) -> Run:
 
 
 @pytest.mark.slow
-def test_a_run_goes_on_with_any_number_of_processes(unbroken: Run, tmp_path: pathlib.Path) -> None:
-    """Two, of which one is asked to stop; then one, asked as well; then four."""
+def test_a_run_resumes_with_any_number_of_processes(unbroken: Run, tmp_path: pathlib.Path) -> None:
+    """Two, of which one is asked to stop; then one, also asked to stop; then four."""
     run = Run(unbroken.prepared, tmp_path / "run")
     assert run.to_the_end(2, Fault("SIGTERM", 1, 2), **TWO) == [interruption.EXIT_CODE] * 2, run.output(0)
     assert saved(run) == [3]
@@ -79,11 +79,11 @@ def test_a_run_goes_on_with_any_number_of_processes(unbroken: Run, tmp_path: pat
 
 
 @pytest.mark.slow
-def test_a_run_that_is_killed_again_and_again_is_the_unbroken_one(unbroken: Run, tmp_path: pathlib.Path) -> None:
+def test_a_run_that_is_killed_repeatedly_is_the_unbroken_one(unbroken: Run, tmp_path: pathlib.Path) -> None:
     run, rng = Run(unbroken.prepared, tmp_path / "run"), random.Random(0)
     run.workdir.joinpath("checkpoints").mkdir(parents=True)
     for number in range(KILLS):
-        # A checkpoint every four steps: most die before the next is written, every fifth later.
+        # A checkpoint every four steps: most are killed before the next is written, every fifth after.
         reach = 9 if number % 5 == 4 else rng.randint(1, 4)
         step = min(max(saved(run), default=0) + reach, 11)
         fault = Fault("SIGKILL", rng.randrange(2), step, within=0.05 if step < 10 else 0.0)
@@ -108,7 +108,7 @@ def test_the_loss_of_one_process_ends_the_other_with_an_error(unbroken: Run, tmp
     members[1 - killed].join(HEARTBEAT_SECONDS)
     assert members[killed].exitcode == -signal.SIGKILL
     assert members[1 - killed].exitcode not in (0, None)
-    # Ours if it comes first; JAX aborts when it learns of the loss by itself.
+    # Ours if it comes first; otherwise JAX detects the loss and aborts.
     assert re.search("another process is lost|another task died", run.output(1 - killed)), run.output(1 - killed)
     assert run.to_the_end(2, **TWO) == [0, 0], run.output(0) + run.output(1)
     assert losses(run) == losses(unbroken)
@@ -120,7 +120,7 @@ def test_a_hung_process_is_named(unbroken: Run, tmp_path: pathlib.Path) -> None:
     codes = run.to_the_end(2, Fault("hang", 1, 5), **TWO)
     assert watchdog.EXIT_CODE in codes
     assert 0 not in codes
-    # Not both tell: who ends first takes the other with it.
+    # Not both may print: the first to exit ends the other.
     output = run.output(0) + run.output(1)
     named = r"no progress for 10 s .*\. Furthest behind: process 1 \(.*, pid \d+\), at step 5; others are at step 6"
     assert re.search(named, output), output
@@ -128,7 +128,7 @@ def test_a_hung_process_is_named(unbroken: Run, tmp_path: pathlib.Path) -> None:
 
 
 @pytest.mark.slow
-def test_what_one_process_cannot_read_none_takes(unbroken: Run, tmp_path: pathlib.Path) -> None:
+def test_a_checkpoint_that_one_process_cannot_read_is_used_by_none(unbroken: Run, tmp_path: pathlib.Path) -> None:
     run = Run(unbroken.prepared, tmp_path / "run")
     assert run.to_the_end(2, Fault("SIGTERM", 0, 5), **TWO) == [interruption.EXIT_CODE] * 2
     assert saved(run) == [4, 6]
@@ -140,7 +140,7 @@ def test_what_one_process_cannot_read_none_takes(unbroken: Run, tmp_path: pathli
 
 
 @pytest.mark.slow
-def test_what_is_not_finite_ends_all_and_is_written_down_once(unbroken: Run, tmp_path: pathlib.Path) -> None:
+def test_a_non_finite_step_ends_all_and_is_reported_once(unbroken: Run, tmp_path: pathlib.Path) -> None:
     run = Run(unbroken.prepared, tmp_path / "run")
     assert run.to_the_end(2, Fault("overflow", 0, 1), checkpoint={"every": 1}, **TWO) == [1, 1], run.output(0)
     for index in range(2):

@@ -1,4 +1,4 @@
-"""The same steps on one device, on eight, and in two processes whose devices take turns on the mesh."""
+"""The same steps on one device, on eight, and in two processes whose devices alternate on the mesh."""
 
 import json
 import os
@@ -13,15 +13,15 @@ from videobert_jax.training.reporting import writers
 from videobert_jax.training.workdir import Workdir
 
 WORKER = pathlib.Path(__file__).with_name("worker.py")
-# Sums are taken in another order on every mesh, so float32 results differ in their last digits; the updates of Adam,
-# which divide by the gradient's own size, let these grow from step to step.
+# Every mesh sums in another order, so float32 results differ in their last digits; the updates of Adam, which divide by
+# the size of the gradient, amplify this from step to step.
 TOLERANCE = 1e-4  # relative
 
 
 def start(devices: int, *arguments: str) -> subprocess.Popen[str]:
     environment = {
         **os.environ,
-        # Compilation is most of the time, and half of it is optimisation.
+        # Compilation takes most of the time, and optimisation half of that.
         "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices} --xla_backend_optimization_level=0",
     }
     return subprocess.Popen(

@@ -1,4 +1,4 @@
-"""Which collectives the compiled training step may hold: none moves activations that need not be moved."""
+"""The collectives of the compiled training step: none moves activations unnecessarily."""
 
 import collections
 import json
@@ -13,10 +13,10 @@ import pytest
 pytestmark = pytest.mark.slow
 PROGRAM = pathlib.Path(__file__).with_name("partitioned.py")
 MESHES = {"data": (8, 1, 1), "fsdp": (1, 8, 1), "tensor": (1, 1, 4), "all": (2, 2, 2)}
-# As the program has them: layers, rows, positions, predictions, hidden_size, mlp_size, max_positions, padded_size.
+# Sizes of the program: layers, rows, positions, predictions, hidden_size, mlp_size, max_positions, padded_size.
 L, B, S, K, D, F, P, V = 2, 16, 28, 6, 40, 88, 36, 256
 KERNELS = {D * D, 3 * D * D, D * F, V * D}  # what `fsdp` splits
-OTHERS = {D, 3 * D, F, V, 2 * D, P * D}  # and what it does not
+OTHERS = {D, 3 * D, F, V, 2 * D, P * D}  # what it does not split
 PARAMETERS = KERNELS | OTHERS
 SCALARS = {1, L}  # metrics, and the norms of the modules, layer by layer
 
@@ -113,7 +113,7 @@ def test_all_axes_together_do_what_each_does(found: dict[str, list[Found]]) -> N
     by_kind = collections.defaultdict(set)
     for x in found["all"]:
         by_kind[x.kind, x.axes].add(x.size)
-    # Of what `tensor` splits, and of what it does not.
+    # Parameters that `tensor` splits, and the others.
     whole = {n // tensor for n in (D * D, 3 * D * D, D * F, V * D)} | {D * D}
     shares = {n // fsdp for n in whole}
     assert by_kind.pop(("all-gather", ("fsdp",))) == whole

@@ -1,4 +1,4 @@
-"""Programs that the tests of this folder start in processes of their own. `tiny_run` must be on PYTHONPATH.
+"""Programs that the tests of this folder start in separate processes. `tiny_run` must be on PYTHONPATH.
 
 python worker.py devices PREPARED '{"all": [2, 2, 2], ...}'     a few steps on one device and on each mesh; prints JSON
 python worker.py process PREPARED WORKDIR PORT INDEX COUNT      a run as one of several processes
@@ -27,7 +27,7 @@ STEPS = 4
 
 
 def devices(prepared: pathlib.Path, meshes: dict[str, list[int]]) -> None:
-    """Prints the metrics of each mesh, and saves the state of every one to be restored on the next."""
+    """Prints the metrics of each mesh, and restores its state on the next one."""
     results: dict[str, list[dict[str, float]]] = {}
     previous = None
     for name, sizes in {"single": [1, 1, 1], **meshes}.items():
@@ -59,7 +59,7 @@ def steps_on(config: Config, prepared: pathlib.Path) -> tuple[Program, TrainStat
 
 
 def check_restored(directory: pathlib.Path, state: TrainState, program: Program) -> None:
-    """A state saved on one mesh comes back on another, placed as that wants it, bit by bit."""
+    """Checks that a state saved on one mesh is restored bitwise on another, with its shardings."""
     with Checkpoints(directory) as checkpoints:
         checkpoints.save(STEPS, state, 0.0)
     with Checkpoints(directory) as checkpoints:
@@ -70,7 +70,7 @@ def check_restored(directory: pathlib.Path, state: TrainState, program: Program)
 
 
 def process(prepared: pathlib.Path, workdir: pathlib.Path, port: str, index: int, count: int) -> None:
-    """A run on a mesh that goes back and forth between the processes; then one whose `tensor` axis crosses them."""
+    """Trains on a mesh that alternates between the processes; checks batches there and with `tensor` over them."""
     jax.distributed.initialize(f"127.0.0.1:{port}", num_processes=count, process_id=index)
     config = tiny_run.tiny_config(prepared.parent / "cache", steps=STEPS, mesh={"fsdp": jax.device_count()})
     in_turns = np.reshape(jax.devices(), (count, -1)).T
@@ -82,7 +82,7 @@ def process(prepared: pathlib.Path, workdir: pathlib.Path, port: str, index: int
 
 
 def check_batches(config: Config, prepared: pathlib.Path, mesh: Mesh) -> None:
-    """The rows of all processes, put together on the mesh, are the batch that one process would load."""
+    """Checks that the rows of all processes together are the batch that one process would load."""
     source, batch_size = RecordSource(prepared / "records", "train"), config.data.batch_size
     rows = sharding.rows_of_process(mesh, batch_size)
     mine, whole = (tiny_run.batches(source, config, of)[STEPS] for of in (rows, None))

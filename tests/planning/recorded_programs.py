@@ -1,7 +1,7 @@
-"""Texts of compiled programs, cut down from what the TPU compiler of libtpu 0.0.42 printed for a v5e:2x2."""
+"""Texts of compiled programs, shortened from the output of the TPU compiler of libtpu 0.0.42 for a v5e:2x2."""
 
-# Two layers of y = x w in a scan: a loop, whose number of turns only its condition tells. A slice of the
-# stacked weights is read in a fusion, a part of the stacked results written in another; `S(1)` is memory on the chip.
+# Two layers of y = x w in a scan: a loop whose trip count is only in its condition. One fusion reads a slice of the
+# stacked weights, another writes a part of the stacked results; `S(1)` is memory on the chip.
 SCAN = """\
 HloModule jit_step, is_scheduled=true, num_partitions=4
 
@@ -67,8 +67,8 @@ ENTRY %main (x.0: bf16[16,512,128], w.0: bf16[2,128,384], s.0: f32[2,16,512]) ->
 }
 """  # noqa: E501
 
-# An all-gather that begins in one fusion, goes on beside a product in another and ends in a third; a reduce-scatter, as
-# this compiler writes it; and an all-reduce that all wait for.
+# An all-gather that starts in one fusion, overlaps a product in another and ends in a third; a reduce-scatter in the
+# notation of this compiler; and a synchronous all-reduce.
 ASYNC = """\
 HloModule jit_step, is_scheduled=true, num_partitions=4
 

@@ -16,7 +16,7 @@ def found(name: str, text: str = ASYNC) -> Collective | None:
     return collectives.find(module, module.entry, module.entry.instructions[name])
 
 
-def test_a_collective_is_found_where_it_starts_and_nowhere_else() -> None:
+def test_a_collective_is_found_only_where_it_starts() -> None:
     assert found("async-collective-start") == Collective("all-gather", GATHERED, (0, 1, 2, 3), "channel_id=138")
     assert found("fusion") is None
     assert found("async-collective-done") is None
@@ -76,7 +76,7 @@ def test_bytes_that_leave_a_device(kind: str, sent: float) -> None:
 
 
 def test_links_of_a_group() -> None:
-    """A line has one link out of each device, a ring two, a torus four; neighbours are a microsecond apart."""
+    """A device has one link in a line, two in a ring, four in a torus; a hop takes a microsecond."""
     size = 10**9
     gathered = Collective("collective-permute", size, tuple(range(4)))
     assert collectives.seconds(gathered, SQUARE, V5E) == pytest.approx(size / (2 * V5E.link) + 2e-6)

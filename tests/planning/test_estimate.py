@@ -20,8 +20,8 @@ def test_the_body_of_a_loop_counts_as_often_as_it_runs() -> None:
     assert max(found.parts, key=found.parts.__getitem__) == "backward encoder/layers/mlp/wi/dot_general"
 
 
-def test_a_collective_is_hidden_by_what_stands_between_its_ends() -> None:
-    """The all-gather takes longer than the product beside it; the two others are waited for."""
+def test_a_collective_overlaps_the_instructions_between_its_start_and_end() -> None:
+    """The all-gather takes longer than the product it overlaps; the two others are synchronous."""
     found = estimate(hlo.parse(ASYNC), V5E, SQUARE)
     gather, reduce, scatter = (found.collectives[kind] for kind in ("all-gather", "all-reduce", "reduce-scatter"))
     assert (gather.count, gather.bytes, gather.sent) == (1, 1024 * 4096 * 2, 768 * 4096 * 2)
@@ -32,7 +32,7 @@ def test_a_collective_is_hidden_by_what_stands_between_its_ends() -> None:
     assert found.seconds == pytest.approx(found.compute + found.exposed)
 
 
-def test_who_needs_a_collective_waits_for_it() -> None:
+def test_users_of_a_collective_wait_for_it() -> None:
     """Even if no other collective needs the links."""
     kept = [x for x in ASYNC.splitlines() if "%reduce.0 =" not in x and "ROOT %scattered" not in x]
     text = "\n".join(kept).replace("  %async-collective-done", "  ROOT %async-collective-done")

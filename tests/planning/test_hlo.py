@@ -43,7 +43,7 @@ def test_users_and_parameters() -> None:
 
 
 def test_attributes_may_hold_line_breaks() -> None:
-    """Those of kernels written in Pallas do."""
+    """As those of Pallas kernels do."""
     text = """\
 HloModule jit_f, num_partitions=4
 
@@ -59,13 +59,13 @@ ENTRY %main (x: f32[8]) -> f32[8] {
     assert hlo.parse(text).entry.root.operands == ("call",)
 
 
-def test_what_is_no_program_is_an_error() -> None:
+def test_text_without_a_program_is_an_error() -> None:
     with pytest.raises(ValueError, match="no ENTRY computation; it begins with 'HloModule nothing'"):
         hlo.parse("HloModule nothing")
 
 
 def test_a_scan_compiled_here_runs_as_often_as_it_is_long() -> None:
-    """XLA's CPU compiler notes the number of turns beside the loop; its text is otherwise read alike."""
+    """XLA's CPU compiler annotates the loop with its trip count; its text is otherwise parsed alike."""
 
     def scanned(x: jax.Array) -> jax.Array:
         return jax.lax.scan(lambda carry, w: (jnp.tanh(carry @ w), None), x[0], x)[0]

@@ -82,13 +82,13 @@ def test_what_the_compiler_refuses_has_a_size(message: str, gibibytes: float) ->
     assert planning.refused("out of patience") is None
 
 
-def test_those_that_fit_are_ranked_by_their_speed() -> None:
+def test_plans_that_fit_are_ranked_by_speed() -> None:
     speeds = [dataclasses.replace(PLAN, fits=True, tokens_per_second=speed) for speed in (1.0, 3.0, 2.0)]
     assert [plan.tokens_per_second for plan in planning.ranked([PLAN, *speeds])] == [3.0, 2.0, 1.0]
 
 
 def test_a_sweep_doubles_the_batch_until_it_does_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On four devices that hold 16 rows each, or 32 if all is recomputed; the tokens of the run stay as many."""
+    """On four devices that hold 16 rows each, or 32 with full recomputation; the run keeps its number of tokens."""
 
     def pretend(config: Config, topology: str) -> Plan:
         rows = config.data.batch_size // 4
@@ -117,13 +117,13 @@ def test_what_does_not_fit_says_what_to_do() -> None:
     assert report(PLAN).splitlines()[-1].startswith("does not fit: try a smaller batch, --config.model.remat=full")
 
 
-def test_a_plan_tells_the_flags_of_its_run() -> None:
+def test_a_plan_has_the_flags_of_its_run() -> None:
     plan = dataclasses.replace(PLAN, batch_size=128, remat="dots", mesh={"data": 128, "fsdp": 1, "tensor": 2})
     mesh = "--config.mesh.data=128 --config.mesh.fsdp=1 --config.mesh.tensor=2"
     assert f"as: --config.data.batch_size=128 --config.model.remat=dots {mesh}\n" in report(plan)
 
 
-def test_a_plan_tells_that_its_kernels_are_silent() -> None:
+def test_a_plan_warns_of_kernels_without_flops() -> None:
     known = {"estimated_step_seconds": 1.0, "tokens_per_second": 2.0, "estimated_mfu": 0.5, "hours_for_run": 1.0}
     assert line(dataclasses.replace(PLAN, silent_kernels=0, **known)).endswith("1.0 h")
     assert line(dataclasses.replace(PLAN, silent_kernels=3, **known)).endswith(
@@ -132,7 +132,7 @@ def test_a_plan_tells_that_its_kernels_are_silent() -> None:
 
 
 @pytest.mark.needs("libtpu")
-def test_a_batch_that_does_not_divide_is_told_before_compiling() -> None:
+def test_a_batch_that_does_not_divide_is_refused_before_compiling() -> None:
     with pytest.raises(ConfigError, match="a batch of 6 rows does not divide over data x fsdp = 4"):
         planning.make_plan(Config(data=DataConfig(batch_size=6)), "v5e:2x2")
 
@@ -156,7 +156,7 @@ def test_without_the_compiler_the_command_says_what_to_install(tmp_path: pathlib
 @pytest.mark.needs("libtpu")
 @pytest.mark.slow
 def test_a_tiny_run_on_four_chips() -> None:
-    """The real step through the real compiler: two turns of each scan, gradients summed over all chips."""
+    """The real step with the real compiler: two iterations of each scan, gradients summed over all chips."""
     config = Config(
         steps=3600,
         data=DataConfig(batch_size=32, sequence_length=128, max_sequences=4),

@@ -1,4 +1,4 @@
-"""One prepared folder, and one cache of compiled programs, for all the tests of this folder."""
+"""A prepared folder and a cache of compiled programs, shared by the tests of this folder."""
 
 import pathlib
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 
 @pytest.fixture
 def cache(prepared: pathlib.Path) -> Iterator[pathlib.Path]:
-    """The folder that runs on `prepared` keep compiled programs in; whatever a run sets for the process is undone."""
+    """The compilation cache of runs on `prepared`; restores the settings of the process after each test."""
     names = ("jax_compilation_cache_dir", "jax_persistent_cache_min_compile_time_secs")
     before = {name: getattr(jax.config, name) for name in names}
     yield prepared.parent / "cache"

@@ -19,7 +19,7 @@ from videobert_jax.training.state import TrainState, initializer
 
 
 def make_state(step: int = 0) -> TrainState:
-    """A small state whose values tell its step."""
+    """A small state whose values depend on its step."""
     optimizer = make_optimizer(OptimizerConfig(), steps=10).transformation
     state = jax.jit(initializer(lambda key: {"wi": {"kernel": jax.random.normal(key, (4, 4))}}, optimizer, seed=0))()
     return state.replace(step=jnp.int32(step), params=jax.tree.map(lambda x: x + step, state.params))
@@ -43,7 +43,7 @@ def save(directory: pathlib.Path, losses: dict[int, float], keep: int = 2) -> No
             checkpoints.save(step, make_state(step), loss)
 
 
-def test_a_state_comes_back_bit_by_bit(tmp_path: pathlib.Path) -> None:
+def test_a_restored_state_is_bitwise_the_saved_one(tmp_path: pathlib.Path) -> None:
     save(tmp_path, {3: 1.0})
     with Checkpoints(tmp_path, 2) as checkpoints:
         restored = checkpoints.restore(abstract_state())
@@ -80,7 +80,7 @@ def cut_metrics(step: pathlib.Path) -> None:
 
 
 def metrics_of_another_shape(text: str) -> Callable[[pathlib.Path], None]:
-    """As JSON they can be read."""
+    """Valid JSON, but not what `save` writes."""
 
     def damage(step: pathlib.Path) -> None:
         (step / "metrics" / "metrics").write_text(text)
@@ -97,7 +97,7 @@ OTHER_METRICS = [
 
 
 @pytest.mark.parametrize("damage", [empty, truncate])
-def test_a_damaged_newest_checkpoint_is_set_aside_with_a_warning(damage, tmp_path, caplog) -> None:
+def test_a_damaged_newest_checkpoint_is_renamed_with_a_warning(damage, tmp_path, caplog) -> None:
     save(tmp_path, {1: 3.0, 2: 2.0})
     damage(tmp_path / "2")
     with caplog.at_level(logging.WARNING), Checkpoints(tmp_path, 2) as checkpoints:
@@ -105,11 +105,11 @@ def test_a_damaged_newest_checkpoint_is_set_aside_with_a_warning(damage, tmp_pat
         assert restored is not None
         assert_equal(restored, make_state(1))
         assert f"CHECKPOINT {tmp_path / '2'} IS DAMAGED" in caplog.text
-        checkpoints.save(2, make_state(2), 2.0)  # the run reaches that step again
+        checkpoints.save(2, make_state(2), 2.0)  # the resumed run reaches that step again
     assert {path.name for path in tmp_path.iterdir()} == {"1", "2", "2.damaged"}
 
 
-def test_one_that_was_set_aside_is_in_nobodys_way(tmp_path, caplog) -> None:
+def test_renamed_checkpoints_do_not_collide(tmp_path, caplog) -> None:
     save(tmp_path, {1: 3.0, 2: 2.0})
     names = {"1", "2"}
     for name in ("2.damaged", "2.damaged.2", "2.damaged.3"):
@@ -124,14 +124,14 @@ def test_one_that_was_set_aside_is_in_nobodys_way(tmp_path, caplog) -> None:
         assert f"is renamed to {name}\n" in caplog.text
 
 
-def test_one_that_cannot_be_set_aside_is_told_to_all_processes(tmp_path: pathlib.Path, monkeypatch) -> None:
+def test_a_failed_renaming_is_reported_to_all_processes(tmp_path: pathlib.Path, monkeypatch) -> None:
     save(tmp_path, {1: 3.0, 2: 2.0})
     empty(tmp_path / "2")
     told = []
     gather = checkpoints_module.multihost_utils.process_allgather
 
     def noted(x: np.ndarray, **options: Any) -> Any:
-        if not options:  # those of JAX's own barriers have some
+        if not options:  # JAX's own barriers pass options
             told.append(bool(x))
         return gather(x, **options)
 
@@ -148,7 +148,7 @@ def test_one_that_cannot_be_set_aside_is_told_to_all_processes(tmp_path: pathlib
     assert told == [False, True, False]  # step 2 is read, step 1 is read, all is renamed
 
 
-def test_when_none_can_be_read_nothing_is_touched(tmp_path: pathlib.Path) -> None:
+def test_nothing_changes_if_no_checkpoint_is_readable(tmp_path: pathlib.Path) -> None:
     save(tmp_path, {1: 3.0, 2: 2.0})
     empty(tmp_path / "1")
     empty(tmp_path / "2")
@@ -163,13 +163,13 @@ def test_when_none_can_be_read_nothing_is_touched(tmp_path: pathlib.Path) -> Non
 @pytest.mark.parametrize("damage", [cut_metrics, *map(metrics_of_another_shape, OTHER_METRICS)])
 @pytest.mark.parametrize("steps", [[2], [1, 2]])
 def test_a_checkpoint_with_damaged_metrics_is_not_lost(damage, steps: list[int], tmp_path, caplog) -> None:
-    """It cannot be the best any more, and that is all."""
+    """It can no longer be the best, but can still be restored."""
     save(tmp_path, {1: 3.0, 2: 2.0})
     for step in steps:
         damage(tmp_path / str(step))
     with pytest.raises(OSError, match=r"/metrics is damaged; expected a JSON object with one number\. Resume the run"):
         Checkpoints(tmp_path, 2, read_only=True)
-    for _ in range(2):  # once mended, it is quiet
+    for _ in range(2):  # the second start gives no warning
         with caplog.at_level(logging.WARNING), Checkpoints(tmp_path, 2) as checkpoints:
             restored = checkpoints.restore(abstract_state())
             assert restored is not None
@@ -181,7 +181,7 @@ def test_a_checkpoint_with_damaged_metrics_is_not_lost(damage, steps: list[int],
     assert {path.name for path in tmp_path.iterdir()} == {"2", "3"}
 
 
-def test_what_a_killed_run_left_half_written_is_no_checkpoint(tmp_path: pathlib.Path) -> None:
+def test_partial_writes_of_a_killed_run_are_not_checkpoints(tmp_path: pathlib.Path) -> None:
     save(tmp_path, {1: 3.0})
     (tmp_path / "2.orbax-checkpoint-tmp").mkdir()
     with Checkpoints(tmp_path, 2) as checkpoints:
@@ -195,7 +195,7 @@ def test_what_a_killed_run_left_half_written_is_no_checkpoint(tmp_path: pathlib.
 def test_reading_changes_nothing(tmp_path: pathlib.Path) -> None:
     save(tmp_path, {1: 3.0, 2: 2.0})
     empty(tmp_path / "2")
-    (tmp_path / "3.orbax-checkpoint-tmp").mkdir()  # a run is about to write it
+    (tmp_path / "3.orbax-checkpoint-tmp").mkdir()  # another run is writing it
     before = sorted(tmp_path.rglob("*"))
     with Checkpoints(tmp_path, read_only=True) as checkpoints:
         restored = checkpoints.restore(abstract_state())

@@ -20,7 +20,7 @@ QKV = "encoder/layers/attention/qkv"
 
 
 @pytest.mark.slow
-def test_a_run_learns_and_a_complete_one_is_left_alone(
+def test_a_run_learns_and_a_complete_one_does_not_train_again(
     prepared: pathlib.Path, cache: pathlib.Path, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = tiny_run.tiny_config(cache)
@@ -59,7 +59,7 @@ def test_steps_are_traced_on_request(prepared: pathlib.Path, cache: pathlib.Path
 
 
 @pytest.mark.slow
-def test_what_is_not_finite_is_never_saved_or_logged(prepared, cache, tmp_path, monkeypatch) -> None:
+def test_a_non_finite_step_is_not_saved_or_logged(prepared, cache, tmp_path, monkeypatch) -> None:
     init = Program.init
 
     def overflowing(program: Program, *args: Any) -> TrainState:
@@ -83,8 +83,8 @@ def test_what_is_not_finite_is_never_saved_or_logged(prepared, cache, tmp_path, 
     assert report["gradients"]["prediction_head/norm"] in ("nan", "inf")
 
 
-def test_the_report_tells_the_parameters_before_the_update(prepared, cache, tmp_path) -> None:
-    """They are known from the step before."""
+def test_the_report_has_the_norms_of_the_parameters_before_the_update(prepared, cache, tmp_path) -> None:
+    """They come from the metrics of the previous step."""
 
     def metrics_of(loss: float, gradient: float, parameter: float) -> dict[str, Any]:
         norms = np.array([gradient, parameter], np.float32)
@@ -113,7 +113,7 @@ def test_a_loader_that_dies_ends_the_run(prepared, cache, tmp_path) -> None:
         tiny_run.train(tiny_run.tiny_config(cache), tmp_path / "run", damaged)
 
 
-def test_a_config_that_cannot_be_is_refused_before_any_work(prepared, cache, tmp_path) -> None:
+def test_an_invalid_config_is_refused_before_any_work(prepared, cache, tmp_path) -> None:
     with pytest.raises(ConfigError, match=r"config\.evaluators\.held_out\.batches is 0, expected .*; set --config\."):
         tiny_run.train(tiny_run.tiny_config(cache, evaluators={"held_out": {"batches": 0}}), tmp_path / "run", prepared)
     assert not (tmp_path / "run").exists()

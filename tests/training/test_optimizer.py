@@ -69,7 +69,7 @@ OPTIMIZERS = ("adamw", "lamb", "adafactor", "muon")
 
 
 def tree_of(fused: jax.Array) -> dict[str, Any]:
-    """Two layers with a fused kernel, and things that are no matrices of the encoder."""
+    """Two layers with a fused kernel, and parameters other than matrices of the encoder."""
     layers = {"qkv": {"kernel": fused, "bias": fused[..., 0, :]}, "wo": {"kernel": fused[:, 0]}}
     return {"encoder": {"layers": layers}, "token_embedding": {"embedding": fused[0, 0]}}
 
@@ -87,7 +87,7 @@ def norms(x: jax.Array) -> np.ndarray:
 
 @pytest.mark.slow
 def test_lamb_moves_each_matrix_by_its_own_length() -> None:
-    """That of every layer, and of query, key and value apart, although they are one array."""
+    """Separately for every layer, and for query, key and value, although they are one array."""
     updates, _ = first_update("lamb", epsilon=1e-12)
     layers = updates["encoder"]["layers"]
     np.testing.assert_allclose(norms(layers["qkv"]["kernel"]), 0.1 * norms(WEIGHT), rtol=1e-5)
@@ -138,7 +138,7 @@ def test_every_optimizer_decays_kernels_and_embeddings_only(name: str) -> None:
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_every_optimizer_goes_downhill(name: str) -> None:
-    """On a quadratic of all parameters."""
+    """Minimises a quadratic function of all parameters."""
     config = OptimizerConfig(name=name, learning_rate=0.2, clip_norm=0.0, weight_decay=0.0)
     optimizer = make_optimizer(config, steps=30).transformation
     params = tree_of(WEIGHT[:, :, :8, :4])

@@ -1,4 +1,4 @@
-"""A run that is killed and started again is, bit for bit, the run that was never stopped."""
+"""A run that is killed and resumed is bitwise the uninterrupted run."""
 
 import pathlib
 import signal
@@ -26,7 +26,7 @@ def deterministic(workdir: pathlib.Path) -> list[dict]:
 
 
 def leaves(workdir: pathlib.Path) -> dict[str, np.ndarray]:
-    """Every array of the last checkpoint, as it is stored."""
+    """All arrays of the last checkpoint, as stored."""
     with ocp.StandardCheckpointer() as checkpointer:
         state = checkpointer.restore((workdir / "checkpoints" / "12" / "state").absolute())
     state["rng"] = jax.random.key_data(state["rng"])
@@ -34,7 +34,7 @@ def leaves(workdir: pathlib.Path) -> dict[str, np.ndarray]:
 
 
 @pytest.mark.slow
-def test_killed_and_resumed_is_never_stopped(prepared: pathlib.Path, tmp_path: pathlib.Path) -> None:
+def test_a_killed_and_resumed_run_is_bitwise_the_whole_one(prepared: pathlib.Path, tmp_path: pathlib.Path) -> None:
     assert run(prepared, tmp_path / "whole") == 0
     for death in (("step", "3"), ("save", "4"), ("step", "7"), ("save", "8")):
         assert run(prepared, tmp_path / "killed", *death) == -signal.SIGKILL, death

@@ -33,7 +33,7 @@ def test_minus_one_takes_the_rest() -> None:
         (MeshConfig(data=2), "does not fill the 1 cpu devices"),
     ],
 )
-def test_a_mesh_that_does_not_fit_says_so(sizes: MeshConfig, message: str) -> None:
+def test_a_mesh_that_does_not_fit_is_an_error(sizes: MeshConfig, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         sharding.make_mesh(sizes, jax.devices()[:1])
 
@@ -52,13 +52,13 @@ def test_a_dimension_that_does_not_divide_is_named() -> None:
 
 
 class Hosted(typing.NamedTuple):
-    """A device of a process."""
+    """A fake device that belongs to a process."""
 
     process_index: int
 
 
 def hosted_mesh(sizes: tuple[int, int, int], processes: list[int]) -> Mesh:
-    """A mesh whose devices, in order, belong to these processes; only their owners can be asked for."""
+    """A fake mesh whose devices, in order, belong to these processes."""
     devices = np.empty(len(processes), object)
     devices[:] = [Hosted(process) for process in processes]
     shape = dict(zip(sharding.AXES, sizes, strict=True))
@@ -70,10 +70,10 @@ def hosted_mesh(sizes: tuple[int, int, int], processes: list[int]) -> Mesh:
     [
         ((1, 1, 1), [0], [tuple(range(16))]),
         ((2, 2, 1), [0, 0, 1, 1], [tuple(range(8)), tuple(range(8, 16))]),
-        # Along a ring through both hosts, as JAX lays meshes on the torus of a TPU slice.
+        # A ring through both hosts, as JAX lays out meshes on the torus of a TPU slice.
         ((4, 2, 1), [0, 0, 1, 1, 1, 1, 0, 0], [(0, 1, 2, 3, 12, 13, 14, 15), tuple(range(4, 12))]),
         ((1, 4, 1), [0, 1, 0, 1], [(0, 1, 2, 3, 8, 9, 10, 11), (4, 5, 6, 7, 12, 13, 14, 15)]),
-        # The tensor axis crosses two hosts: both load the rows that they share.
+        # The tensor axis spans two hosts: both load the rows that they share.
         ((2, 1, 2), [0, 1, 1, 0], [tuple(range(16)), tuple(range(16))]),
         ((2, 1, 2), [0, 1, 2, 2], [tuple(range(8)), tuple(range(8)), tuple(range(8, 16))]),
     ],

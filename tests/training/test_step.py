@@ -1,4 +1,4 @@
-"""The step, on a model small enough to see through: a linear map of each row."""
+"""The step of a trivial model: a linear map of each row."""
 
 import flax.linen as nn
 import jax
@@ -13,11 +13,11 @@ from videobert_jax.training.state import TrainState, initializer
 from videobert_jax.training.step import Batch, make_eval_step, make_train_step
 
 ROWS, NAMES = 12, ("text", "video", "alignment")
-KEYS: set[tuple[int, ...]] = set()  # of dropout, that the model was called with
+KEYS: set[tuple[int, ...]] = set()  # dropout keys of all calls of the model
 
 
 class Objective:
-    """Squared errors of three outputs, each with weights of its own."""
+    """Squared errors of three outputs, each with its own weights."""
 
     weights, whole_batch = dict.fromkeys(NAMES, 1.0), False
 
@@ -31,7 +31,7 @@ class Objective:
 
 
 class Linear(nn.Module):
-    """Records its keys of dropout, and drops nothing."""
+    """Records its dropout keys, and drops nothing."""
 
     @nn.compact
     def __call__(self, batch: Batch, deterministic: bool = True) -> jax.Array:
@@ -42,7 +42,7 @@ class Linear(nn.Module):
 
 
 def make_batch() -> Batch:
-    """Rows whose weights are so uneven that micro-batches differ in their counts, and one has none at all."""
+    """Rows with uneven weights: micro-batches have different counts, one of them zero."""
     rng = np.random.default_rng(0)
     weights = rng.integers(0, 2, (ROWS, 3)).astype(np.float32)
     weights[::4] = 0
@@ -68,7 +68,7 @@ def run(steps: int = 1, **changes) -> tuple[TrainState, list[dict[str, float]]]:
 
 @pytest.mark.slow
 def test_accumulation_changes_nothing() -> None:
-    """A plain mean over the micro-batches' means would differ: their counts do."""
+    """The mean of the micro-batches' means would differ, since their counts do."""
     whole, (expected,) = run()
     for parts in (3, 12):
         state, (metrics,) = run(accumulation=parts)
@@ -77,7 +77,7 @@ def test_accumulation_changes_nothing() -> None:
 
 
 @pytest.mark.slow
-def test_every_step_and_micro_batch_has_a_key_of_its_own() -> None:
+def test_every_step_and_micro_batch_has_its_own_key() -> None:
     KEYS.clear()
     run(steps=3, accumulation=4)
     jax.effects_barrier()

@@ -50,7 +50,7 @@ def test_another_config_is_refused_with_the_keys_named(tmp_path: pathlib.Path, p
         Workdir(tmp_path / "run").open(other, Prepared(prepared))
 
 
-def test_what_only_concerns_execution_may_change(tmp_path: pathlib.Path, prepared: pathlib.Path) -> None:
+def test_values_that_only_affect_execution_may_change(tmp_path: pathlib.Path, prepared: pathlib.Path) -> None:
     begun(Config(), tmp_path / "run", prepared)
     longer = Config(
         steps=600_000,
@@ -65,15 +65,15 @@ def test_what_only_concerns_execution_may_change(tmp_path: pathlib.Path, prepare
 
 @pytest.mark.parametrize("name", ["tokens.json", "tokenizer/tokenizer.json", "vocabulary/tree.npz"])
 def test_other_tokens_are_refused(tmp_path: pathlib.Path, prepared: pathlib.Path, name: str) -> None:
-    """Even of the same number: ids would mean other words."""
+    """Even if their number is the same, since ids would mean other words."""
     begun(Config(), tmp_path / "run", prepared)
     (prepared / name).write_text((prepared / name).read_text()[::-1])
     with pytest.raises(ValueError, match=f"trained with another {pathlib.Path(name).name}"):
         Workdir(tmp_path / "run").open(Config(), Prepared(prepared))
 
 
-def test_a_run_without_a_checkpoint_binds_nobody(tmp_path: pathlib.Path, prepared: pathlib.Path) -> None:
-    """What stopped it, such as a batch that no mesh can split, is mended in the same folder."""
+def test_a_run_without_a_checkpoint_accepts_another_config(tmp_path: pathlib.Path, prepared: pathlib.Path) -> None:
+    """An invalid value, such as a batch that does not divide over the mesh, is corrected in the same folder."""
     Workdir(tmp_path / "run").open(Config(), Prepared(prepared))
     (prepared / "tokens.json").write_text("[]")
     (prepared / "vocabulary" / "frames" / "00000.jpg").rename(prepared / "vocabulary" / "frames" / "00001.jpg")
@@ -113,8 +113,8 @@ def test_a_damaged_config_is_named(tmp_path: pathlib.Path, prepared: pathlib.Pat
             Workdir(tmp_path / "run").check(Config())
 
 
-def test_a_run_of_before_goes_on(tmp_path: pathlib.Path, prepared: pathlib.Path) -> None:
-    """Its config.json has other keys, and lacks some; it is written anew."""
+def test_a_run_of_an_older_version_resumes(tmp_path: pathlib.Path, prepared: pathlib.Path) -> None:
+    """Its config.json has other keys and lacks some; it is rewritten."""
     config = config_lib.load(OLD_CONFIG)
     workdir = Workdir(begun(config, tmp_path / "run", prepared))
     shutil.copyfile(OLD_CONFIG, workdir.config_file)
@@ -130,7 +130,7 @@ def test_a_run_of_before_goes_on(tmp_path: pathlib.Path, prepared: pathlib.Path)
     assert workdir.config_file.read_text() == config_lib.to_json(config)
 
 
-def test_a_value_that_a_run_of_before_did_not_have_has_its_default(
+def test_a_value_that_an_older_version_did_not_have_has_its_default(
     tmp_path: pathlib.Path, prepared: pathlib.Path
 ) -> None:
     workdir = Workdir(begun(Config(), tmp_path / "run", prepared))
@@ -142,7 +142,7 @@ def test_a_value_that_a_run_of_before_did_not_have_has_its_default(
         workdir.check(Config(model=ModelConfig(norm="pre")))
 
 
-def test_a_config_of_another_version_is_told(tmp_path: pathlib.Path, prepared: pathlib.Path) -> None:
+def test_a_config_with_unknown_keys_is_an_error(tmp_path: pathlib.Path, prepared: pathlib.Path) -> None:
     workdir = Workdir(begun(Config(), tmp_path / "run", prepared))
     workdir.config_file.write_text('{"model": {"experts": 8}}')
     with pytest.raises(ConfigError, match=r"config\.model has no key 'experts'; .* or remove config\.json to continue"):
@@ -150,7 +150,7 @@ def test_a_config_of_another_version_is_told(tmp_path: pathlib.Path, prepared: p
 
 
 def test_a_workdir_knows_its_data(tmp_path: pathlib.Path, prepared: pathlib.Path, monkeypatch) -> None:
-    """Wherever one asks from, and whatever became of the videos."""
+    """From any working directory, even if the videos are gone."""
     (prepared / "records").mkdir()
     monkeypatch.chdir(tmp_path)
     Workdir(tmp_path / "run").open(Config(), Prepared(prepared.relative_to(tmp_path)))

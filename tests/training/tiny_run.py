@@ -1,4 +1,4 @@
-"""The smallest whole run: made-up records, a model of two narrow layers, a few steps.
+"""The smallest complete run: random records, a model of two narrow layers, a few steps.
 
 Also a program, for tests that need a process of their own, to kill or to join:
 
@@ -41,7 +41,7 @@ CLIPS, SENTENCES, SENTENCE_CLIPS = 24, 4, 6
 
 
 def tiny_config(cache: pathlib.Path, **changes: Any) -> Config:
-    """A run of twelve steps that logs each and saves every fourth; `changes` as in `dataclasses.replace`, nested."""
+    """Twelve steps, logged each and saved every fourth; `changes` as in `dataclasses.replace`, nested."""
     config = Config(
         steps=12,
         log_every=1,
@@ -65,7 +65,7 @@ def tiny_config(cache: pathlib.Path, **changes: Any) -> Config:
 
 
 def train(config: Config, workdir: pathlib.Path, prepared: pathlib.Path, **options: Any) -> dict[str, Any]:
-    """The loop, with the task and the evaluators of the config."""
+    """Runs the loop with the task and the evaluators of the config."""
     from videobert_jax.evaluation import evaluator
     from videobert_jax.tasks import make_task
     from videobert_jax.training import loop
@@ -75,7 +75,7 @@ def train(config: Config, workdir: pathlib.Path, prepared: pathlib.Path, **optio
 
 
 def write_prepared(folder: pathlib.Path) -> pathlib.Path:
-    """A prepared folder with random records, all that training reads of one."""
+    """A prepared folder with random records and the other files that training reads."""
     for name in ("tokenizer", "vocabulary"):
         (folder / name).mkdir(parents=True)
     TOKENS.save(folder / "tokens.json")

@@ -139,7 +139,6 @@ def sweep(config: Config, topology: str) -> Iterator[Plan]:
 
 
 def _fits(mesh: MeshConfig, config: Config, topology: str) -> bool:
-    """Whether the mesh can be laid out on the torus of the slice."""
     try:
         slice_of(topology, dataclasses.replace(config, mesh=mesh))
     except ConfigError:

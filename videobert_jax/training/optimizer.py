@@ -54,7 +54,6 @@ def make_optimizer(config: OptimizerConfig, steps: int, frozen: Sequence[Frozen]
 
 
 def _is_below(keys: Sequence[str], paths: Sequence[str]) -> bool:
-    """Whether the path of `keys` is, or is below, one of `paths`."""
     return any(keys[: len(parts)] == parts for parts in (path.split("/") for path in paths))
 
 

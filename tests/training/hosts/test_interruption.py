@@ -1,4 +1,4 @@
-"""A run in one process that is asked to stop; tests/distributed has several."""
+"""SIGTERM in a run of one process; tests/distributed tests several."""
 
 import os
 import pathlib
@@ -67,7 +67,7 @@ def test_asked_to_stop_a_run_saves_the_step_it_is_at(
     assert "asked to stop, saved step 3; run the same command to resume" in capsys.readouterr().err
     (checkpoint,) = (tmp_path / "checkpoints").iterdir()
     assert checkpoint.name == "3"
-    assert not (checkpoint / "metrics").exists()  # no held-out loss was measured here
+    assert not (checkpoint / "metrics").exists()  # no held-out loss was measured at this step
     assert signal.getsignal(signal.SIGTERM) == before
 
     tiny_run.train(config, tmp_path, prepared)

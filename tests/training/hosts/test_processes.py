@@ -1,4 +1,4 @@
-"""How processes fail to join; tests/distributed has those that do."""
+"""Processes that fail to join; tests/distributed tests those that succeed."""
 
 import socket
 import subprocess
@@ -11,7 +11,7 @@ from videobert_jax.training.hosts import processes
 JOIN = "import sys; from videobert_jax.training.hosts import processes; processes.join(sys.argv[1], 2, 1, 2, 10)"
 
 
-def test_who_is_alone_ends_with_a_message() -> None:
+def test_a_process_that_others_do_not_join_exits_with_a_message() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         place = f"127.0.0.1:{free.getsockname()[1]}"
@@ -21,14 +21,14 @@ def test_who_is_alone_ends_with_a_message() -> None:
 
 
 @pytest.mark.parametrize("place", [None, "nonsense"])
-def test_no_meeting_is_a_clear_error(place: str | None) -> None:
+def test_an_invalid_coordinator_is_a_clear_error(place: str | None) -> None:
     with pytest.raises(
         ConnectionError, match=r"this process cannot join the others at .* give --coordinator=HOST:PORT"
     ):
         processes.join(place, None, None, 2, 10)
 
 
-def test_one_process_alone_waits_for_nobody() -> None:
+def test_a_single_process_does_not_wait() -> None:
     assert processes.first_before_others(lambda: 7) == 7
     processes.wait("alone")
     with pytest.raises(KeyError), processes.ending_together():

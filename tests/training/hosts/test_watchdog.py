@@ -1,4 +1,4 @@
-"""What the watchdog of one process does; tests/distributed has several."""
+"""The watchdog of one process; tests/distributed tests several."""
 
 import json
 import os

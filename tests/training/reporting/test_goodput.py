@@ -1,4 +1,4 @@
-"""Where the time of a run goes, over all of its starts."""
+"""The accounting of time over all starts of a run."""
 
 import json
 import pathlib
@@ -13,7 +13,7 @@ from videobert_jax.training.reporting.goodput import Attempt, Clock, Goodput
 
 
 class Time:
-    """A clock that moves when it is told to."""
+    """A clock that advances on request."""
 
     now = 100.0
 
@@ -32,7 +32,7 @@ def seconds(**of: float) -> dict[str, float]:
     return dict.fromkeys(goodput.PHASES, 0.0) | of
 
 
-def test_every_second_is_of_one_phase(clock_time: Time) -> None:
+def test_every_second_belongs_to_one_phase(clock_time: Time) -> None:
     clock = Clock(before=3.0)
     clock_time.now += 1
     with pytest.raises(KeyError), clock.on("step"):
@@ -46,7 +46,7 @@ def test_every_second_is_of_one_phase(clock_time: Time) -> None:
     assert clock.read() == seconds(restart=11, step=30, input=0.5)
 
 
-def test_what_the_devices_did_not_wait_for_is_not_counted(clock_time: Time) -> None:
+def test_input_hidden_behind_the_devices_is_not_counted(clock_time: Time) -> None:
     clock = Clock()
     with clock.on("step"):
         for hidden in (True, False, True):
@@ -56,7 +56,7 @@ def test_what_the_devices_did_not_wait_for_is_not_counted(clock_time: Time) -> N
     assert clock.read() == seconds(step=34, input=2)
 
 
-def test_what_is_done_again_was_lost() -> None:
+def test_repeated_steps_count_as_lost() -> None:
     attempts = [
         Attempt(0, 8, seconds(step=80, compile=20)),  # killed; the newest checkpoint is of step 6
         Attempt(6, 6, seconds(restart=40)),  # killed before its first step
@@ -68,12 +68,12 @@ def test_what_is_done_again_was_lost() -> None:
 
 
 def test_a_start_that_goes_further_back_than_the_one_before_it_loses_all_of_that() -> None:
-    """As when a damaged checkpoint is passed over."""
+    """As after a damaged checkpoint."""
     attempts = [Attempt(4, 8, seconds(step=40)), Attempt(0, 8, seconds(step=80))]
     assert goodput.shares(attempts)["lost"] == pytest.approx(40 / 120)
 
 
-def test_a_run_tells_of_all_its_attempts(tmp_path: pathlib.Path, clock_time: Time) -> None:
+def test_a_run_reports_all_its_attempts(tmp_path: pathlib.Path, clock_time: Time) -> None:
     for first, last in ((0, 4), (4, 10)):
         clock = Clock(before=2.0)
         run = Goodput(tmp_path / "goodput.json", first, clock)
@@ -103,7 +103,7 @@ DAMAGED = [
 
 
 @pytest.mark.parametrize("text", DAMAGED, ids=range(len(DAMAGED)))
-def test_an_account_that_cannot_be_read_begins_anew(tmp_path: pathlib.Path, caplog, text: str) -> None:
+def test_a_damaged_file_is_replaced(tmp_path: pathlib.Path, caplog, text: str) -> None:
     (tmp_path / "goodput.json").write_text(text)
     run = Goodput(tmp_path / "goodput.json", 4, Clock())
     run.at(5)
@@ -116,7 +116,7 @@ def test_an_account_that_cannot_be_read_begins_anew(tmp_path: pathlib.Path, capl
     assert "is renamed to goodput.json.damaged" in warning
 
 
-def test_an_account_that_is_not_there_is_none(tmp_path: pathlib.Path, caplog) -> None:
+def test_a_missing_file_has_no_attempts(tmp_path: pathlib.Path, caplog) -> None:
     assert goodput.read(tmp_path / "goodput.json") == []
     assert not caplog.messages
 
@@ -129,4 +129,4 @@ def test_the_age_of_a_process_is_from_its_start() -> None:
         "from videobert_jax.training.reporting import goodput; print(goodput.process_age())"
     )
     age = float(subprocess.run([sys.executable, "-c", script], capture_output=True, check=True).stdout)
-    assert 0.3 <= age <= time.monotonic() - began + 0.01  # in ticks of a hundredth
+    assert 0.3 <= age <= time.monotonic() - began + 0.01  # /proc counts ticks of 10 ms

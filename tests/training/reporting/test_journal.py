@@ -8,7 +8,7 @@ from videobert_jax.training.workdir import Workdir
 
 
 class Loss:
-    """An array of the devices."""
+    """A fake device array."""
 
     ready = False
 

@@ -20,7 +20,7 @@ def steps_of(path: pathlib.Path) -> list[int]:
     return [json.loads(line)["step"] for line in path.read_text().splitlines()]
 
 
-def test_a_mean_of_nothing_is_left_out() -> None:
+def test_a_mean_of_nothing_is_omitted() -> None:
     pairs = {"loss/text": (np.float32(6), np.float32(4)), "loss/video": (np.float32(0), np.float32(0))}
     assert writers.means(pairs) == {"loss/text": 1.5}
 

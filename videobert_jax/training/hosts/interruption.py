@@ -25,10 +25,9 @@ class Interrupted(SystemExit):
 
 
 class Interruption:
-    """A context that handles SIGTERM and tells whether any process of the run has received it."""
+    """Handles SIGTERM within its context; `mesh` spans all devices of the run."""
 
     def __init__(self, mesh: Mesh) -> None:
-        """`mesh` spans all devices of the run."""
         self._asked = False
         self._main = threading.current_thread() is threading.main_thread()  # only this thread may set handlers
         self._several = jax.process_count() > 1

@@ -81,7 +81,6 @@ class Watchdog:
             write_text(path, json.dumps(status), durable=False)
 
     def _account(self) -> str:
-        """The progress of all processes, as text."""
         status = {index: self._read(index) for index in range(self._count)}
         steps = {index: one["step"] for index, one in status.items()}
         last, newest = min(steps.values()), max(steps.values())

@@ -77,10 +77,9 @@ class Attempt:
 
 
 class Goodput:
-    """The attempts of a run, in a JSON file written by the first process."""
+    """The attempts of a run, in a JSON file of the first process; the current one begins after `done` updates."""
 
     def __init__(self, path: pathlib.Path, done: int, clock: Clock) -> None:
-        """Begins an attempt after `done` updates."""
         self._path, self._clock = path, clock
         attempts = _read(self._path)
         self._before, self._damaged = attempts or [], attempts is None

@@ -8,10 +8,9 @@ import jax
 
 
 class Profiler:
-    """Traces the host and its devices during `steps`, in the first process, into a folder."""
+    """Traces `steps` in the first process into a folder; `wait` blocks until all dispatched steps are done."""
 
     def __init__(self, folder: pathlib.Path, steps: range, wait: Callable[[], None]) -> None:
-        """`wait` blocks until all dispatched steps are done."""
         self._folder, self._wait = folder, wait
         self._trace, self._tracing = contextlib.ExitStack(), False
         self._steps = steps if jax.process_index() == 0 else range(0)

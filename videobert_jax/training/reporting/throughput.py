@@ -49,8 +49,7 @@ class Meter:
     """Counts steps and tokens between two readings; excludes time of phases other than step and input."""
 
     def __init__(self, step_flops: float, peak: float, clock: Clock) -> None:
-        """`step_flops`: model FLOPs of a step; `peak`: total FLOP/s of all devices."""
-        self._step_flops, self._peak, self._clock = step_flops, peak, clock
+        self._step_flops, self._peak, self._clock = step_flops, peak, clock  # FLOPs; FLOP/s of all devices
         self._begin()
 
     def add(self, tokens: float) -> None:

@@ -51,10 +51,9 @@ def summary(path: pathlib.Path) -> dict[str, Any]:
 
 
 class MetricsWriter:
-    """Appends to the metrics files, after removing lines later than the step from which a run resumes."""
+    """Appends to the metrics files, after removing lines later than `step`, from which the run resumes."""
 
     def __init__(self, path: pathlib.Path, tensorboard: pathlib.Path, step: int) -> None:
-        """Opens the file and the TensorBoard folder after `step` updates."""
         write_text(path, "".join(_encode(line) for line in read(path, step)))
         self._file = path.open("a")
         self._board = SummaryWriter(str(tensorboard), purge_step=step + 1)
