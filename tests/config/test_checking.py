@@ -98,7 +98,6 @@ def test_a_choice_is_one_of_its_choices(key: str) -> None:
         ({"data.batch_size": 0}, r"data\.batch_size is 0"),
         ({"data.sequence_length": 1024}, r"expected at most model\.max_positions, which is 512"),
         ({"model.num_heads": 3}, r"expected a divisor of model\.hidden_size, which is 1024"),
-        ({"init_from": "bert"}, r"prepare\.tokenizer is '', expected the tokenizer of init_from"),
         ({"model.text_rows": "frozen"}, r"model\.text_rows is 'frozen', expected 'trained' if"),
         ({"optimizer.accumulation": 3}, r"data\.batch_size is 128, expected a multiple of optimizer\.accumulation"),
         ({"task.joint": 0.0, "task.text_only": 0.0, "task.video_only": 0.0}, r"task\.joint is 0\.0, expected more"),

@@ -113,8 +113,8 @@ class Config:
     steps: int = setting(500_000, COUNT, may_change=True)
     seed: int = setting(0, SEED)
     log_every: int = setting(10, COUNT, may_change=True)  # steps
-    # Workdir of a run whose parameters, words and visual words this one starts from; or, with `prepare.tokenizer`, folder
-    # of a Hugging Face BERT that initialises the text side. Empty: random.
+    # Workdir of a run whose parameters, words and visual words this one starts from; or, with `prepare.tokenizer`, the
+    # folder of a Hugging Face BERT that initialises the text side. Empty: random.
     init_from: str = ""
     kitchen: KitchenConfig = dataclasses.field(default_factory=KitchenConfig)
     prepare: PrepareConfig = dataclasses.field(default_factory=PrepareConfig)
