@@ -1,9 +1,11 @@
 """The sections of `evaluators`: what is asked about held-out videos, and when.
 
-The key of a section chooses its class from a table, which other packages may add to.
+The key of a section chooses its class from a table, which other packages may add to. A section names the functions of
+its evaluator and does not import them: it can be read without JAX.
 """
 
 import dataclasses
+from typing import ClassVar
 
 from videobert_jax.config.rules import COUNT, Interval, setting
 
@@ -21,15 +23,28 @@ class Template:
 
 @dataclasses.dataclass(frozen=True)
 class EvaluatorConfig:
-    """What every evaluator has."""
+    """What every evaluator has.
 
-    every: int = setting(0, Interval(0))  # steps; 0: when the run has ended
+    Attributes:
+      evaluate: "module:function", (Model, Prepared, section) -> `evaluation.result.Result`, on held-out data.
+      build: "module:function", (Config, Task, Prepared, section) -> `training.evaluators.Build`: how the loop runs it,
+        where there is a better way than `evaluate`; "": there is none.
+      reads: arrays that the network has to read, such as "prediction_positions".
+      every: steps between two evaluations; 0: when the run has ended.
+    """
+
+    evaluate: ClassVar[str]
+    build: ClassVar[str] = ""
+    reads: ClassVar[tuple[str, ...]] = ()
+    every: int = setting(0, Interval(0))
 
 
 @dataclasses.dataclass(frozen=True)
 class HeldOutConfig(EvaluatorConfig):
     """The task's losses and accuracies on held-out batches."""
 
+    evaluate: ClassVar[str] = "videobert_jax.evaluation.held_out:evaluate"
+    build: ClassVar[str] = "videobert_jax.evaluation.held_out:build"
     every: int = setting(1000, Interval(0))
     batches: int = setting(8, COUNT)
 
@@ -38,6 +53,8 @@ class HeldOutConfig(EvaluatorConfig):
 class ZeroShotConfig(EvaluatorConfig):
     """Which verb and which object the model fills in beside held-out videos (VideoBERT, section 4.4)."""
 
+    evaluate: ClassVar[str] = "videobert_jax.evaluation.zero_shot:evaluate"
+    reads: ClassVar[tuple[str, ...]] = ("prediction_positions",)
     template: str = setting("now let me show you how to [MASK] the [MASK]", Template())
 
 

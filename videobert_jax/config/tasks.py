@@ -1,15 +1,25 @@
-"""The section `task`: what is learnt. Its `name` chooses its class from a table, which other packages may add to."""
+"""The section `task`: what is learnt. Its `name` chooses its class from a table, which other packages may add to.
+
+A section names the function that makes its task and does not import it: it can be read without JAX.
+"""
 
 import dataclasses
 from collections.abc import Iterable, Iterator
+from typing import ClassVar
 
 from videobert_jax.config.rules import COUNT, SHARE, WEIGHT, Choice, setting
 
 
 @dataclasses.dataclass(frozen=True)
 class TaskConfig:
-    """What every task has."""
+    """What every task has.
 
+    Attributes:
+      make: "module:function", (Config, TokenSpace) -> `tasks.task.Task`.
+      name: its key in `TASKS`.
+    """
+
+    make: ClassVar[str]
     name: str
 
     def contradictions(self) -> Iterable[tuple[str, str]]:
@@ -33,6 +43,7 @@ class LossWeights:
 class PretrainingConfig(TaskConfig):
     """Masked words, masked visual words and text-video alignment (VideoBERT, sections 3.2 and 3.3)."""
 
+    make: ClassVar[str] = "videobert_jax.tasks.pretraining:make"
     name: str = setting("pretraining", Choice(("pretraining",)))
     text_only: float = setting(1.0, WEIGHT)  # the mix of modes, as relative weights
     video_only: float = setting(1.0, WEIGHT)

@@ -113,6 +113,9 @@ class Config:
     steps: int = setting(500_000, COUNT, may_change=True)
     seed: int = setting(0, SEED)
     log_every: int = setting(10, COUNT, may_change=True)  # steps
+    # Python modules that add to the tables of tasks and evaluators, separated by commas; imported before anything else
+    # of a config is read.
+    modules: str = setting("", may_change=True)
     init_from: str = ""  # folder of a Hugging Face BERT that the text side starts from; empty: at random
     kitchen: KitchenConfig = dataclasses.field(default_factory=KitchenConfig)
     prepare: PrepareConfig = dataclasses.field(default_factory=PrepareConfig)

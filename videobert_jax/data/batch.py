@@ -2,7 +2,7 @@
 
 A batch is a dictionary of arrays, NumPy on the host and JAX on the devices. It has B rows of S positions; a row packs N
 sequences, and K of its positions may be predictions. A row is the same without B. Each task has those arrays that its
-rows declare.
+rows declare: some of `SCHEMA`, which is what networks read and tasks share, and any that only its objective knows.
 """
 
 from collections.abc import Iterable, Mapping

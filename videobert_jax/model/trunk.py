@@ -1,7 +1,7 @@
 """What all networks over the joint sequence share: embeddings, encoder and pooler (VideoBERT, section 3.2)."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import flax.linen as nn
 import jax
@@ -18,10 +18,16 @@ from videobert_jax.tokens import TokenSpace
 class Trunk(nn.Module):
     """One bidirectional transformer over words and visual words, without heads: networks inherit it and add theirs.
 
+    A network is called with (batch, deterministic) and returns a NamedTuple of arrays, one of them `hidden`.
+
     B rows, S positions, N sequences, D = config.hidden_size. Rows may pack several sequences; each sees only itself.
     Parameters are float32, activations `config.dtype`.
+
+    Attributes:
+      reads: the arrays of a batch that the network reads; `data.batch.SCHEMA` says what they hold.
     """
 
+    reads: ClassVar[tuple[str, ...]] = ("token_ids", "positions", "segment_types", "sequence_ids")
     config: ModelConfig
     tokens: TokenSpace
 
