@@ -2,8 +2,9 @@
 
     python launch/export.py --workdir=runs/base --output=exported
 
-`exported/bert` is the text side for `transformers`. `exported/inference.jaxexport`, with `weights.safetensors`, is the
-forward pass of the whole model for CPU, GPU and TPU. docs/export.md shows how to use both.
+`exported/bert` is the text side for `transformers`, of a model that predicts words. `exported/inference.jaxexport`,
+with `weights.safetensors`, is the forward pass of the whole model for CPU, GPU and TPU. docs/export.md shows how to use
+both.
 """
 
 import pathlib
@@ -34,6 +35,9 @@ def main(_: list[str]) -> None:
     model.tokens.save(output / "tokens.json")
     print(f"export: {output / portable.PROGRAM} with {portable.WEIGHTS} for JAX")
     shutil.rmtree(output / "bert", ignore_errors=True)
+    if "prediction_positions" not in model.task.network.reads:
+        print(f"export: nothing for transformers: a model for {model.config.task.name} predicts no words")
+        return
     if reason := unlike_bert(model.config.model):
         print(f"export: nothing for transformers, whose BERT differs from this model: {reason}")
         return

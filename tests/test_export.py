@@ -98,7 +98,8 @@ def test_the_documented_way_gives_the_same_bits_in_another_process(
         batch["cls_positions"] = np.zeros((len(batch["token_ids"]), 1), np.int32)
         here = jax.jit(model.apply)({"params": run[1]}, batch)
         np.testing.assert_array_equal(there["hidden"], here.hidden.astype(np.float32), err_msg=f"batch {index}")
-        np.testing.assert_array_equal(there["logits"], here.predictions, err_msg=f"batch {index}")
+        np.testing.assert_array_equal(there["predictions"], here.predictions, err_msg=f"batch {index}")
+        np.testing.assert_array_equal(there["alignment"], here.alignment, err_msg=f"batch {index}")
 
 
 def test_it_is_lowered_for_every_platform(exported: pathlib.Path) -> None:
@@ -109,7 +110,8 @@ def test_it_is_lowered_for_every_platform(exported: pathlib.Path) -> None:
 def test_a_sequence_longer_than_the_positions_is_refused(exported: pathlib.Path) -> None:
     program = jax.export.deserialize(bytearray((exported / portable.PROGRAM).read_bytes()))
     with pytest.raises(ValueError, match="shapes"):
-        program.call(load_file(exported / portable.WEIGHTS), batch_of(1, 65, 1))
+        batch = {**batch_of(1, 65, 1), "cls_positions": np.zeros((1, 1), np.int32)}
+        program.call(load_file(exported / portable.WEIGHTS), batch)
 
 
 def test_transformers_opens_the_text_side(run: tuple[pathlib.Path, Any], exported: pathlib.Path) -> None:
@@ -130,8 +132,9 @@ def test_transformers_computes_the_same_logits(run: tuple[pathlib.Path, Any], ex
         expected = theirs(torch.tensor(ids, dtype=torch.long)).logits.numpy()
     places = np.broadcast_to(np.arange(ids.shape[1], dtype=np.int32), ids.shape)
     batch = {"token_ids": ids, "positions": places, "segment_types": 0 * ids, "sequence_ids": 0 * ids + 1}
+    batch |= {"prediction_positions": places, "cls_positions": 0 * ids[:, :1]}
     model = VideoBert(ModelConfig(**{**vars(CONFIG.model), "dtype": "float32"}), TOKENS)
-    logits = portable.answer(model, run[1], {**batch, "prediction_positions": places})["logits"]
+    logits = portable.answer(model, run[1], batch)["predictions"]
     # float32 sums in another order; the logits are of size 1
     np.testing.assert_allclose(logits[..., : TOKENS.text_size], expected, atol=1e-5)
 

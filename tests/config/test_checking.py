@@ -17,7 +17,7 @@ from videobert_jax.errors import ConfigError
 WITHOUT_RULE = {
     *("prepare.backbone", "prepare.backbone_weights", "prepare.tokenizer", "prepare.sentence_splitter"),
     *("data.videos", "data.transcripts", "data.annotations", "data.cache"),
-    *("init_from", "checkpoint.metric"),
+    *("modules", "init_from", "checkpoint.metric"),
 }
 RULES: dict[str, Any] = {one.key: one.rule for one in settings(Config()) if one.rule is not None}
 NUMBERS = [key for key, rule in RULES.items() if isinstance(rule, Interval)]

@@ -221,3 +221,35 @@ def test_a_damaged_file_is_named(text: str, tmp_path: pathlib.Path) -> None:
     (tmp_path / "config.json").write_text(text)
     with pytest.raises(ConfigError, match=r"config\.json is damaged \(.*\); expected the config that a run wrote$"):
         config_lib.load(tmp_path / "config.json")
+
+
+def test_modules_are_imported_before_the_sections_are_read(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that opens a run knows nothing of its task but what `config.json` says."""
+    (tmp_path / "outside_task.py").write_text(
+        "import dataclasses\nfrom videobert_jax import config\n"
+        "@dataclasses.dataclass(frozen=True)\nclass Outside(config.TaskConfig):\n    name: str = 'outside'\n"
+        "config.TASKS['outside'] = Outside\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr("videobert_jax.config.reading.TASKS", tables := dict(TASKS))
+    monkeypatch.setattr(config_lib, "TASKS", tables)
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps({"modules": "json, outside_task,", "task": {"name": "outside"}}))
+    config = config_lib.load(path)
+    assert type(config.task).__name__ == "Outside"
+    assert config_lib.load(path) == config
+    assert config_lib.from_config_dict(config_lib.to_config_dict(config)) == config
+
+
+@pytest.mark.parametrize(
+    ("modules", "message"),
+    [
+        ("no_such_module", r"config\.modules is 'no_such_module', expected modules that can be imported"),
+        (3, r"config\.modules is 3, expected a value of type str"),
+    ],
+)
+def test_modules_that_cannot_be_imported_are_named(modules: Any, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        config_lib.from_config_dict(ConfigDict({"modules": modules}))

@@ -16,7 +16,7 @@ MAY_CHANGE = {
     *("checkpoint.every", "checkpoint.keep", "checkpoint.metric"),
     *("evaluators.held_out.every", "evaluators.held_out.batches"),
     *("evaluators.zero_shot.every", "evaluators.zero_shot.template"),
-    "report.storyboards",
+    *("report.storyboards", "modules"),
 }
 
 
@@ -36,7 +36,7 @@ def test_no_key_is_without_a_reader() -> None:
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Attribute)
     }
-    assert not fields - read
+    assert not fields - read - {"modules"}  # which `config.reading` imports before there is a `Config`
 
 
 def test_a_resumed_run_may_change_what_only_concerns_execution() -> None:

@@ -180,3 +180,13 @@ def test_the_table_has_a_line_for_every_score() -> None:
 def test_a_page_with_nothing_to_show_is_still_a_page(held_out) -> None:
     result = unanswerable(TEMPLATE, "no captions")
     parse(render(Contents(result, held_out, {}, {}, [], [])))
+
+
+def test_a_page_of_another_task_shows_its_scores_and_curves_and_no_cloze() -> None:
+    curves = {"loss/seconds": [(1, 2.0), (9, 1.0)], "held_out/loss/seconds": [(9, 1.5)], "loss": [(1, 2.0)]}
+    scores = {"duration": {"error": 3.8153, HOSTILE.format("metric"): 8.0}}
+    checker = parse(render(Contents({}, {}, {"model": "small"}, curves, [], [], scores)))
+    assert "Zero-shot" not in checker.text and "masked" not in checker.text
+    assert checker.cells[""] == ["3.815", "8.000"]
+    assert HOSTILE.format("metric") in checker.text
+    assert "seconds loss" in checker.text and "not measured" not in checker.text

@@ -1,9 +1,11 @@
 """The sections of `evaluators`: the evaluations on held-out videos, and when they run.
 
-The key of a section selects its class from `EVALUATORS`, which other packages may extend.
+The key of a section selects its class from `EVALUATORS`, which other packages may extend. A section names the functions
+of its evaluator and does not import them: it can be read without JAX.
 """
 
 import dataclasses
+from typing import ClassVar
 
 from videobert_jax.config.rules import COUNT, Interval, setting
 
@@ -21,15 +23,28 @@ class Template:
 
 @dataclasses.dataclass(frozen=True)
 class EvaluatorConfig:
-    """The fields of every evaluator."""
+    """The fields of every evaluator.
 
-    every: int = setting(0, Interval(0))  # steps; 0: only after training
+    Attributes:
+      evaluate: "module:function", (Model, Prepared, section) -> `evaluation.result.Result`, on held-out data.
+      build: "module:function", (Config, Task, Prepared, section) -> `training.evaluators.Build`: how the loop runs it,
+        if there is a better way than `evaluate`; "": there is none.
+      reads: arrays that the network has to read, such as "prediction_positions".
+      every: steps between two evaluations; 0: only after training.
+    """
+
+    evaluate: ClassVar[str]
+    build: ClassVar[str] = ""
+    reads: ClassVar[tuple[str, ...]] = ()
+    every: int = setting(0, Interval(0))
 
 
 @dataclasses.dataclass(frozen=True)
 class HeldOutConfig(EvaluatorConfig):
     """The task's losses and accuracies on held-out batches."""
 
+    evaluate: ClassVar[str] = "videobert_jax.evaluation.held_out:evaluate"
+    build: ClassVar[str] = "videobert_jax.evaluation.held_out:build"
     every: int = setting(1000, Interval(0))
     batches: int = setting(8, COUNT)
 
@@ -38,6 +53,8 @@ class HeldOutConfig(EvaluatorConfig):
 class ZeroShotConfig(EvaluatorConfig):
     """Zero-shot prediction of verbs and objects for held-out videos (VideoBERT, section 4.4)."""
 
+    evaluate: ClassVar[str] = "videobert_jax.evaluation.zero_shot:evaluate"
+    reads: ClassVar[tuple[str, ...]] = ("prediction_positions",)
     template: str = setting("now let me show you how to [MASK] the [MASK]", Template())
 
 

@@ -7,6 +7,7 @@ A file in `configs/` returns a `ConfigDict`, so that every value can be overridd
 import copy
 import dataclasses
 import difflib
+import importlib
 import json
 import pathlib
 import typing
@@ -82,7 +83,21 @@ def require_key(key: str) -> None:
 def _read(values: Mapping[str, Any]) -> Config:
     if old := _old_keys(values):
         raise ConfigError("; ".join(map(_renamed, old)))
+    _import(values.get("modules", Config.modules))
     return _build(Config, values, "config")
+
+
+def _import(modules: Any) -> None:
+    """Imports the modules that a config names, which add to the tables of tasks and evaluators."""
+    names = modules.split(",") if isinstance(modules, str) else []  # another type is told by `_build`
+    for name in filter(None, map(str.strip, names)):
+        try:
+            importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            raise ConfigError(
+                f"config.modules is {modules!r}, expected modules that can be imported ({error}); install their "
+                "package, or add its parent folder to PYTHONPATH"
+            ) from error
 
 
 def _old_keys(values: Mapping[str, Any]) -> list[str]:
@@ -103,7 +118,8 @@ def _keys(kind: Any) -> Mapping[str, Any]:
     if kind == SECTIONS:
         return EVALUATORS
     kinds = TASKS.values() if kind is TaskConfig else [kind] if dataclasses.is_dataclass(kind) else []
-    return {name: type_ for each in kinds for name, type_ in typing.get_type_hints(each).items()}
+    types = [(typing.get_type_hints(each), dataclasses.fields(each)) for each in kinds]
+    return {field.name: hints[field.name] for hints, fields in types for field in fields}
 
 
 def _type_of(kind: Any, name: str, where: str, key: str = "") -> Any:

@@ -1,15 +1,25 @@
-"""The section `task`. Its `name` selects its class from `TASKS`, which other packages may extend."""
+"""The section `task`. Its `name` selects its class from `TASKS`, which other packages may extend.
+
+A section names the function that makes its task and does not import it: it can be read without JAX.
+"""
 
 import dataclasses
 from collections.abc import Iterable, Iterator
+from typing import ClassVar
 
 from videobert_jax.config.rules import COUNT, SHARE, WEIGHT, Choice, setting
 
 
 @dataclasses.dataclass(frozen=True)
 class TaskConfig:
-    """The fields of every task."""
+    """The fields of every task.
 
+    Attributes:
+      make: "module:function", (Config, TokenSpace) -> `tasks.task.Task`.
+      name: its key in `TASKS`.
+    """
+
+    make: ClassVar[str]
     name: str
 
     def contradictions(self) -> Iterable[tuple[str, str]]:
@@ -30,6 +40,7 @@ class LossWeights:
 class PretrainingConfig(TaskConfig):
     """Masked words, masked visual words and text-video alignment (VideoBERT, sections 3.2 and 3.3)."""
 
+    make: ClassVar[str] = "videobert_jax.tasks.pretraining:make"
     name: str = setting("pretraining", Choice(("pretraining",)))
     text_only: float = setting(1.0, WEIGHT)  # relative weight of the mode, like the next two
     video_only: float = setting(1.0, WEIGHT)

@@ -113,6 +113,9 @@ class Config:
     steps: int = setting(500_000, COUNT, may_change=True)
     seed: int = setting(0, SEED)
     log_every: int = setting(10, COUNT, may_change=True)  # steps
+    # Python modules that add to the tables of tasks and evaluators, separated by commas; imported before the rest of a
+    # config is read.
+    modules: str = setting("", may_change=True)
     # Workdir of a run whose parameters, words and visual words this one starts from; or, with `prepare.tokenizer`, the
     # folder of a Hugging Face BERT that initialises the text side. Empty: random.
     init_from: str = ""

@@ -1,7 +1,8 @@
 """The names, shapes and dtypes of a batch's arrays.
 
 A batch has B rows of S positions; a row packs up to N sequences and has up to K predictions. The arrays of a row have
-no B axis. Each task uses the arrays that its rows declare.
+no B axis. Each task uses the arrays that its rows declare: some of `SCHEMA`, which networks read and tasks share, and
+any that only its objective knows.
 """
 
 from collections.abc import Iterable, Mapping

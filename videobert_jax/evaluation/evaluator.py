@@ -1,12 +1,13 @@
-"""Evaluators: what each is, which a config asks for, and when they run."""
+"""Evaluators: which a config asks for, and when they run. `config.evaluators` says what each is."""
 
 import json
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+import pkgutil
+from collections.abc import Mapping
+from typing import Any
 
-from videobert_jax.config import Config
+from videobert_jax.config import Config, EvaluatorConfig
 from videobert_jax.data.prepared import Prepared
-from videobert_jax.evaluation import held_out, zero_shot
+from videobert_jax.errors import ConfigError
 from videobert_jax.evaluation.result import Result
 from videobert_jax.files import write_text
 from videobert_jax.inference.model import Model
@@ -16,31 +17,19 @@ from videobert_jax.training.program import Program
 from videobert_jax.training.workdir import Workdir
 
 
-class Kind(NamedTuple):
-    """A kind of evaluator.
-
-    Attributes:
-      evaluate: (model, prepared folder, its section of the config) -> result, on held-out data.
-      build: how the loop runs it, where there is a better way than by a `Model`.
-    """
-
-    evaluate: Callable[[Model, Prepared, Any], Result]
-    build: Callable[[Config, Task, Prepared, Any], Build] | None = None
-
-
-KINDS: Mapping[str, Kind] = {
-    "held_out": Kind(held_out.evaluate, held_out.build),
-    "zero_shot": Kind(zero_shot.evaluate),
-}
-
-
 def for_training(config: Config, task: Task, prepared: Prepared) -> Evaluators:
-    """The evaluators that run while a model is trained: those with an `every`."""
+    """The evaluators that run while a model is trained: those with an `every`.
+
+    Raises ConfigError if one of them, or of those that run at the end, cannot judge a network of this task.
+    """
+    for name, section in config.evaluators.items():
+        if missing := set(section.reads) - set(task.network.reads):
+            raise ConfigError(
+                f"config.evaluators has {name}, which needs a network that reads {', '.join(sorted(missing))}; that of "
+                f"config.task.name={config.task.name!r} does not: remove it from the evaluators in the config file"
+            )
     due = {name: section for name, section in config.evaluators.items() if section.every}
-    return {
-        name: Evaluator(section.every, _build(KINDS[name], config, task, prepared, section))
-        for name, section in due.items()
-    }
+    return {name: Evaluator(section.every, _build(config, task, prepared, section)) for name, section in due.items()}
 
 
 def at_end(model: Model, workdir: Workdir, prepared: Prepared) -> dict[str, Result]:
@@ -48,19 +37,23 @@ def at_end(model: Model, workdir: Workdir, prepared: Prepared) -> dict[str, Resu
     results = {}
     for name, section in model.config.evaluators.items():
         if not section.every:
-            results[name] = KINDS[name].evaluate(model, prepared, section)
+            results[name] = _evaluate(model, prepared, section)
             text = json.dumps(results[name].details, indent=2, allow_nan=False) + "\n"
             write_text(workdir.evaluation(name), text)
     return results
 
 
-def _build(kind: Kind, config: Config, task: Task, prepared: Prepared, section: Any) -> Build:
-    if kind.build:
-        return kind.build(config, task, prepared, section)
+def _evaluate(model: Model, prepared: Prepared, section: EvaluatorConfig) -> Result:
+    return pkgutil.resolve_name(section.evaluate)(model, prepared, section)
+
+
+def _build(config: Config, task: Task, prepared: Prepared, section: EvaluatorConfig) -> Build:
+    if section.build:
+        return pkgutil.resolve_name(section.build)(config, task, prepared, section)
 
     def build(program: Program) -> Measure:
         def measure(params: Any) -> Mapping[str, float]:
-            return kind.evaluate(Model(config, task, params, prepared), prepared, section).metrics
+            return _evaluate(Model(config, task, params, prepared), prepared, section).metrics
 
         return measure
 

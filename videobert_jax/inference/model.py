@@ -88,7 +88,12 @@ class Model:
         return jax.device_get(_apply(self.task.network, self.params, batch))
 
     def fill_batch(self, batch: Batch, allowed: np.ndarray, top: int = fill.TOP) -> fill.Fillings:
-        """Fills in the places of a batch; see `fill.fill`."""
+        """Fills in the places of a batch; see `fill.fill`. Raises UserError if the model predicts no tokens."""
+        if "prediction_positions" not in self.task.network.reads:
+            raise UserError(
+                f"this model was trained for config.task.name={self.config.task.name!r} and predicts no words; "
+                "load one that does, such as a pretrained model"
+            )
         return fill.fill(self.task.network, self.params, batch, allowed, top=top)
 
     def fill(self, text: str, video: Video | None = None, top: int = fill.TOP) -> list[list[Guess]]:
@@ -103,7 +108,7 @@ class Model:
           For each [MASK] the likeliest words, the best first. Places are filled independently of each other.
 
         Raises:
-          UserError: there is no [MASK] in the text, or the text is too long.
+          UserError: there is no [MASK] in the text, the text is too long, or the model predicts no words.
         """
         words = np.array(self.words.encode(text), np.int32)
         if not np.any(words == self.tokens.mask):

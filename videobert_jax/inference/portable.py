@@ -11,37 +11,28 @@ import numpy as np
 import safetensors.numpy
 from flax import traverse_util
 
+from videobert_jax.data.batch import SCHEMA
 from videobert_jax.model.trunk import Trunk
 
 PROGRAM, WEIGHTS = "inference.jaxexport", "weights.safetensors"
 PLATFORMS = ("cpu", "cuda", "tpu")
-SHAPES = {
-    "token_ids": "rows, length",
-    "positions": "rows, length",
-    "segment_types": "rows, length",
-    "sequence_ids": "rows, length",
-    "prediction_positions": "rows, places",
-}
+AXES = {"S": "length", "N": "sequences", "K": "places"}  # of `SCHEMA`, as the program names them
 
 
 def answer(model: Trunk, params: Any, batch: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
-    """What a model makes of a batch.
+    """What a model makes of a batch: its outputs by name, in float32.
 
     Args:
       model: any.
       params: of the model.
-      batch: int32 arrays, those of `SHAPES`; `Trunk.hidden` and `VideoBert` say what they hold.
-
-    Returns:
-      `hidden`, float32 [rows, length, D], and `logits`, float32 [rows, places, padded_size].
+      batch: the arrays that the model reads.
     """
-    unused = jnp.zeros((batch["token_ids"].shape[0], 0), jnp.int32)  # alignment is not asked for
-    outputs: Any = model.apply({"params": params}, {**batch, "cls_positions": unused})
-    return {"hidden": outputs.hidden.astype(jnp.float32), "logits": outputs.predictions}
+    outputs: Any = model.apply({"params": params}, batch)
+    return {name: output.astype(jnp.float32) for name, output in outputs._asdict().items()}
 
 
 def export(model: Trunk, params: Any) -> jax.export.Exported:
-    """`answer` as a function of (weights by path, batch), for any number of rows, length and number of places.
+    """`answer` as a function of (weights by path, batch), for any number of rows and any size of `AXES`.
 
     It is lowered for all of `PLATFORMS`, whatever machine this is. The weights are an argument: the program is small
     and fits every checkpoint of the run, and those of a large model are more than a program can hold.
@@ -51,8 +42,9 @@ def export(model: Trunk, params: Any) -> jax.export.Exported:
     weights = {path: jax.ShapeDtypeStruct(x.shape, x.dtype) for path, x in flat.items()}
     scope = jax.export.SymbolicScope([f"length <= {model.config.max_positions}"])
     batch = {
-        name: jax.ShapeDtypeStruct(jax.export.symbolic_shape(shape, scope=scope), jnp.int32)
-        for name, shape in SHAPES.items()
+        name: jax.ShapeDtypeStruct(jax.export.symbolic_shape(f"rows, {AXES[axes]}", scope=scope), dtype)
+        for name, (axes, dtype) in SCHEMA.items()
+        if name in model.reads
     }
 
     def inference(weights: dict[str, jax.Array], batch: dict[str, jax.Array]) -> dict[str, jax.Array]:

@@ -1,7 +1,7 @@
 """Embeddings, encoder and pooler, shared by all networks over the joint sequence (VideoBERT, section 3.2)."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import flax.linen as nn
 import jax
@@ -18,9 +18,14 @@ from videobert_jax.tokens import TokenSpace
 class Trunk(nn.Module):
     """A bidirectional transformer over words and visual words; subclasses add heads.
 
-    Parameters are float32, activations `config.dtype`. B rows, S positions, N sequences per row, D = hidden_size.
+    A network is called with (batch, deterministic) and returns a NamedTuple of arrays, one of them `hidden`. Parameters
+    are float32, activations `config.dtype`. B rows, S positions, N sequences per row, D = hidden_size.
+
+    Attributes:
+      reads: the arrays of a batch that the network reads; `data.batch.SCHEMA` says what they hold.
     """
 
+    reads: ClassVar[tuple[str, ...]] = ("token_ids", "positions", "segment_types", "sequence_ids")
     config: ModelConfig
     tokens: TokenSpace
 

@@ -1,7 +1,7 @@
 """VideoBERT: a bidirectional transformer over words and visual words (Sun et al. 2019)."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -23,6 +23,8 @@ class Outputs(NamedTuple):
 
 class VideoBert(Trunk):
     """BERT with a joint vocabulary, a masked-prediction head and a text-video alignment head."""
+
+    reads: ClassVar[tuple[str, ...]] = (*Trunk.reads, "prediction_positions", "cls_positions")
 
     def setup(self) -> None:
         """Adds the two heads to the trunk."""

@@ -32,7 +32,8 @@ class Task:
 
     Attributes:
       network: (batch, deterministic) -> outputs, the only way into a model, for training, evaluation, inference and
-        export. All networks have the trunk's parameters at the same paths, so that each can start from another.
+        export; see `model.trunk.Trunk`. All networks have the trunk's parameters at the same paths, so that each can
+        start from another.
       objective: (outputs, batch) -> metrics; see `objectives.objective`.
       row: makes a row of some examples, with NumPy; declares the arrays of a row.
       group: how many examples a row is made of.

@@ -32,9 +32,9 @@ def gather(
     training = prepared.source(TRAIN)
     records = [training[index] for index in range(len(training))]
     facts = _facts(model, len({record.video_id for record in records}))
+    scores = {name: result.metrics for name, result in results.items() if name != "zero_shot"}
     if "zero_shot" not in results:
-        reason = "zero_shot is not among the evaluators that ran at the end"
-        return Contents(zero_shot.unanswerable("", reason), {}, facts, curves(history), [], [])
+        return Contents({}, {}, facts, curves(history), [], [], scores)
     details = results["zero_shot"].details
     captions = {caption for record in records for caption in record.captions}
     segments, parse, count = _held_out_segments(prepared), find_reader(), model.config.report.storyboards
@@ -45,6 +45,7 @@ def gather(
         curves=curves(history),
         readings=_readings(model, details["template"], _some(segments, count), captions, prepared, parse),
         picturings=_picturings(model, details["template"], segments, count, parse),
+        scores=scores,
     )
 
 

@@ -22,13 +22,14 @@ class Contents:
     """What the page shows.
 
     Attributes:
-      result: of the zero-shot cloze, as in ``zero_shot.json``.
+      result: of the zero-shot cloze, as in ``zero_shot.json``; empty: the model was not asked.
       held_out: means over held-out batches; the page shows those named ``accuracy/text``, ``accuracy/video`` and
         ``accuracy/alignment``.
       facts: names and values that describe the run, shown under the title.
       curves: of every metric, from `curves.curves`.
       readings: held-out segments with the words that the model fills in.
       picturings: sentences with the visual words that the model predicts.
+      scores: the metrics of all other evaluators that ran at the end.
     """
 
     result: Mapping[str, Any]
@@ -37,6 +38,7 @@ class Contents:
     curves: Mapping[str, Curve]
     readings: Sequence[Reading]
     picturings: Sequence[Picturing]
+    scores: Mapping[str, Mapping[str, float]] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,6 +59,7 @@ def render(contents: Contents) -> str:
         facts=contents.facts,
         readings=contents.readings,
         picturings=contents.picturings,
+        scores=contents.scores,
         figures=_cloze_figures(contents.result) or _held_out_figures(contents.held_out),
         charts=_charts(contents.curves),
         blanks=BLANKS,
@@ -90,7 +93,7 @@ def _data_url(jpeg: bytes) -> str:
 def _cloze_figures(result: Mapping[str, Any]) -> list[Figure]:
     """The top-1 accuracies that were measured."""
     figures = []
-    for blank in BLANKS:
+    for blank in BLANKS if result else ():
         scores = result[f"{blank}_top1"]
         baselines = [key for key in ("language_prior", "chance") if scores[key] is not None]
         note = ", ".join(f"{_percent(scores[key])} {COLUMNS[key]}" for key in baselines)
@@ -113,14 +116,16 @@ def _held_out_figures(held_out: Mapping[str, float]) -> list[Figure]:
 def _charts(curves: Mapping[str, Curve]) -> list[tuple[str, str, Chart]]:
     """Title, measure and chart of each loss, then of each accuracy: lines for training and for held-out batches.
 
-    Pretraining has more metrics than are shown; any other task shows all that it has.
+    Pretraining has more metrics than are shown; any other task shows all that it has, and none that it has not.
     """
     measured = {name.partition("/")[2] for name in curves if name.startswith(("loss/", "accuracy/"))}
-    titles = TASKS if not measured or measured & TASKS.keys() else {name: name for name in sorted(measured)}
+    pretraining = not measured or bool(measured & TASKS.keys())
+    titles = TASKS if pretraining else {name: name for name in sorted(measured)}
     charts = []
     for measure, top in (("loss", None), ("accuracy", 1.0)):
         for task, title in titles.items():
             name = f"{measure}/{task}"
             lines = [Line(curves.get(name, ()), "train"), Line(curves.get(f"held_out/{name}", ()), "held")]
-            charts.append((title, measure, chart(lines, top=top, percent=measure == "accuracy")))
+            if pretraining or any(line.curve for line in lines):
+                charts.append((title, measure, chart(lines, top=top, percent=measure == "accuracy")))
     return charts
