@@ -18,6 +18,9 @@ from videobert_jax.inference import portable
 from videobert_jax.inference.model import load
 from videobert_jax.interop.bert import save_bert, unlike_bert
 
+# Files of an exported BERT and its tokenizer.
+EXPORTED = {"model.safetensors", "video.safetensors", "config.json", "tokenizer.json", "tokenizer_config.json"}
+
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of a run; its newest checkpoint is exported.")
 _OUTPUT = flags.DEFINE_string("output", None, "Folder to write to; files of an earlier export are replaced.")
 
@@ -34,7 +37,7 @@ def main(_: list[str]) -> None:
     portable.save(output, model.task.network, model.params)
     model.tokens.save(output / "tokens.json")
     print(f"export: {output / portable.PROGRAM} with {portable.WEIGHTS} for JAX")
-    shutil.rmtree(output / "bert", ignore_errors=True)
+    _remove_earlier(output / "bert")
     if "prediction_positions" not in model.task.network.reads:
         print(f"export: nothing for transformers: a model for {model.config.task.name} predicts no words")
         return
@@ -44,6 +47,17 @@ def main(_: list[str]) -> None:
     save_bert(output / "bert", model.params, model.config.model, model.tokens)
     shutil.copytree(model.lexicon.tokenizer, output / "bert", dirs_exist_ok=True)
     print(f"export: {output / 'bert'} for transformers")
+
+
+def _remove_earlier(folder: pathlib.Path) -> None:
+    """Removes an earlier export. Raises ConfigError if the folder holds anything else."""
+    if not folder.exists():
+        return
+    if others := sorted({path.name for path in folder.iterdir()} - EXPORTED):
+        raise ConfigError(
+            f"{folder} holds {', '.join(others)}, which no export wrote; name another folder with --output"
+        )
+    shutil.rmtree(folder)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ import videobert_jax
 from videobert_jax import config as config_lib
 from videobert_jax.config import CheckpointConfig, DataConfig, HeldOutConfig
 from videobert_jax.data.prepared import Prepared
-from videobert_jax.errors import ConfigError
+from videobert_jax.errors import ConfigError, DamagedError, UserError
 from videobert_jax.evaluation import evaluator
 from videobert_jax.evaluation.run import evaluate
 from videobert_jax.prepare.pipeline import prepare
@@ -46,6 +46,39 @@ def test_it_loads_and_answers(folder: pathlib.Path) -> None:
     vector = model.embed(text="cut the carrot")
     assert vector.dtype == np.float32
     assert float(vector @ vector) == pytest.approx(1, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", ["a%20b", "a#b", "a?b", "a b é"])
+def test_the_name_of_its_folder_does_not_matter(folder: pathlib.Path, name: str) -> None:
+    """A path that is read as a URL would lead to another folder, or nowhere."""
+    renamed = (folder / "run").rename(folder / name)
+    kernel = videobert_jax.load(renamed).params["pooler"]["kernel"]
+    assert kernel.shape == (16, 16)
+    assert np.isfinite(kernel).all()
+
+
+@pytest.mark.parametrize("text", ["日本", "[MASK]", "", "[CLS] [SEP]"])
+def test_a_text_without_known_words_is_refused(folder: pathlib.Path, text: str) -> None:
+    with pytest.raises(UserError, match=r"nothing to embed|has no word that the model knows"):
+        videobert_jax.load(folder / "run").embed(text=text)
+
+
+def test_no_more_words_are_returned_than_there_are(folder: pathlib.Path) -> None:
+    model = videobert_jax.load(folder / "run")
+    (guesses,) = model.fill("cut the [MASK]", top=10_000)
+    assert len({guess.word for guess in guesses}) == len(guesses) < model.tokens.text_size
+    assert all(guess.word and not guess.word.startswith("[") for guess in guesses)
+    for top in (0, -1, 2.0):
+        with pytest.raises(UserError, match=r"expected a number of words, at least 1"):
+            model.fill("cut the [MASK]", top=top)
+
+
+@pytest.mark.parametrize("file", ["tokens.json", "tokenizer/tokenizer.json"])
+@pytest.mark.parametrize("text", ["", "{}", "[1]"])
+def test_damaged_files_are_named(folder: pathlib.Path, file: str, text: str) -> None:
+    (folder / "run" / file).write_text(text)
+    with pytest.raises(DamagedError, match=f"{pathlib.Path(file).parent.name or file}.* is damaged"):
+        videobert_jax.load(folder / "run").fill("cut the [MASK]")
 
 
 def test_it_evaluates_to_what_it_did(folder: pathlib.Path) -> None:
@@ -128,6 +161,14 @@ def test_what_does_not_fit_is_refused_with_both_values(folder: pathlib.Path, cha
 def test_a_folder_that_is_no_workdir_is_named(tmp_path: pathlib.Path) -> None:
     config = config_lib.Config(init_from=str(tmp_path), data=DataConfig())
     with pytest.raises(ConfigError, match=r"init_from is .*, expected the workdir of a run with a checkpoint, or with"):
+        starting_point.find(config)
+
+
+def test_a_workdir_needs_no_tokenizer(folder: pathlib.Path) -> None:
+    theirs = config_lib.load(folder / "run" / "config.json")
+    prepare = dataclasses.replace(theirs.prepare, tokenizer="bert")
+    config = dataclasses.replace(theirs, init_from=str(folder / "run"), prepare=prepare)
+    with pytest.raises(ConfigError, match=r"prepare\.tokenizer is 'bert', expected ''"):
         starting_point.find(config)
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import tokenizers
 from tokenizers import decoders, models, normalizers, pre_tokenizers, processors, trainers
 
+from videobert_jax.errors import DamagedError
 from videobert_jax.tokens import TokenSpace
 
 JOINER = "[>]"
@@ -138,13 +139,18 @@ def _continuations(tokenizer: tokenizers.Tokenizer, sentences: Iterable[str]) ->
 def load(folder: pathlib.Path) -> TextTokenizer:
     """Opens a Hugging Face tokenizer folder: `tokenizer.json`, or what `transformers` reads, as a lone `vocab.txt`.
 
-    Raises FileNotFoundError if there is no such folder, ValueError if it holds no tokenizer with BERT's special roles.
+    Raises FileNotFoundError if there is no such folder, DamagedError or another ValueError if it holds no tokenizer
+    with BERT's special roles.
     """
     if not folder.is_dir():
         raise FileNotFoundError(f"there is no tokenizer folder {folder}; name one with --config.prepare.tokenizer")
-    if (folder / "tokenizer.json").exists():  # opened without transformers, whose import takes seconds
-        return TextTokenizer(tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json")), _roles(folder))
-    return _load_with_transformers(folder)
+    if not (folder / "tokenizer.json").exists():
+        return _load_with_transformers(folder)
+    try:  # without transformers, whose import takes seconds
+        opened, roles = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json")), _roles(folder)
+    except Exception as error:  # tokenizers raises no less
+        raise DamagedError(f"the tokenizer in {folder} is damaged ({error}); restore it from a copy") from error
+    return TextTokenizer(opened, roles)
 
 
 def _load_with_transformers(folder: pathlib.Path) -> TextTokenizer:

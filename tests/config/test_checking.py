@@ -119,7 +119,6 @@ def test_a_choice_is_one_of_its_choices(key: str) -> None:
         ({"checkpoint.metric": "nobody/loss"}, r"checkpoint\.metric is 'nobody/loss', expected EVALUATOR/METRIC of"),
         ({"checkpoint.metric": "held_out"}, r"checkpoint\.metric is 'held_out', expected EVALUATOR/METRIC"),
         ({"checkpoint.metric": "held_out/"}, r"checkpoint\.metric is 'held_out/', expected EVALUATOR/METRIC"),
-        ({"checkpoint.metric": ""}, r"checkpoint\.metric is '', expected EVALUATOR/METRIC"),
         ({"evaluators.held_out.every": 0}, r"checkpoint\.metric is 'held_out/loss', expected .*\(none; set the"),
         ({"mesh.fsdp": 0}, r"mesh\.fsdp is 0, expected at least 1, or -1"),
         ({"mesh.tensor": -1}, r"mesh\.tensor is -1, expected at least 1, since mesh\.data already takes the rest"),

@@ -13,7 +13,7 @@ MAY_CHANGE = {
     *("data.cache", "data.read_threads", "data.prefetch"),
     *("model.attention", "model.remat", "model.unroll", "optimizer.accumulation"),
     *("mesh.data", "mesh.fsdp", "mesh.tensor"),
-    *("checkpoint.every", "checkpoint.keep", "checkpoint.metric"),
+    *("checkpoint.every", "checkpoint.keep", "checkpoint.metric", "checkpoint.best"),
     *("evaluators.held_out.every", "evaluators.held_out.batches"),
     *("evaluators.zero_shot.every", "evaluators.zero_shot.template"),
     *("report.storyboards", "modules"),

@@ -49,7 +49,7 @@ def _contradictions(config: Config) -> Iterator[tuple[str, str]]:
 def _metric_contradictions(config: Config) -> Iterator[tuple[str, str]]:
     name, _, metric = config.checkpoint.metric.partition("/")
     while_training = [evaluator for evaluator, section in config.evaluators.items() if section.every]
-    if name not in while_training or not metric:
+    if config.checkpoint.metric and (name not in while_training or not metric):
         known = ", ".join(while_training) or "none; set the `every` of one"
         yield "checkpoint.metric", f"EVALUATOR/METRIC of an evaluator that runs during training ({known})"
 

@@ -95,7 +95,8 @@ class CheckpointConfig:
 
     every: int = setting(1000, COUNT)  # steps
     keep: int = setting(2, COUNT)  # newest checkpoints, in addition to the best one
-    metric: str = "held_out/loss"  # evaluator/metric whose lowest value marks the best checkpoint
+    metric: str = "held_out/loss"  # evaluator/metric that ranks checkpoints; empty: none is kept as the best
+    best: str = setting("lowest", Choice(("lowest", "highest")))  # value of that metric
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from videobert_jax.data.features import ClipFeatures
 from videobert_jax.data.records import RecordSource
+from videobert_jax.errors import DamagedError
 from videobert_jax.tokens import TokenSpace
 
 TRAIN, VALIDATION = "train", "validation"
@@ -43,7 +44,15 @@ class Lexicon:
 
     def tokens(self) -> TokenSpace:
         """Reads the joint vocabulary."""
-        return TokenSpace.load(self.tokens_file)
+        try:
+            return TokenSpace.load(self.tokens_file)
+        except FileNotFoundError:
+            raise
+        except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+            raise DamagedError(
+                f"{self.tokens_file} is damaged ({type(error).__name__}: {error}); restore it from a copy, or make the "
+                "folder again"
+            ) from error
 
     @property
     def copied(self) -> tuple[pathlib.Path, ...]:

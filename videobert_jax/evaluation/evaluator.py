@@ -33,10 +33,13 @@ def for_training(config: Config, task: Task, prepared: Prepared) -> Evaluators:
 
 
 def at_end(model: Model, workdir: Workdir, prepared: Prepared) -> dict[str, Result]:
-    """Runs the other evaluators, and writes the details of each to its file in the workdir."""
+    """Runs the evaluators, and writes the details of each to its file in the workdir.
+
+    Those that the loop runs in a way of its own are left out: the log has their newest metrics.
+    """
     results = {}
     for name, section in model.config.evaluators.items():
-        if not section.every:
+        if not (section.every and section.build):
             results[name] = _evaluate(model, prepared, section)
             text = json.dumps(results[name].details, indent=2, allow_nan=False) + "\n"
             write_text(workdir.evaluation(name), text)

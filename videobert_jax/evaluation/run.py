@@ -16,7 +16,7 @@ from videobert_jax.training.workdir import Workdir
 
 
 def evaluate(folder: pathlib.Path, prepared: Prepared | None = None) -> Mapping[str, Result]:
-    """Runs the evaluators of a run that have no `every`, prints their scores and writes results and report.
+    """Runs the evaluators of a run, prints their scores and writes results and report.
 
     Only one process has to call it.
 

@@ -18,7 +18,7 @@ from videobert_jax.data.segments import Segment, evenly_spaced
 from videobert_jax.data.sequences import TokenSequence, encode_joint, encode_text, encode_video
 from videobert_jax.errors import UserError
 from videobert_jax.inference import fill
-from videobert_jax.inference.watch import watch
+from videobert_jax.inference.watch import visual_words, watch
 from videobert_jax.model.kernels.partition import replicated
 from videobert_jax.model.trunk import Trunk
 from videobert_jax.tasks import make_task
@@ -80,8 +80,8 @@ class Model:
 
         A transcript of the same name beside the video is found. Raises UserError or OSError for an unusable video.
         """
-        spoken = None if transcript is None else pathlib.Path(transcript)
-        return watch(pathlib.Path(video), spoken, self.config.prepare, self.vocabulary, self.words)
+        spoken = None if transcript is None else pathlib.Path(transcript).expanduser()
+        return watch(pathlib.Path(video).expanduser(), spoken, self.config.prepare, self.vocabulary, self.words)
 
     def outputs(self, batch: Mapping[str, Any]) -> Any:
         """What the network says about a batch (`data.batch`): its outputs as NumPy arrays."""
@@ -102,7 +102,7 @@ class Model:
         Args:
           text: with at least one [MASK], such as "now let me show you how to [MASK] the [MASK]".
           video: a file, or a segment that `watch` made; as many of its clips as fit are shown, evenly spaced.
-          top: how many words to return for each place.
+          top: how many words to return for each place, at least 1; there are no more than the model has.
 
         Returns:
           For each [MASK] the likeliest words, the best first. Places are filled independently of each other.
@@ -113,6 +113,9 @@ class Model:
         words = np.array(self.words.encode(text), np.int32)
         if not np.any(words == self.tokens.mask):
             raise UserError(f"the text is {text!r}, expected at least one [MASK] in it, which the model fills in")
+        if type(top) is not int or top < 1:
+            raise UserError(f"top is {top!r}, expected a number of words, at least 1")
+        top = min(top, int(fill.vocabulary(self.tokens, "text").sum()))
         sequence = self._sequence(words, video)
         answers = fill.fill_in(functools.partial(self.fill_batch, top=top), [sequence], "text", self.tokens, rows=1)
         places = zip(answers.ids[0].tolist(), answers.probabilities[0].tolist(), strict=True)
@@ -128,35 +131,36 @@ class Model:
         comparison: the retrieval task trains such vectors.
 
         Raises:
-          UserError: neither is given, or the text is too long.
+          UserError: neither is given, the text is too long, or it has no word that the model knows.
         """
         words = np.array(self.words.encode(text), np.int32)
         if not len(words) and video is None:
             raise UserError("there is nothing to embed: give a text, a video, or both")
         batch = fill.batch_of([self._sequence(words, video)], self.tokens, rows=1)
         hidden = self.outputs(batch).hidden[0].astype(np.float32)
-        vector = hidden[~np.isin(batch["token_ids"][0], self.tokens.specials)].mean(axis=0)
+        known = ~np.isin(batch["token_ids"][0], self.tokens.specials)
+        if not known.any():
+            raise UserError(f"the text {text!r} has no word that the model knows, expected at least one")
+        vector = hidden[known].mean(axis=0)
         return vector / np.linalg.norm(vector)
 
     def _sequence(self, words: np.ndarray, video: Video | None) -> TokenSequence:
         """What the network reads: words int32 [m], and of the video as many clips as there is room for."""
-        room = self.length - len(words) - 3
-        if room < (0 if video is None else 1):
+        longest = self.length - (2 if video is None else 4)  # [CLS], [SEP]; with a video also [>] and a clip
+        if len(words) > longest:
             raise UserError(
-                f"the text has {len(words)} tokens, expected at most {self.length - 4}: a sequence of this model has "
+                f"the text has {len(words)} tokens, expected at most {longest}: a sequence of this model has "
                 f"{self.length} positions"
             )
         if video is None:
             return encode_text(words, self.tokens)
-        visual_ids = self._segment(video).visual_ids
-        clips = visual_ids[evenly_spaced(len(visual_ids), room)]
+        visual_ids = video.visual_ids if isinstance(video, Segment) else self._see(video)
+        clips = visual_ids[evenly_spaced(len(visual_ids), self.length - len(words) - 3)]
         return encode_joint(words, clips, self.tokens) if len(words) else encode_video(clips, self.tokens)
 
-    def _segment(self, video: Video) -> Segment:
-        if isinstance(video, Segment):
-            return video
-        (segment,) = self.watch(video)
-        return segment
+    def _see(self, video: str | pathlib.Path) -> np.ndarray:
+        """The visual words of a file, int32 [n]; what is said in it does not matter here."""
+        return visual_words(pathlib.Path(video).expanduser(), self.config.prepare, self.vocabulary)
 
 
 @functools.partial(jax.jit, static_argnums=0)
@@ -174,7 +178,7 @@ def load(folder: str | pathlib.Path) -> Model:
       ConfigError: its config cannot be read.
       OSError: its checkpoints are damaged.
     """
-    workdir = Workdir(pathlib.Path(folder))
+    workdir = Workdir(pathlib.Path(folder).expanduser())
     workdir.require()
     config = config_lib.load(workdir.config_file)
     task = make_task(config, workdir.tokens())

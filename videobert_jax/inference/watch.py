@@ -67,9 +67,8 @@ def watch_whole(
     words: TextTokenizer,
 ) -> Record:
     """The record of a whole video, without captions; see `watch` for arguments and errors."""
-    get_backbone(config.backbone).check(config.clip_frames, config.image_size, config.backbone_weights)
     sentences = _sentences(video, transcript, config)
-    visual_ids = _visual_ids(video, config, vocabulary)
+    visual_ids = visual_words(video, config, vocabulary)
     return whole_video(video.stem, visual_ids, config.clip_frames / config.fps, sentences, (), words.encode)
 
 
@@ -84,7 +83,9 @@ def _sentences(video: pathlib.Path, named: pathlib.Path | None, config: PrepareC
         raise TranscriptError(f"{path}: {error}; expected {expected}") from error
 
 
-def _visual_ids(video: pathlib.Path, config: PrepareConfig, vocabulary: Vocabulary) -> np.ndarray:
+def visual_words(video: pathlib.Path, config: PrepareConfig, vocabulary: Vocabulary) -> np.ndarray:
+    """The visual words of a video's clips, int32 [n]; see `watch` for arguments and errors."""
+    get_backbone(config.backbone).check(config.clip_frames, config.image_size, config.backbone_weights)
     try:
         clips = progress(clips_of(video, config), count_clips(video, config), f"watching {video.name}", "clip")
         features = embed_clips(clips, config).features

@@ -25,8 +25,14 @@ METRIC = "score"  # key in the stored metrics; older workdirs store their single
 class Checkpoints:
     """The checkpoints of a run, in `directory/<step>`. Leaving the context waits for the last write."""
 
-    def __init__(self, directory: pathlib.Path, keep: int = 1, read_only: bool = False) -> None:
-        """Keeps the `keep` newest checkpoints and the one with the lowest score.
+    def __init__(
+        self,
+        directory: pathlib.Path,
+        keep: int = 1,
+        best: str = "lowest",
+        read_only: bool = False,
+    ) -> None:
+        """Keeps the `keep` newest checkpoints and the one with the `best` score.
 
         With `read_only`, nothing in `directory` changes (another program may be training), and a single process may
         open it. Otherwise all processes of the run must call every method together.
@@ -34,16 +40,19 @@ class Checkpoints:
         Damaged metrics are renamed, with a warning: their checkpoint stays usable, but can no longer be the best. With
         `read_only`, raises OSError instead.
         """
-        self._directory, self._read_only = directory.absolute(), read_only
+        self._directory, self._read_only, lowest = directory.absolute(), read_only, best == "lowest"
         # Each process reads on its own: one that fails must not leave the others waiting.
         me = jax.process_index()
         alone = ocp.options.MultiprocessingOptions(me, active_processes={me}, barrier_sync_key_prefix=f"process {me}")
         options = ocp.CheckpointManagerOptions(
             create=not read_only,
             best_fn=_score,
-            best_mode="min",
+            best_mode="min" if lowest else "max",
             preservation_policy=AnyPreservationPolicy(
-                [LatestN(keep), BestN(get_metric_fn=_score, reverse=True, n=1, keep_checkpoints_without_metrics=False)]
+                [
+                    LatestN(keep),
+                    BestN(get_metric_fn=_score, reverse=lowest, n=1, keep_checkpoints_without_metrics=False),
+                ]
             ),
             cleanup_tmp_directories=not read_only,  # partial writes of a killed run
             multiprocessing_options=alone if read_only else ocp.options.MultiprocessingOptions(),

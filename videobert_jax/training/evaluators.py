@@ -25,15 +25,12 @@ class Evaluator(NamedTuple):
 Evaluators = Mapping[str, Evaluator]
 
 
-def score_of(name: str, metrics: Mapping[str, float]) -> float:
-    """The metric that ranks checkpoints, "evaluator/metric", among those of its evaluator.
-
-    Raises ConfigError, naming the metrics there are, if it is not one of them.
-    """
+def score_of(name: str, metrics: Mapping[str, float]) -> tuple[float | None, ConfigError | None]:
+    """The metric that ranks checkpoints, "evaluator/metric", or the error that names those that its evaluator has."""
     evaluator, _, metric = name.partition("/")
     if metric not in metrics:
-        raise ConfigError(
+        return None, ConfigError(
             f"config.checkpoint.metric is {name!r}, but {evaluator} measures {', '.join(sorted(metrics))}; set "
             f"--config.checkpoint.metric={evaluator}/METRIC to one of these"
         )
-    return metrics[metric]
+    return metrics[metric], None

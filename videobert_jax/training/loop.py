@@ -84,7 +84,7 @@ def train(
 
     with (
         jax.set_mesh(mesh),
-        Checkpoints(workdir.checkpoints, config.checkpoint.keep) as checkpoints,
+        Checkpoints(workdir.checkpoints, config.checkpoint.keep, config.checkpoint.best) as checkpoints,
         Watchdog(workdir.processes, hang_seconds) as watchdog,
         Interruption(mesh) as interruption,
     ):
@@ -128,7 +128,7 @@ def train(
                 stopping = step < config.steps and interruption.agreed()
                 saving = step % config.checkpoint.every == 0 or step == config.steps
                 due = [name for name in measures if step % evaluators[name].every == 0 or (saving and name == ranking)]
-                score = None
+                score, unknown = None, None
                 if due or saving or stopping:
                     journal.catch_up()
                 for name in due:
@@ -136,13 +136,15 @@ def train(
                         metrics = measures[name](state.params)
                     journal.evaluated(step, name, metrics)
                     if name == ranking:
-                        score = score_of(config.checkpoint.metric, metrics)
-                if saving or stopping:
+                        score, unknown = score_of(config.checkpoint.metric, metrics)
+                if saving or stopping or unknown:
                     with clock.on("checkpoint"):
                         journal.sync()
                         checkpoints.save(step, state, score)
-                        if stopping or step == config.steps:
+                        if stopping or unknown or step == config.steps:
                             checkpoints.wait()
+                if unknown:
+                    raise unknown
                 if stopping:
                     journal.say(f"train: asked to stop, saved step {step}; run the same command to resume")
                     raise Interrupted

@@ -25,18 +25,22 @@ def restore_params(directory: pathlib.Path, device: jax.Device) -> Any:
       FileNotFoundError: there are no checkpoints.
       OSError: none of the checkpoints can be read.
     """
-    steps = sorted((int(path.name) for path in directory.glob("*") if path.name.isdecimal()), reverse=True)
-    if not steps:
-        raise FileNotFoundError(f"{directory} holds no checkpoint; train first, with launch/main.py")
-    failures = []
-    for step in steps:
+    failures: dict[int, str] = {}
+    while steps := [step for step in _steps(directory) if step not in failures]:  # a run may have saved another since
         try:
-            return _read_params((directory / str(step) / "state").absolute(), device)
-        except Exception as error:  # errors from damaged files have no common class
-            reason = next(iter(str(error).splitlines()), "") or type(error).__name__
-            logging.warning("the checkpoint of step %s cannot be read, trying an older one: %s", step, reason)
-            failures.append(f"{step}: {reason}")
-    raise OSError(f"none of the checkpoints in {directory} can be read ({'; '.join(failures)})")
+            return _read_params((directory / str(steps[-1]) / "state").absolute(), device)
+        except Exception as error:  # what damage leads to: these errors have no common class
+            reason = (next(iter(str(error).splitlines()), "") or type(error).__name__)[:300]
+            logging.warning("the checkpoint of step %s cannot be read, trying another: %s", steps[-1], reason)
+            failures[steps[-1]] = reason
+    if not failures:
+        raise FileNotFoundError(f"{directory} holds no checkpoint; train first, with launch/main.py")
+    reasons = "; ".join(f"{step}: {reason}" for step, reason in failures.items())
+    raise OSError(f"none of the checkpoints in {directory} can be read ({reasons})")
+
+
+def _steps(directory: pathlib.Path) -> list[int]:
+    return sorted(int(path.name) for path in directory.glob("*") if path.name.isdecimal())
 
 
 def _read_params(state: pathlib.Path, device: jax.Device) -> Any:
@@ -52,7 +56,8 @@ def _read_params(state: pathlib.Path, device: jax.Device) -> Any:
 
 
 def _read_array(state: pathlib.Path, name: str, context: ts.Context, device: jax.Device) -> jax.Array:
-    store = {"driver": "ocdbt", "base": f"file://{state}/", "path": f"{name}/"}
+    base = {"driver": "file", "path": f"{state}/"}  # not as a URL, in which "%20" and "#" mean something
+    store = {"driver": "ocdbt", "base": base, "path": f"{name}/"}
     source = ts.open({"driver": "zarr", "kvstore": store}, read=True, context=context).result()
     array = _aligned(source.shape, source.dtype.numpy_dtype)
     ts.array(array, copy=False, context=context).write(source).result()

@@ -25,11 +25,16 @@ def find(config: Config, workdir: Workdir | None = None) -> Workdir | None:
     Raises ConfigError, naming each value that differs, if the run cannot start from what `config.init_from` names.
     """
     if not is_workdir(config):
+        if config.init_from and Workdir(pathlib.Path(config.init_from)).tokens_file.exists():
+            raise ConfigError(
+                f"config.prepare.tokenizer is {config.prepare.tokenizer!r}, expected '': config.init_from is the "
+                "workdir of a run, whose words are used; leave out --config.prepare.tokenizer"
+            )
         return None
     if workdir is not None and workdir.has_begun():
         return workdir
     source = Workdir(pathlib.Path(config.init_from))
-    if not source.has_begun() or not source.tokens_file.exists():
+    if not (source.has_begun() and source.tokens_file.exists() and source.config_file.exists()):
         raise ConfigError(
             f"config.init_from is {config.init_from!r}, expected the workdir of a run with a checkpoint, or with "
             "--config.prepare.tokenizer the folder of a Hugging Face BERT"

@@ -173,7 +173,7 @@ class Workdir(Lexicon):
 
     def has_begun(self) -> bool:
         """Whether there is a checkpoint, and thus a result that depends on the config."""
-        return any(self.checkpoints.glob("*"))
+        return any(path.name.isdecimal() for path in self.checkpoints.glob("*"))  # not one that is half written
 
     def _changes(self, config: Config) -> list[config_lib.Change]:
         """The values that differ between a run that has begun and `config`."""
