@@ -37,6 +37,7 @@ def folder(tmp_path: pathlib.Path) -> pathlib.Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_it_loads_and_answers(folder: pathlib.Path) -> None:
     model = videobert_jax.load(folder / "run")
     assert model.config.evaluators["held_out"] == HeldOutConfig(every=3, batches=1)
@@ -63,6 +64,7 @@ def test_a_text_without_known_words_is_refused(folder: pathlib.Path, text: str) 
         videobert_jax.load(folder / "run").embed(text=text)
 
 
+@pytest.mark.slow
 def test_no_more_words_are_returned_than_there_are(folder: pathlib.Path) -> None:
     model = videobert_jax.load(folder / "run")
     (guesses,) = model.fill("cut the [MASK]", top=10_000)
@@ -81,6 +83,7 @@ def test_damaged_files_are_named(folder: pathlib.Path, file: str, text: str) -> 
         videobert_jax.load(folder / "run").fill("cut the [MASK]")
 
 
+@pytest.mark.slow
 def test_it_evaluates_to_what_it_did(folder: pathlib.Path) -> None:
     before = json.loads((folder / "run" / "evaluation" / "zero_shot.json").read_text())
     details = evaluate(folder / "run")["zero_shot"].details
@@ -89,6 +92,7 @@ def test_it_evaluates_to_what_it_did(folder: pathlib.Path) -> None:
         assert details[name] == (pytest.approx(value, rel=1e-4) if name == "held_out" else value)
 
 
+@pytest.mark.slow
 def test_it_continues_where_it_ended(folder: pathlib.Path, tmp_path: pathlib.Path) -> None:
     workdir = Workdir(folder / "run")
     config = config_lib.load(workdir.config_file)
@@ -118,6 +122,7 @@ def test_it_is_exported(folder: pathlib.Path) -> None:
     assert (folder / "out" / "bert" / "model.safetensors").exists()
 
 
+@pytest.mark.slow
 def test_a_run_starts_from_it_with_its_words_and_visual_words(folder: pathlib.Path, tmp_path: pathlib.Path) -> None:
     """On other videos; all parameters are its own before the first step."""
     source = Workdir(folder / "run")

@@ -98,6 +98,7 @@ def test_a_run_is_evaluated_by_files_and_the_result_is_the_same_again(tmp_path, 
     assert workdir.page.read_text() == document
 
 
+@pytest.mark.slow
 def test_without_captions_there_are_nulls_and_storyboards_of_what_is_spoken(tmp_path, checkpoints) -> None:
     workdir = run(tmp_path, checkpoints, [])
     result = evaluate(workdir.folder)["zero_shot"].details
@@ -113,6 +114,7 @@ def without_tagger(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "HanTa", None)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("without_tagger")
 def test_captions_that_cannot_be_read_are_left_out_and_counted(tmp_path, checkpoints, caplog) -> None:
     """The rule for imperatives would ask for the verb "someone"."""
@@ -130,6 +132,7 @@ def test_captions_that_cannot_be_read_are_left_out_and_counted(tmp_path, checkpo
     assert "unseen pair</em>" not in document
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("without_tagger")
 def test_training_captions_that_cannot_be_read_are_counted(tmp_path, checkpoints, caplog) -> None:
     """Their pairs seem unseen."""
@@ -148,6 +151,7 @@ def test_statements_are_read_by_the_tagger(tmp_path, checkpoints, caplog) -> Non
     assert "cannot be read" not in caplog.text + workdir.page.read_text()
 
 
+@pytest.mark.slow
 def test_training_captions_without_an_action_have_no_pairs_to_miss(tmp_path, checkpoints, caplog) -> None:
     workdir = run(tmp_path, checkpoints, [("the egg is on the table", 6.0, 12.0), CAPTIONS[0]])
     with caplog.at_level(logging.WARNING):
@@ -156,6 +160,7 @@ def test_training_captions_without_an_action_have_no_pairs_to_miss(tmp_path, che
     assert "training captions" not in caplog.text
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("without_tagger")
 def test_captions_of_which_none_can_be_read_give_nulls_and_a_reason(tmp_path, checkpoints) -> None:
     workdir = run(tmp_path, checkpoints, [("a man is cutting a carrot", 2.0, 6.0), ("he fries", 6.0, 12.0)])

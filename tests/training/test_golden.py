@@ -4,6 +4,7 @@ import pathlib
 
 import jax
 import numpy as np
+import pytest
 import tiny_run
 from flax import traverse_util
 
@@ -18,6 +19,7 @@ ADVICE = (
 )
 
 
+@pytest.mark.slow
 def test_twenty_steps_end_where_they_did(prepared: pathlib.Path, cache: pathlib.Path, tmp_path: pathlib.Path) -> None:
     """With dropout, accumulation and warm-up. Rounding, by other processors or without optimisation, moves 1e-6."""
     config = tiny_run.tiny_config(

@@ -119,6 +119,7 @@ def test_an_invalid_config_is_refused_before_any_work(prepared, cache, tmp_path)
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_a_metric_that_is_not_measured_is_named_and_costs_no_step(prepared, cache, tmp_path) -> None:
     config = tiny_run.tiny_config(cache, steps=4, checkpoint={"metric": "held_out/los", "every": 4})
     with pytest.raises(ConfigError, match=r"metric is 'held_out/los', but held_out measures .*, loss, loss/"):

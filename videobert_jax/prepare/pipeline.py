@@ -124,7 +124,7 @@ def _damage(records: pathlib.Path) -> RecordError | None:
     return None
 
 
-def _key(config: PrepareConfig, corpus: Corpus, given: Lexicon | None) -> str:
+def _key(config: PrepareConfig, corpus: Corpus, given: Lexicon | None = None) -> str:
     """A hash of everything that the result depends on."""
     videos = [path for source in corpus.sources for path in (source.video, source.transcript)]
     folder = pathlib.Path(config.tokenizer)

@@ -102,8 +102,8 @@ def test_a_json3_word_without_a_usable_time_shares_that_of_others(tmp_path: path
         ('{"events": [', r"broken JSON \(JSONDecodeError: Expecting value: line 1 column 13"),
         ('{"events": ' + "[" * 100_000, r"broken JSON \(RecursionError"),
         ('{"events": ' + "9" * 5000, r"broken JSON \(ValueError"),
-        ("{}", 'no json3: it has no list "events"'),
-        ({"events": {}}, 'no list "events"'),
+        ("{}", 'not json3: it has no "events" list'),
+        ({"events": {}}, 'no "events" list'),
         ({"events": []}, "no spoken words"),
     ],
 )
