@@ -1,10 +1,12 @@
 """Tiny videos and transcripts made on the fly, for the tests of this folder."""
 
+import os
 import pathlib
 from collections.abc import Mapping, Sequence
 
 import av
 import numpy as np
+import pytest
 
 from videobert_jax.config import Config, DataConfig, PrepareConfig
 from videobert_jax.prepare.rounds import Round
@@ -71,8 +73,10 @@ def config(videos: pathlib.Path, cache: pathlib.Path, **prepare: object) -> Conf
 
 def here(rounds: Sequence[Round]) -> None:
     """Runs rounds in this process: no time to start others, and what is patched is patched."""
-    for current in rounds:
-        current.finish({item: current.work(item) for item in current.items()})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XLA_FLAGS", os.environ.get("XLA_FLAGS", ""))  # `extract` sets it for its worker, here this one
+        for current in rounds:
+            current.finish({item: current.work(item) for item in current.items()})
 
 
 def contents(directory: pathlib.Path) -> Mapping[str, bytes]:

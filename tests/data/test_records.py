@@ -42,6 +42,8 @@ def test_what_is_written_is_read(written: pathlib.Path) -> None:
     assert len(source) == len(expected)
     for index in (9, 0, 4, 3, 7):
         assert_equal(source[index], expected[index])
+    for record, as_written in zip(source, expected, strict=True):
+        assert_equal(record, as_written)
     assert len(RecordSource(written, "validation")) == 2
     with pytest.raises(IndexError):
         source[10]

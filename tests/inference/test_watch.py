@@ -47,13 +47,10 @@ class Known:
 
 def known(folder: pathlib.Path, cache: pathlib.Path, suffix: str, **settings: object) -> Known:
     config = tiny_corpus.config(folder, cache, max_sentence_words=6, **settings)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XLA_FLAGS", os.environ.get("XLA_FLAGS", ""))  # `extract` sets it for its worker, here this one
-        prepared = Prepared(prepare(config, tiny_corpus.here).folder)
+    prepared = Prepared(prepare(config, tiny_corpus.here).folder)
     records: dict[str, list[Record]] = {path.stem: [] for path in sorted(folder.glob(f"*{suffix}"))}
     for split in (TRAIN, VALIDATION):
-        source = prepared.source(split)
-        for record in (source[index] for index in range(len(source))):
+        for record in prepared.source(split):
             records[record.video_id].append(record)
     assert all(records.values())
     assert max(map(len, records.values())) > 1

@@ -79,9 +79,8 @@ def prepared(folder: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 def captions_of(directory: pathlib.Path, split: str) -> Mapping[str, set[str]]:
-    source = RecordSource(directory / "records", split)
     found: dict[str, set[str]] = {}
-    for record in (source[index] for index in range(len(source))):
+    for record in RecordSource(directory / "records", split):
         found.setdefault(record.video_id, set()).update(record.captions)
     return found
 
@@ -110,7 +109,7 @@ def test_annotations_from_elsewhere_decide(prepared: pathlib.Path) -> None:
 
 def test_a_caption_of_a_whole_video_ends_with_it(prepared: pathlib.Path) -> None:
     source = RecordSource(prepared / "records", "validation")
-    (record,) = (source[index] for index in range(len(source)) if source[index].video_id == "e")
+    (record,) = (record for record in source if record.video_id == "e")
     assert (record.caption_starts.tolist(), record.caption_ends.tolist()) == ([0.0], [3.0])
 
 

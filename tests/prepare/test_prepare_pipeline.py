@@ -107,8 +107,7 @@ def cache_of_features(cache: pathlib.Path, tmp_path: pathlib.Path) -> pathlib.Pa
 
 
 def records_of(prepared: pathlib.Path, split: str) -> list[Record]:
-    source = RecordSource(prepared / "records", split)
-    return [source[index] for index in range(len(source))]
+    return list(RecordSource(prepared / "records", split))
 
 
 def test_what_is_bad_is_quarantined_with_its_reason(prepared: pathlib.Path) -> None:

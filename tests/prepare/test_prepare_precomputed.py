@@ -56,8 +56,7 @@ def settings(folder: pathlib.Path, **changes: object) -> Config:
 def test_one_vector_per_second_becomes_a_visual_word_per_second(prepared: pathlib.Path) -> None:
     words = {}
     for split in ("train", "validation"):
-        source = RecordSource(prepared / "records", split)
-        for record in (source[index] for index in range(len(source))):
+        for record in RecordSource(prepared / "records", split):
             assert record.clip_seconds == 1.0
             assert len(record.sentence_starts) > 0
             words.setdefault(record.video_id, []).extend(record.visual_ids.tolist())

@@ -39,7 +39,7 @@ def test_real_clips_are_prepared(clips: pathlib.Path, tmp_path: pathlib.Path) ->
     assert json.loads((prepared / "report.json").read_text())["quarantined"] == []
 
     sources = [RecordSource(prepared / "records", split) for split in ("train", "validation")]
-    records = {source[index].video_id: source[index] for source in sources for index in range(len(source))}
+    records = {record.video_id: record for source in sources for record in source}
     assert {video_id: len(record.visual_ids) for video_id, record in records.items()} == {
         "bikes": 6,  # 10.0 s, 1.5 s each
         "bigbuckbunny": 3,  # 5.3 s

@@ -3,7 +3,6 @@
 import errno
 import functools
 import io
-import os
 
 import av
 import jax
@@ -43,19 +42,16 @@ def clip(colour=RED, direction=ACROSS, phase=0, distractor=None):
 @pytest.fixture(scope="module")
 def parts():
     """A function from a clip to the parts of its feature, by name."""
-    jax.devices()  # first, so that the settings for worker processes do not reach this one
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XLA_FLAGS", os.environ.get("XLA_FLAGS", ""))
-        embed = features._embedder(CONFIG.backbone)
-        sizes = [part.size for factor in factors(CONFIG.backbone) for part in factor]
+    embed = features._embedder(CONFIG.backbone)
+    sizes = [part.size for factor in factors(CONFIG.backbone) for part in factor]
 
-        def split(*clips):
-            embedded = np.concatenate([embed(clip[None]) for clip in clips])  # one shape: compiled once
-            columns = np.split(embedded, np.cumsum(sizes)[:-1], axis=1)
-            names = ("motion", "central motion", "close-up", "colour")
-            return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+    def split(*clips):
+        embedded = np.concatenate([embed(clip[None]) for clip in clips])  # one shape: compiled once
+        columns = np.split(embedded, np.cumsum(sizes)[:-1], axis=1)
+        names = ("motion", "central motion", "close-up", "colour")
+        return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
 
-        yield split
+    return split
 
 
 def test_every_part_has_length_one(parts):

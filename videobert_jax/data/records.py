@@ -245,6 +245,10 @@ class RecordSource:
         with _naming(self._paths[shard], f", record {position}"):
             return decode(self._shards[shard][position])
 
+    def __iter__(self) -> Iterator[Record]:
+        """Reads all records in order."""
+        return (self[index] for index in range(len(self)))
+
     def __repr__(self) -> str:
         return f"RecordSource({self._paths[0].parent}, {len(self)} records in {len(self._paths)} shards)"
 

@@ -74,6 +74,5 @@ class PreparedVideos(tfds.core.GeneratorBasedBuilder, skip_registration=True):  
         return {split: self._generate_examples(split) for split in self._records.splits}
 
     def _generate_examples(self, split: str) -> Iterator[tuple[int, dict[str, Any]]]:
-        source = self._prepared.source(split)
-        for index in range(len(source)):
-            yield index, {"schema_version": SCHEMA_VERSION, **vars(source[index])}
+        for index, record in enumerate(self._prepared.source(split)):
+            yield index, {"schema_version": SCHEMA_VERSION, **vars(record)}

@@ -20,7 +20,7 @@ from videobert_jax.training.workdir import Workdir
 def for_training(config: Config, task: Task, prepared: Prepared) -> Evaluators:
     """The evaluators that run while a model is trained: those with an `every`.
 
-    Raises ConfigError if one of them, or of those that run at the end, cannot judge a network of this task.
+    Raises ConfigError if one of them, or of those that run at the end, needs what this task's network does not read.
     """
     for name, section in config.evaluators.items():
         if missing := set(section.reads) - set(task.network.reads):

@@ -15,7 +15,6 @@ from absl import logging
 
 from videobert_jax.config import HeldOutConfig, ZeroShotConfig
 from videobert_jax.data.prepared import TRAIN, VALIDATION, Prepared
-from videobert_jax.data.records import Record
 from videobert_jax.data.segments import Segment, find_segments
 from videobert_jax.evaluation import held_out
 from videobert_jax.evaluation.caption_words import (
@@ -175,7 +174,7 @@ def evaluate(model: Model, prepared: Prepared, section: ZeroShotConfig) -> Resul
       nulls where there is nothing to judge by; under ``held_out`` the means over held-out batches; and what was asked.
       Segments whose captions cannot be read are left out; a warning and ``unreadable_captions`` give their number.
     """
-    segments = find_segments(_records(prepared, VALIDATION))
+    segments = find_segments(list(prepared.source(VALIDATION)))
     details = cloze(model, section.template, segments, _captions(prepared))
     measured = model.config.evaluators.get("held_out")
     batches = measured if isinstance(measured, HeldOutConfig) else HeldOutConfig()
@@ -211,15 +210,8 @@ def cloze(model: Model, template: str, segments: Sequence[Segment], training_cap
     return {**result, "unreadable_captions": left_out} if left_out else result
 
 
-def _records(prepared: Prepared, split: str) -> list[Record]:
-    source = prepared.source(split)
-    return [source[index] for index in range(len(source))]
-
-
 def _captions(prepared: Prepared) -> set[str]:
     """All captions of the training videos, each once."""
     source = prepared.source(TRAIN)
-    each = (source[index] for index in range(len(source)))
-    return {
-        caption for record in progress(each, len(source), "training captions", "record") for caption in record.captions
-    }
+    records = progress(source, len(source), "training captions", "record")
+    return {caption for record in records for caption in record.captions}

@@ -14,7 +14,7 @@ class Evaluator(NamedTuple):
     """An evaluator of a run.
 
     Attributes:
-      every: steps between two evaluations; 0: only after the run, outside the loop.
+      every: steps between two evaluations, at least 1.
       build: makes the measure for the program of the run.
     """
 

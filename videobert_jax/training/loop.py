@@ -101,7 +101,7 @@ def train(
         start = time.perf_counter()
         with clock.on("compile"):
             train_step = program.compile_train_step()
-            measures = {name: one.build(program) for name, one in evaluators.items() if one.every}
+            measures = {name: one.build(program) for name, one in evaluators.items()}
         compilation = f"compiled in {time.perf_counter() - start:.1f} s, {memory(train_step)}"
         meter = Meter(program.flops, measure_peak(mesh, config.model.dtype), clock)
 

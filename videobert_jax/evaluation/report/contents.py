@@ -51,8 +51,7 @@ def gather(
 
 def _held_out_segments(prepared: Prepared) -> list[Segment]:
     """Those with captions; in a corpus without any, one for each sentence."""
-    source = prepared.source(VALIDATION)
-    records = [source[index] for index in range(len(source))]
+    records = list(prepared.source(VALIDATION))
     return find_segments(records) or sentence_segments(records)
 
 
