@@ -1,4 +1,4 @@
-"""Prints the collectives of the training step on meshes of eight CPU devices. `tiny_run` must be on PYTHONPATH.
+"""Prints the collectives of the training step on meshes of eight CPU devices.
 
 python partitioned.py '{"all": [2, 2, 2], ...}'     {"all": [[kind, axes, sizes, label, looped], ...], ...} as JSON
 """
