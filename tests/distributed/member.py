@@ -25,9 +25,11 @@ from videobert_jax.data import batching
 from videobert_jax.inference.model import load
 from videobert_jax.training import checkpoints, loop, program
 from videobert_jax.training.hosts import processes, watchdog
-from videobert_jax.training.reporting import journal
+from videobert_jax.training.reporting import journal, writers
+from videobert_jax.training.workdir import Workdir
 
 HEARTBEAT_SECONDS = 100
+TWO = {"mesh": {"fsdp": 2}}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,6 +92,15 @@ class Run:
                     steps[drawn["step"]] = (drawn["blocks"], {})
                 steps[drawn["step"]][1][drawn["block"]] = drawn["rows"]
         return {step: [row for block in sorted(by) for row in by[block]] for step, (_, by) in sorted(steps.items())}
+
+    def losses(self) -> list[dict[str, Any]]:
+        """The lines of the log without their times."""
+        lines = writers.read(Workdir(self.workdir).metrics)
+        return [{key: value for key, value in line.items() if key != "timing"} for line in lines]
+
+    def saved(self) -> list[int]:
+        """The steps of its checkpoints."""
+        return sorted(int(path.name) for path in (self.workdir / "checkpoints").iterdir() if path.name.isdigit())
 
     @property
     def turns(self) -> pathlib.Path:
