@@ -79,6 +79,7 @@ def get_config(kind: str = "tiny") -> ConfigDict:
         config.optimizer.warmup_steps = 60
         config.checkpoint.every = 400
         config.evaluators.held_out.every = 400
+        config.evaluators.use_of_video.every = 400
     else:
         # The backward pass reads the matrix products of each layer and recomputes the rest, which is faster on a TPU.
         # Unrolled layers need not copy their results into stacked arrays, but take longer to compile.

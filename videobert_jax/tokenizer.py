@@ -82,6 +82,7 @@ class TextTokenizer:
             mask=self._ids["mask"],
             joiner=self._joiner,
             unused=self._unused,
+            continuing=tuple(id_ for id_ in range(self.size) if self.name(id_).startswith(CONTINUATION)),
         )
 
     def save(self, folder: pathlib.Path) -> None:

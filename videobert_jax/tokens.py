@@ -31,6 +31,10 @@ class TokenSpace:
       visual_size: number of visual words.
       pad, unknown, cls, sep, mask, joiner: ids of the special tokens; ``joiner`` is the paper's ``[>]``.
       unused: other text ids that never stand for a word, such as BERT's ``[unused1]``.
+      continuing: text ids that continue a word, such as WordPiece's ``##s``; ascending.
+      feature_size: numbers of a clip's feature, P, which records keep beside its visual word; 0: none.
+      codebooks: further words of a clip, C, which describe what its visual word leaves out.
+      codebook_size: number of different words in each codebook.
     """
 
     text_size: int
@@ -42,6 +46,10 @@ class TokenSpace:
     mask: int
     joiner: int
     unused: tuple[int, ...] = ()
+    continuing: tuple[int, ...] = ()
+    feature_size: int = 0
+    codebooks: int = 0
+    codebook_size: int = 0
 
     def __post_init__(self) -> None:
         specials = (self.pad, self.unknown, self.cls, self.sep, self.mask, self.joiner)
@@ -76,4 +84,5 @@ class TokenSpace:
     def load(cls, path: pathlib.Path) -> "TokenSpace":
         """Reads a file written by `save`."""
         fields = json.loads(path.read_text())
-        return cls(**{**fields, "unused": tuple(fields["unused"])})
+        listed = {name: tuple(fields.get(name, ())) for name in ("unused", "continuing")}
+        return cls(**{**fields, **listed})

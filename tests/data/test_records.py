@@ -68,7 +68,7 @@ def test_tfds_opens_the_directory(tmp_path: pathlib.Path) -> None:
     source = tfds.builder_from_directory(tmp_path).as_data_source("train")
     assert len(source) == 10
     for example, record in zip(source, expected, strict=True):
-        assert example["schema_version"] == 1
+        assert example["schema_version"] == 2
         assert example["video_id"] == record.video_id.encode()
         assert example["clip_seconds"] == record.clip_seconds
         assert tuple(caption.decode() for caption in example["captions"]) == record.captions
@@ -98,11 +98,12 @@ def test_source_can_be_pickled_and_read_by_threads(written: pathlib.Path) -> Non
 
 
 def test_wrong_version_names_file_and_record(written: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(records, "SCHEMA_VERSION", 2)
+    monkeypatch.setattr(records, "SCHEMA_VERSION", 3)
+    monkeypatch.setattr(records, "VERSIONS", (3,))
     source = RecordSource(written, "train")
     with pytest.raises(
         RecordError,
-        match=r"videobert-train.*00001-of-00003, record 2: schema version 1, expected 2; remove .* and prepare",
+        match=r"videobert-train.*00001-of-00003, record 2: schema version 2, expected 3; remove .* and prepare",
     ):
         source[6]
 

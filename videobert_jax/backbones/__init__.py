@@ -4,7 +4,7 @@ To add one, add a file that defines a `Backbone`, a `VideoBackbone` or, outside 
 in the registry.
 """
 
-from videobert_jax.backbones import efficientnet_lite, precomputed, s3d, transformers_vision
+from videobert_jax.backbones import efficientnet_lite, grey_pixels, precomputed, s3d, transformers_vision
 from videobert_jax.backbones.backbone import Backbone, ForeignBackbone, VideoBackbone
 from videobert_jax.errors import ConfigError
 
@@ -14,6 +14,7 @@ BACKBONES: list[Backbone | VideoBackbone | ForeignBackbone] = [
     s3d.MIL_NCE,
     transformers_vision.TRANSFORMERS,
     precomputed.PRECOMPUTED,
+    grey_pixels.PIXELS,
 ]
 REGISTRY = {backbone.name: backbone for backbone in BACKBONES}
 

@@ -5,7 +5,7 @@ rule for its values (`rules.py`). `reading.py` parses a `Config`, and `checking.
 """
 
 from videobert_jax.config.checking import check
-from videobert_jax.config.evaluators import EVALUATORS, EvaluatorConfig, HeldOutConfig, ZeroShotConfig
+from videobert_jax.config.evaluators import EVALUATORS, EvaluatorConfig, HeldOutConfig, UseOfVideoConfig, ZeroShotConfig
 from videobert_jax.config.prepare import KitchenConfig, PrepareConfig
 from videobert_jax.config.reading import from_config_dict, load, require_key, to_config_dict, to_json
 from videobert_jax.config.rules import Change, changes, flat, settings
@@ -38,6 +38,7 @@ __all__ = [
     "PretrainingConfig",
     "ReportConfig",
     "TaskConfig",
+    "UseOfVideoConfig",
     "ZeroShotConfig",
     "changes",
     "check",

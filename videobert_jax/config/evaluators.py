@@ -50,6 +50,17 @@ class HeldOutConfig(EvaluatorConfig):
 
 
 @dataclasses.dataclass(frozen=True)
+class UseOfVideoConfig(EvaluatorConfig):
+    """How much likelier the masked words of held-out videos are beside their own clips than beside another video's."""
+
+    evaluate: ClassVar[str] = "videobert_jax.evaluation.use_of_video:evaluate"
+    build: ClassVar[str] = "videobert_jax.evaluation.use_of_video:build"
+    reads: ClassVar[tuple[str, ...]] = ("prediction_positions",)
+    every: int = setting(1000, Interval(0))
+    batches: int = setting(4, COUNT)
+
+
+@dataclasses.dataclass(frozen=True)
 class ZeroShotConfig(EvaluatorConfig):
     """Zero-shot prediction of verbs and objects for held-out videos (VideoBERT, section 4.4)."""
 
@@ -60,7 +71,11 @@ class ZeroShotConfig(EvaluatorConfig):
 
 def default_evaluators() -> dict[str, EvaluatorConfig]:
     """Returns the default sections."""
-    return {"held_out": HeldOutConfig(), "zero_shot": ZeroShotConfig()}
+    return {"held_out": HeldOutConfig(), "use_of_video": UseOfVideoConfig(), "zero_shot": ZeroShotConfig()}
 
 
-EVALUATORS: dict[str, type[EvaluatorConfig]] = {"held_out": HeldOutConfig, "zero_shot": ZeroShotConfig}
+EVALUATORS: dict[str, type[EvaluatorConfig]] = {
+    "held_out": HeldOutConfig,
+    "use_of_video": UseOfVideoConfig,
+    "zero_shot": ZeroShotConfig,
+}

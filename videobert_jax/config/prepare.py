@@ -24,11 +24,22 @@ class PrepareConfig:
     fps: float = setting(20.0, Interval(0.01, 1000))  # frames sampled per second of video (paper: 20)
     # Frames per clip; one clip becomes one visual token (paper: 30, 1.5 s). Most backbones need more than one.
     clip_frames: int = setting(30, Interval(1, 10_000))
+    clip_step: int = setting(0, Interval(0, 10_000))  # frames from one clip's start to the next's; 0: clip_frames
+    # Part of each frame that is seen, "left,top,right,bottom" as fractions of its sides, or a JSON file with such a
+    # text for each video id; empty: all of it.
+    crop: str = ""
     backbone: str = "efficientnet_lite0"
     backbone_weights: str = ""  # file for "s3d" and "s3dg", folder for "transformers"; the others include their weights
     image_size: int = setting(128, SIDE)  # pixels; frames are resized to a square of this size
     branching: int = setting(12, Interval(2, 65_536))  # k of the hierarchical k-means (paper: 12)
     depth: int = setting(4, Interval(1, 16))  # d of the hierarchical k-means (paper: 4)
+    # Numbers of each clip's feature to keep in the records, for `model.visual_input`; 0: the visual word is all.
+    feature_size: int = setting(0, Interval(0, 65_536))
+    # Further words of a clip, which describe what its visual word leaves out of its feature.
+    codebooks: int = setting(0, Interval(0, 64))
+    codebook_size: int = setting(256, Interval(2, 65_536))
+    # How: each word describes what the words before it leave over, or a part of the feature's columns of its own.
+    quantisation: str = setting("residual", Choice(("residual", "product")))
     # Mebibytes for fitting the vocabulary; more features than that are streamed from disk and sampled.
     vocabulary_memory_mb: int = setting(2048, Interval(1, 1 << 24))
     tokenizer: str = ""  # folder of a Hugging Face tokenizer; empty: train WordPiece on the corpus
@@ -41,3 +52,13 @@ class PrepareConfig:
     record_format: str = setting("array_record", Choice(("array_record", "tfrecord")))
     validation_fraction: float = setting(0.05, PART)  # share of the videos to hold out if no annotations define a split
     workers: int = setting(0, WORKERS, may_change=True)  # processes; 0: one per core
+
+    @property
+    def clip_seconds(self) -> float:
+        """Length of a clip."""
+        return self.clip_frames / self.fps
+
+    @property
+    def clip_step_seconds(self) -> float:
+        """From the start of a clip to that of the next; 0: `clip_seconds`."""
+        return self.clip_step / self.fps

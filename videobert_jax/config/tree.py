@@ -60,6 +60,9 @@ class ModelConfig:
     # Ratio of their initial scale to that of word rows. Training makes random rows outgrow the position and segment
     # embeddings that are added to them; frozen rows have to be large from the start.
     visual_scale: float = setting(4.0, Interval(0, 1_000_000, "(]"))
+    # What is read of a clip: its visual word (paper), the word and its further words ("codes"), its feature in place of
+    # the word, or both word and feature. All but "words" need `prepare.feature_size`. Targets are always visual words.
+    visual_input: str = setting("words", Choice(("words", "codes", "features", "both")))
     # Layers per iteration of the scan; unrolling all runs faster on a CPU, fewer compile faster.
     unroll: int = setting(1, COUNT, may_change=True)
 

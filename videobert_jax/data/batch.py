@@ -1,8 +1,8 @@
 """The names, shapes and dtypes of a batch's arrays.
 
-A batch has B rows of S positions; a row packs up to N sequences and has up to K predictions. The arrays of a row have
-no B axis. Each task uses the arrays that its rows declare: some of `SCHEMA`, which networks read and tasks share, and
-any that only its objective knows.
+A batch has B rows of S positions; a row packs up to N sequences and has up to K predictions. If records keep more of a
+clip than its visual word, this is P numbers and C codes. The arrays of a row have no B axis. Each task uses the arrays
+that its rows declare: some of `SCHEMA`, which networks read and tasks share, and any that only its objective knows.
 """
 
 from collections.abc import Iterable, Mapping
@@ -27,6 +27,9 @@ SCHEMA: Mapping[str, tuple[str, type]] = {
     "positions": ("S", np.int32),  # index within its own sequence
     "segment_types": ("S", np.int32),  # 0: text, with [CLS] and [>]; 1: video, with its [SEP]
     "sequence_ids": ("S", np.int32),  # 1 to N, the sequence of each position; 0: padding
+    "clip_seen": ("S", np.int32),  # 1 where the two arrays below describe a clip, which is not masked
+    "clip_features": ("SP", np.float16),  # `records.ClipDetails.features`
+    "clip_codes": ("SC", np.int32),  # `records.ClipDetails.codes`
     "cls_positions": ("N", np.int32),  # where each sequence begins
     "sequence_modes": ("N", np.int32),  # a `tokens.Mode`; 0: unused
     "alignment_labels": ("N", np.int32),  # 1: a joint sequence with matching words and clips
@@ -35,7 +38,9 @@ SCHEMA: Mapping[str, tuple[str, type]] = {
     "prediction_targets": ("K", np.int32),  # the ids before masking
     "prediction_weights": ("K", np.float32),  # 1 where a prediction counts, else 0
 }
-SEQUENCES = tuple(name for name, (axes, _) in SCHEMA.items() if axes != "K")  # in every task over packed rows
+CLIPS = tuple(name for name in SCHEMA if name.startswith("clip_"))  # of records that keep more than visual words
+# In every task over packed rows.
+SEQUENCES = tuple(name for name, (axes, _) in SCHEMA.items() if axes != "K" and name not in CLIPS)
 PREDICTIONS = tuple(name for name, (axes, _) in SCHEMA.items() if axes == "K")
 
 

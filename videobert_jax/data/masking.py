@@ -4,6 +4,7 @@ import numpy as np
 
 from videobert_jax.config import PretrainingConfig
 from videobert_jax.data.batch import Row
+from videobert_jax.data.packing import hide_clips
 from videobert_jax.tokens import Mode, TokenSpace
 
 KEPT, RANDOM = 0.1, 0.1  # fractions of the chosen tokens; the others become [MASK]
@@ -13,11 +14,17 @@ class Masking:
     """Masks packed rows.
 
     In each sequence, a fraction `config.masking` of the words and of the visual words is chosen, at least one of each;
-    in a fraction `config.mask_video` of the joint sequences, all visual words are chosen. 80 % of the chosen tokens
-    become [MASK], 10 % become a random token of their modality, and 10 % stay. Special tokens are never chosen or
-    sampled. Misaligned sequences are masked like aligned ones, so that masks do not reveal alignment, but their
-    predictions have weight 0 unless `config.mask_misaligned` is set. Without `config.mask_joint`, joint sequences are
-    not masked.
+    in a fraction `config.mask_video` of the joint sequences, all visual words are chosen, and in a fraction
+    `config.mask_text` of the others all words, so that only the video can tell them. 80 % of the chosen tokens become
+    [MASK], 10 % become a random token of their modality, and 10 % stay; if all words are chosen, all become [MASK].
+    Special tokens are never chosen or sampled. Misaligned sequences are masked like aligned ones, so that masks do not
+    reveal alignment, but their predictions have weight 0 unless `config.mask_misaligned` is set. Without
+    `config.mask_joint`, joint sequences are not masked.
+
+    Tokens are chosen one by one; with `config.whole_words`, all pieces of a word together; with `config.span`, adjacent
+    ones of that mean number (SpanBERT, Joshi et al. 2020).
+
+    Of a chosen clip no more is seen than its token, and clips that share frames with it are masked too.
     """
 
     def __init__(self, tokens: TokenSpace, config: PretrainingConfig) -> None:
@@ -26,48 +33,92 @@ class Masking:
         self._maskable = np.ones(tokens.size, bool)
         self._maskable[list(tokens.specials)] = False
         self._words = np.flatnonzero(self._maskable[: tokens.text_size])
+        self._continuing = np.zeros(tokens.size, bool)
+        self._continuing[list(tokens.continuing)] = config.whole_words
 
-    def __call__(self, row: Row, rng: np.random.Generator) -> Row:
-        """Masks `token_ids` and adds predictions: of more than K chosen tokens, K spread over all sequences."""
+    def __call__(self, row: Row, rng: np.random.Generator, overlaps: np.ndarray | None = None) -> Row:
+        """Masks `token_ids` and adds predictions: of more than K chosen tokens, K spread over all sequences.
+
+        `overlaps`, int [N], has the `TokenSequence.overlap` of each sequence; by default no clips overlap.
+        """
         ids = row["token_ids"]
-        chosen = self._choose(row, rng)
+        overlaps = np.zeros(len(row["sequence_modes"]), int) if overlaps is None else overlaps
+        chosen, untold = self._choose(row, rng, overlaps)
         chance = rng.random(len(chosen))
+        chance[self._of_sequence(row, untold)[chosen] & (ids[chosen] < self._tokens.text_size)] = 1
         masked = ids.copy()
         masked[chosen[chance >= KEPT + RANDOM]] = self._tokens.mask
         swapped = chosen[chance < RANDOM]
         masked[swapped] = self._replacements(ids[swapped], rng)
+        overlapping = self._overlapping(row, chosen, overlaps)
+        masked[overlapping] = self._tokens.mask
 
         size = self._config.max_predictions
         positions, targets, weights = np.zeros(size, np.int32), np.zeros(size, np.int32), np.zeros(size, np.float32)
         positions[: len(chosen)] = chosen
         targets[: len(chosen)] = ids[chosen]
         weights[: len(chosen)] = self._of_sequence(row, self._weighted(row))[chosen]
-        predictions = {
+        result = {
+            **row,
+            "token_ids": masked,
             "prediction_positions": positions,
             "prediction_targets": targets,
             "prediction_weights": weights,
         }
-        return {**row, "token_ids": masked, **predictions}
+        hide_clips(result, np.concatenate([chosen, overlapping]))
+        return result
 
-    def _choose(self, row: Row, rng: np.random.Generator) -> np.ndarray:
-        """Returns the positions to predict: ascending, at most K."""
+    def _choose(self, row: Row, rng: np.random.Generator, overlaps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the positions to predict, ascending, at most K; and whether all words of a sequence are, [N]."""
         ids = row["token_ids"]
         corrupted = row["sequence_modes"] != Mode.JOINT if not self._config.mask_joint else row["sequence_modes"] > 0
         candidates = np.flatnonzero(self._maskable[ids] & self._of_sequence(row, corrupted))
         # A group is the words, or the visual words, of one sequence. Groups are contiguous in a row, so sorting by
         # group number plus a random fraction shuffles each group in place.
         groups = 2 * row["sequence_ids"][candidates] + (ids[candidates] >= self._tokens.text_size)
-        candidates = candidates[np.argsort(groups + rng.random(len(groups)))]
+        units = self._units(candidates, groups, ids, rng)
+        order = np.argsort(groups + rng.random(units[-1] + 1 if len(units) else 0)[units], kind="stable")
+        candidates, units = candidates[order], units[order]
         sizes = np.bincount(groups, minlength=2 * len(corrupted) + 2)
-        wanted = np.maximum(np.rint(self._config.masking * sizes), 1)
-        pictured = (row["sequence_modes"] == Mode.JOINT) & (rng.random(len(corrupted)) < self._config.mask_video)
+        wanted = np.rint(self._config.masking * sizes)
+        wanted[3::2] = np.rint(self._config.masking * sizes[3::2] / (2 * overlaps + 1))  # neighbours are masked too
+        wanted = np.maximum(wanted, 1)
+        joint = row["sequence_modes"] == Mode.JOINT
+        pictured = joint & (rng.random(len(corrupted)) < self._config.mask_video)
         wanted[3::2][pictured] = sizes[3::2][pictured]
+        untold = np.zeros_like(pictured)
+        if self._config.mask_text:
+            untold = joint & ~pictured & (rng.random(len(corrupted)) < self._config.mask_text)
+            wanted[2::2][untold] = sizes[2::2][untold]
         rank = np.arange(len(groups)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-        within = rank < wanted[groups]
+        begins = np.r_[True, units[1:] != units[:-1]][: len(units)]
+        within = rank[begins][np.cumsum(begins) - 1] < wanted[groups]  # a unit is chosen as a whole
         chosen = candidates[within]
         if len(chosen) > self._config.max_predictions:
             chosen = chosen[np.argsort(rank[within], kind="stable")[: self._config.max_predictions]]
-        return np.sort(chosen)
+        return np.sort(chosen), untold
+
+    def _units(
+        self, candidates: np.ndarray, groups: np.ndarray, ids: np.ndarray, rng: np.random.Generator
+    ) -> np.ndarray:
+        """Numbers, ascending, of what is chosen together: int [n] for n candidates in order."""
+        begins = ~self._continuing[ids[candidates]]
+        if self._config.span > 1:
+            begins &= rng.random(len(candidates)) < 1 / self._config.span
+        begins |= np.diff(groups, prepend=-1) != 0
+        return np.cumsum(begins) - 1
+
+    def _overlapping(self, row: Row, chosen: np.ndarray, overlaps: np.ndarray) -> np.ndarray:
+        """Positions of clips that are not chosen and share frames with a chosen one, ascending."""
+        ids, sequences = row["token_ids"], row["sequence_ids"]
+        reach = overlaps[sequences[chosen] - 1] * (ids[chosen] >= self._tokens.text_size)
+        near: list[np.ndarray] = [chosen[:0]]
+        for distance in range(1, int(reach.max(initial=0)) + 1):
+            seeds = chosen[reach >= distance]
+            for place in (seeds - distance, seeds + distance):
+                place, seed = place[inside := (place >= 0) & (place < len(ids))], seeds[inside]
+                near.append(place[(sequences[place] == sequences[seed]) & (ids[place] >= self._tokens.text_size)])
+        return np.setdiff1d(np.concatenate(near), chosen)
 
     def _weighted(self, row: Row) -> np.ndarray:
         if self._config.mask_misaligned:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from videobert_jax.data.batch import Batch, Row
+from videobert_jax.data.batch import CLIPS, SCHEMA, Batch, Row
 from videobert_jax.data.sequences import TokenSequence
 from videobert_jax.tokens import Mode, TokenSpace
 
@@ -35,7 +35,27 @@ def pack(sequences: Sequence[TokenSequence], length: int, max_sequences: int, to
         row[name] = np.zeros(max_sequences, np.int32)
         row[name][:count] = values
     row["alignment_weights"] = (row["sequence_modes"] == Mode.JOINT).astype(np.float32)
+    return {**row, **_clips(sequences, stops, length, tokens)}
+
+
+def _clips(sequences: Sequence[TokenSequence], stops: np.ndarray, length: int, tokens: TokenSpace) -> Row:
+    """Those of the arrays `batch.CLIPS` that the joint vocabulary has a size for."""
+    row: Row = {name: np.zeros((length, size), SCHEMA[name][1]) for name, size in detail_sizes(tokens).items() if size}
+    if row:
+        row["clip_seen"] = np.zeros(length, np.int32)
+    for sequence, stop in zip(sequences, stops.tolist(), strict=True):
+        if row and sequence.clips is not None:  # they end before [SEP]
+            place = slice(stop - 1 - len(sequence.clips.features), stop - 1)
+            row["clip_seen"][place] = 1
+            for name, values in zip(detail_sizes(tokens), sequence.clips, strict=True):
+                if name in row:
+                    row[name][place] = values
     return row
+
+
+def detail_sizes(tokens: TokenSpace) -> dict[str, int]:
+    """The number of columns of the arrays that hold `records.ClipDetails`, in its order."""
+    return {"clip_features": tokens.feature_size, "clip_codes": tokens.codebooks}
 
 
 def rows_of_sequences(
@@ -48,6 +68,7 @@ def rows_of_sequences(
     rows = [pack([sequence], length, 1, tokens) for sequence in sequences]
     batch = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
     masked = batch["token_ids"] == tokens.mask
+    hide_clips(batch, masked)
     counts = masked.sum(axis=1)
     if counts.max() > max_predictions:
         raise ValueError(f"a sequence has {counts.max()} masks, expected at most {max_predictions}")
@@ -58,12 +79,23 @@ def rows_of_sequences(
     return batch
 
 
+def hide_clips(arrays: Row | Batch, hidden: np.ndarray) -> None:
+    """Takes what is known of clips besides their words out of rows, in place, where bool `hidden` is true."""
+    for name in CLIPS:
+        if name in arrays:
+            arrays[name][hidden] = 0
+
+
 def pad_rows(batch: Batch, rows: int, tokens: TokenSpace) -> Batch:
     """Appends empty rows up to `rows`, the size a program is compiled for. Raises ValueError for a larger batch."""
     missing = rows - len(batch["token_ids"])
     if missing < 0:
         raise ValueError(f"the batch has {rows - missing} rows, expected at most {rows}")
     return {
-        name: np.pad(array, ((0, missing), (0, 0)), constant_values=tokens.pad if name == "token_ids" else 0)
+        name: np.pad(
+            array,
+            ((0, missing), *((0, 0),) * (array.ndim - 1)),
+            constant_values=tokens.pad if name == "token_ids" else 0,
+        )
         for name, array in batch.items()
     }

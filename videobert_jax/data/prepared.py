@@ -38,6 +38,11 @@ class Lexicon:
         """The projection and the centroids, a `visual_words.vocabulary.Vocabulary`."""
         return self.vocabulary / "tree.npz"
 
+    @property
+    def details(self) -> pathlib.Path:
+        """What the records keep of clips besides their words, a `visual_words.details.Details`, if they do."""
+        return self.vocabulary / "details.npz"
+
     def picture(self, word: int) -> bytes:
         """Reads the JPEG file that represents a visual word in [0, V)."""
         return (self.vocabulary / "frames" / f"{word:05d}.jpg").read_bytes()
@@ -62,7 +67,8 @@ class Lexicon:
     @property
     def defining(self) -> tuple[pathlib.Path, ...]:
         """The files that must not change under a trained model."""
-        return self.tokens_file, self.tokenizer / "tokenizer.json", self.tree
+        details = (self.details,) if self.details.exists() else ()
+        return self.tokens_file, self.tokenizer / "tokenizer.json", self.tree, *details
 
 
 @dataclasses.dataclass(frozen=True)

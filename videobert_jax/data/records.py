@@ -10,10 +10,11 @@ import contextlib
 import dataclasses
 import itertools
 import json
+import math
 import pathlib
 import resource
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from array_record.python.array_record_data_source import ArrayRecordDataSource
@@ -24,7 +25,8 @@ from tensorflow_datasets.proto import tf_example_pb2
 from videobert_jax.data import tfrecord
 from videobert_jax.errors import RecordError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+VERSIONS = (1, SCHEMA_VERSION)  # that are read; the first knew neither `clip_step` nor `ClipDetails`
 DATASET = "videobert"
 OTHER_FILES = 512  # that a process may have open besides the shards
 FORMATS = ("array_record", "tfrecord")
@@ -36,7 +38,10 @@ _FIELDS = {
     "video_id": ("str", False),
     "start_clip": ("int32", False),
     "clip_seconds": ("float32", False),
+    "clip_step": ("float32", False),
     "visual_ids": ("int32", True),
+    "visual_codes": ("int32", True),
+    "visual_features": ("bytes", False),
     "token_ids": ("int32", True),
     "sentence_offsets": ("int32", True),
     "sentence_starts": ("float32", True),
@@ -45,7 +50,29 @@ _FIELDS = {
     "caption_starts": ("float32", True),
     "caption_ends": ("float32", True),
 }
-_LISTS = {"int32": "int64_list", "float32": "float_list", "str": "bytes_list"}
+_LISTS = {"int32": "int64_list", "float32": "float_list", "str": "bytes_list", "bytes": "bytes_list"}
+_ADDED = ("clip_step", "visual_codes", "visual_features")  # by version 2
+
+
+class ClipDetails(NamedTuple):
+    """What is kept of n clips besides their visual words; see `visual_words.details`.
+
+    Attributes:
+      features: float16 [n, P], their features, projected; P is 0 if none are kept.
+      codes: int32 [n, C], their further words, one of each of C codebooks.
+    """
+
+    features: np.ndarray
+    codes: np.ndarray
+
+    def at(self, clips: slice | np.ndarray) -> "ClipDetails":
+        """The details of some of the clips."""
+        return ClipDetails(self.features[clips], self.codes[clips])
+
+
+def no_details(clips: int) -> ClipDetails:
+    """The details of clips of which only the visual words are kept."""
+    return ClipDetails(np.zeros((clips, 0), np.float16), np.zeros((clips, 0), np.int32))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -54,8 +81,8 @@ class Record:
 
     Attributes:
       video_id: the video's name.
-      start_clip: index of the chunk's first clip in the video; clip i of the chunk covers the seconds
-        ``[(start_clip + i) * clip_seconds, (start_clip + i + 1) * clip_seconds)``.
+      start_clip: index of the chunk's first clip in the video; clip i of the chunk begins
+        ``(start_clip + i) * clip_step`` seconds after the video.
       clip_seconds: length of a clip.
       visual_ids: int32 [n], visual words in ``[0, V)``, without the offset of the joint id space.
       token_ids: int32 [m], the WordPieces of all sentences, without special tokens.
@@ -63,6 +90,8 @@ class Record:
       sentence_starts, sentence_ends: float32 [s], seconds from the start of the video.
       captions: c ground-truth captions, often none.
       caption_starts, caption_ends: float32 [c], seconds from the start of the video.
+      clip_step: seconds from the start of a clip to that of the next; 0: `clip_seconds`, clips do not overlap.
+      details: what else is kept of the clips.
     """
 
     video_id: str
@@ -76,10 +105,26 @@ class Record:
     captions: tuple[str, ...] = ()
     caption_starts: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0, np.float32))
     caption_ends: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0, np.float32))
+    clip_step: float = 0.0
+    details: ClipDetails | None = None
+
+    @property
+    def step(self) -> float:
+        """Seconds from the start of a clip to that of the next."""
+        return self.clip_step or self.clip_seconds
+
+    @property
+    def clip_details(self) -> ClipDetails:
+        """The details of all clips, which may be without columns."""
+        return no_details(len(self.visual_ids)) if self.details is None else self.details
+
+    def overlapping(self, rate: int = 1) -> int:
+        """How many of the next clips, of every `rate`-th one, share frames with a clip."""
+        return max(0, math.ceil(round(self.clip_seconds / (self.step * rate), 3)) - 1)
 
     def clips_within(self, starts: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Returns, per span of seconds, this chunk's clips ``[first, stop)`` whose centres lie in ``[start, end)``."""
-        centres = (self.start_clip + np.arange(len(self.visual_ids)) + 0.5) * self.clip_seconds
+        centres = (self.start_clip + np.arange(len(self.visual_ids))) * self.step + self.clip_seconds / 2
         return np.searchsorted(centres, starts), np.searchsorted(centres, ends)
 
     def validate(self) -> None:
@@ -92,6 +137,8 @@ class Record:
         """Yields (whether a check passes, the problem if not); a check may rely on earlier ones."""
         clips, sentences, offsets = len(self.visual_ids), len(self.sentence_starts), self.sentence_offsets
         yield self.clip_seconds > 0, f"clip_seconds is {self.clip_seconds}, not above 0"
+        yield self.clip_step >= 0, f"clip_step is {self.clip_step}, below 0"
+        yield {len(part) for part in self.clip_details} == {clips}, "details are not of as many clips as visual_ids"
         yield clips + sentences > 0, "there are neither clips nor sentences"
         yield bool(np.all(self.visual_ids >= 0)), "visual_ids has negative ids"
         yield bool(np.all(self.token_ids >= 0)), "token_ids has negative ids"
@@ -106,41 +153,64 @@ class Record:
         yield len(lengths) == 1, "captions, caption_starts and caption_ends differ in length"
 
 
+def fields(record: Record) -> dict[str, Any]:
+    """The values that are stored of a record, by the names of the data set's features."""
+    features, codes = record.clip_details
+    return {
+        "schema_version": SCHEMA_VERSION,
+        **{name: value for name, value in vars(record).items() if name != "details"},
+        "visual_codes": codes.reshape(-1),
+        "visual_features": features.astype("<f2").tobytes(),
+    }
+
+
 def encode(record: Record) -> bytes:
     """Serialises a record as a `tf.train.Example`; equal records give equal bytes."""
     record.validate()
-    example = tf_example_pb2.Example()
+    example, values = tf_example_pb2.Example(), fields(record)
     for name, (kind, many) in _FIELDS.items():
-        value: Any = SCHEMA_VERSION if name == "schema_version" else getattr(record, name)
-        values = value if many else [value]
-        stored = [text.encode() for text in values] if kind == "str" else np.asarray(values, kind).tolist()
+        listed = values[name] if many else [values[name]]
+        stored = [text.encode() for text in listed] if kind == "str" else listed
+        if kind in ("int32", "float32"):
+            stored = np.asarray(listed, kind).tolist()
         getattr(example.features.feature[name], _LISTS[kind]).value.extend(stored)
     return example.SerializeToString(deterministic=True)
 
 
 def decode(data: bytes) -> Record:
-    """The inverse of `encode`. Raises ValueError if `data` is not a record of this schema version."""
+    """The inverse of `encode`. Raises ValueError if `data` is not a record of a schema version that is read."""
     try:
         features = tf_example_pb2.Example.FromString(data).features.feature
     except DecodeError as error:
         raise ValueError(f"not a tf.train.Example ({error})") from error
-    missing = [name for name in _FIELDS if name not in features]
+    expected = [name for name in _FIELDS if name in features or not _is_first_version(features) or name not in _ADDED]
+    missing = [name for name in expected if name not in features]
     if missing:
         raise ValueError(f"the field {missing[0]!r} is missing")
-    values: dict[str, Any] = {}
-    for name, (kind, many) in _FIELDS.items():
-        stored = getattr(features[name], _LISTS[kind]).value
-        if not many and len(stored) != 1:
-            raise ValueError(f"the field {name!r} has {len(stored)} values, expected 1")
-        if kind == "str":
-            texts = tuple(text.decode() for text in stored)
-            values[name] = texts if many else texts[0]
-        else:
-            values[name] = np.fromiter(stored, kind, len(stored)) if many else stored[0]
+    values = {name: _value(name, getattr(features[name], _LISTS[_FIELDS[name][0]]).value) for name in expected}
     version = values.pop("schema_version")
-    if version != SCHEMA_VERSION:
+    if version not in VERSIONS:
         raise ValueError(f"schema version {version}, expected {SCHEMA_VERSION}")
+    clips = len(values["visual_ids"])
+    raw, codes = values.pop("visual_features", b""), values.pop("visual_codes", None)
+    if clips and (raw or (codes is not None and len(codes))):
+        kept = np.frombuffer(raw, "<f2").reshape(clips, -1), np.asarray(codes).reshape(clips, -1)
+        values["details"] = ClipDetails(*kept)
     return Record(**values)
+
+
+def _is_first_version(features: Any) -> bool:
+    return "schema_version" in features and list(features["schema_version"].int64_list.value) == [1]
+
+
+def _value(name: str, stored: Any) -> Any:
+    kind, many = _FIELDS[name]
+    if not many and len(stored) != 1:
+        raise ValueError(f"the field {name!r} has {len(stored)} values, expected 1")
+    if kind == "str":
+        texts = tuple(text.decode() for text in stored)
+        return texts if many else texts[0]
+    return np.fromiter(stored, kind, len(stored)) if many else stored[0]
 
 
 def shard_name(split: str, record_format: str, index: int, count: int) -> str:
@@ -179,7 +249,7 @@ def write_metadata(directory: pathlib.Path, splits: Mapping[str, Sequence[int]])
     splits = {name: lengths for name, lengths in splits.items() if lengths}  # TFDS does not allow empty splits
     if not splits:
         return
-    dtypes = {"int32": np.int32, "float32": np.float32, "str": np.str_}
+    dtypes = {"int32": np.int32, "float32": np.float32, "str": np.str_, "bytes": np.str_}
     tfds.folder_dataset.write_metadata(
         data_dir=directory,
         features={

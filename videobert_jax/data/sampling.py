@@ -23,6 +23,8 @@ class Chunk:
         self.video_id = record.video_id
         self.token_ids = record.token_ids
         self.visual_ids = record.visual_ids
+        self.overlapping = record.overlapping
+        self.details = record.details
         self.sentences = len(record.sentence_starts)
         self._offsets = record.sentence_offsets.tolist()
         firsts, stops = record.clips_within(record.sentence_starts, record.sentence_ends)
@@ -31,6 +33,11 @@ class Chunk:
     def can_be(self, mode: Mode) -> bool:
         """Whether sequences of this mode can be sampled from it."""
         return (mode == Mode.VIDEO or self.sentences > 0) and (mode == Mode.TEXT or len(self.visual_ids) > 0)
+
+    def with_clips(self, sequence: TokenSequence, clips: slice) -> TokenSequence:
+        """Adds to a sequence of these clips what else is known of them."""
+        details = None if self.details is None else self.details.at(clips)
+        return sequence._replace(clips=details, overlap=self.overlapping(clips.step), video_id=self.video_id)
 
     def words(self, window: Window) -> np.ndarray:
         """Returns the WordPieces of the window's sentences."""
@@ -101,12 +108,14 @@ class Sampler:
 
     def _video(self, pool: list[Chunk], rng: np.random.Generator, share: int, room: int) -> TokenSequence:
         """Samples adjacent clips at a random rate, fine enough that the sequence fills its share of the row."""
-        clips = pool[rng.integers(len(pool))].visual_ids
+        chunk = pool[rng.integers(len(pool))]
+        clips = chunk.visual_ids
         least = max(1, share - 3)
         rate = 1 + int(rng.integers(max(1, min(self._config.max_subsampling, len(clips) // least))))
         span = min(len(clips), rate * min(max(self._config.video_only_tokens, least), room - 3))
         start = int(rng.integers(len(clips) - span + 1))
-        return encode_video(clips[start : start + span : rate], self._tokens)
+        shown = slice(start, start + span, rate)
+        return chunk.with_clips(encode_video(clips[shown], self._tokens), shown)
 
     def _joint(self, pool: list[Chunk], rng: np.random.Generator, share: int, room: int) -> TokenSequence:
         chunk = pool[rng.integers(len(pool))]
@@ -115,7 +124,8 @@ class Sampler:
         first, stop = chunk.clips(window)
         rate = self._rate(stop - first, coarsest)
         phase = int(rng.integers(min(rate, stop - first)))
-        visual_ids = chunk.visual_ids[first + phase : stop : rate]
+        shown = slice(first + phase, stop, rate)
+        visual_ids = chunk.visual_ids[shown]
 
         elsewhere = self._elsewhere(chunk, window, pool, rng) if rng.random() < self._config.misaligned else None
         if elsewhere is None:
@@ -127,7 +137,9 @@ class Sampler:
         budget = room - 3  # each side keeps at least half of it, if it needs that much
         visual_ids = visual_ids[: max(budget - len(words), budget // 2)]
         words = words[: budget - len(visual_ids)]
-        return encode_joint(words, visual_ids, self._tokens, aligned=elsewhere is None)
+        shown = slice(shown.start, shown.start + rate * len(visual_ids), rate)
+        sequence = encode_joint(words, visual_ids, self._tokens, aligned=elsewhere is None)
+        return chunk.with_clips(sequence, shown)
 
     def _joint_size(self, chunk: Chunk, window: Window, coarsest: int) -> int:
         first, stop = chunk.clips(window)

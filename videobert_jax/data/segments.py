@@ -6,7 +6,9 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from videobert_jax.data.records import Record
+from videobert_jax.data.records import ClipDetails, Record
+from videobert_jax.data.sequences import TokenSequence, encode_joint, encode_video
+from videobert_jax.tokens import TokenSpace
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -19,6 +21,7 @@ class Segment:
       start_clip: index of its first clip in the video.
       visual_ids: int32 [n], n at least 1, the visual words of its clips.
       spoken: text ids of its sentences.
+      details: what else is known of its clips.
     """
 
     video_id: str
@@ -26,6 +29,7 @@ class Segment:
     start_clip: int
     visual_ids: np.ndarray
     spoken: tuple[int, ...]
+    details: ClipDetails | None = None
 
 
 def find_segments(records: Iterable[Record]) -> list[Segment]:
@@ -40,7 +44,7 @@ def find_segments(records: Iterable[Record]) -> list[Segment]:
 
 
 def _segment(record: Record, caption: str, first: int, stop: int) -> Segment:
-    begin, end = ((record.start_clip + clip) * record.clip_seconds for clip in (first, stop))
+    begin, end = ((record.start_clip + clip) * record.step for clip in (first, stop))
     middles = (record.sentence_starts + record.sentence_ends) / 2
     sentences = np.flatnonzero((middles >= begin) & (middles < end))
     words = [record.token_ids[slice(*record.sentence_offsets[index : index + 2])] for index in sentences]
@@ -50,7 +54,12 @@ def _segment(record: Record, caption: str, first: int, stop: int) -> Segment:
         start_clip=int(record.start_clip + first),
         visual_ids=record.visual_ids[first:stop],
         spoken=tuple(np.concatenate([record.token_ids[:0], *words]).tolist()),
+        details=_details(record, first, stop),
     )
+
+
+def _details(record: Record, first: int, stop: int) -> ClipDetails | None:
+    return None if record.details is None else record.details.at(slice(first, stop))
 
 
 def sentence_segments(records: Iterable[Record]) -> list[Segment]:
@@ -61,9 +70,15 @@ def sentence_segments(records: Iterable[Record]) -> list[Segment]:
         for index, (first, stop) in enumerate(zip(firsts, stops, strict=True)):
             if first < stop:
                 words = record.token_ids[slice(*record.sentence_offsets[index : index + 2])]
-                clips = record.visual_ids[first:stop]
-                spoken = tuple(words.tolist())
-                segments.append(Segment(record.video_id, "", int(record.start_clip + first), clips, spoken))
+                segment = Segment(
+                    video_id=record.video_id,
+                    caption="",
+                    start_clip=int(record.start_clip + first),
+                    visual_ids=record.visual_ids[first:stop],
+                    spoken=tuple(words.tolist()),
+                    details=_details(record, first, stop),
+                )
+                segments.append(segment)
     return segments
 
 
@@ -80,7 +95,7 @@ def windows(record: Record, clips: int | None = None) -> list[Segment]:
         raise ValueError(f"windows of {clips} clips; expected at least 1, or None for a single window")
     count = len(record.visual_ids)
     borders = [*range(0, count, clips or count), count]
-    moments = (record.start_clip + np.array(borders[1:-1])) * record.clip_seconds
+    moments = (record.start_clip + np.array(borders[1:-1])) * record.step
     middles = (record.sentence_starts + record.sentence_ends) / 2
     sentences = [0, *np.searchsorted(middles, moments).tolist(), len(middles)]
     tokens = record.sentence_offsets[sentences].tolist()
@@ -91,6 +106,7 @@ def windows(record: Record, clips: int | None = None) -> list[Segment]:
             start_clip=record.start_clip + first,
             visual_ids=record.visual_ids[first:stop],
             spoken=tuple(record.token_ids[begin:end].tolist()),
+            details=_details(record, first, stop),
         )
         for (first, stop), (begin, end) in zip(itertools.pairwise(borders), itertools.pairwise(tokens), strict=True)
     ]
@@ -99,3 +115,11 @@ def windows(record: Record, clips: int | None = None) -> list[Segment]:
 def evenly_spaced(length: int, count: int) -> np.ndarray:
     """Returns at most `count` evenly spaced indices in [0, length), int [n]."""
     return np.linspace(0, length - 1, min(count, length)).round().astype(int)
+
+
+def beside(words: np.ndarray, segment: Segment, room: int, tokens: TokenSpace) -> TokenSequence:
+    """Text ids int32 [m], or none, and at most `room` clips of a segment, evenly spaced."""
+    shown = evenly_spaced(len(segment.visual_ids), room)
+    clips = segment.visual_ids[shown]
+    sequence = encode_joint(words, clips, tokens) if len(words) else encode_video(clips, tokens)
+    return sequence._replace(clips=None if segment.details is None else segment.details.at(shown))

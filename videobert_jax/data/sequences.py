@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from videobert_jax.data.records import ClipDetails
 from videobert_jax.tokens import Mode, TokenSpace
 
 
@@ -15,12 +16,18 @@ class TokenSequence(NamedTuple):
       ids: int32 [n], ids of the joint space, special tokens included.
       text_length: number of positions in segment 0; the others are in segment 1.
       aligned: whether words and clips match; False only for joint sequences.
+      clips: what is known of the clips besides their visual words, in their order; None: nothing.
+      overlap: how many of the next clips share frames with a clip.
+      video_id: the video of the clips.
     """
 
     mode: Mode
     ids: np.ndarray
     text_length: int
     aligned: bool = True
+    clips: ClipDetails | None = None
+    overlap: int = 0
+    video_id: str = ""
 
     @property
     def segment_types(self) -> np.ndarray:

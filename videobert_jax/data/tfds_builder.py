@@ -17,7 +17,7 @@ from typing import Any
 import tensorflow_datasets as tfds
 
 from videobert_jax.data.prepared import Prepared
-from videobert_jax.data.records import SCHEMA_VERSION
+from videobert_jax.data.records import fields
 
 
 class PreparedVideos(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: ignore[call-arg]  # untyped
@@ -75,4 +75,4 @@ class PreparedVideos(tfds.core.GeneratorBasedBuilder, skip_registration=True):  
 
     def _generate_examples(self, split: str) -> Iterator[tuple[int, dict[str, Any]]]:
         for index, record in enumerate(self._prepared.source(split)):
-            yield index, {"schema_version": SCHEMA_VERSION, **vars(record)}
+            yield index, fields(record)

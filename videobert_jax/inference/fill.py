@@ -10,8 +10,8 @@ import numpy as np
 
 from videobert_jax.data.batch import Batch
 from videobert_jax.data.packing import pad_rows, rows_of_sequences
-from videobert_jax.data.segments import Segment, evenly_spaced
-from videobert_jax.data.sequences import TokenSequence, encode_joint, encode_text
+from videobert_jax.data.segments import Segment, beside
+from videobert_jax.data.sequences import TokenSequence, encode_text
 from videobert_jax.model.kernels.partition import replicated
 from videobert_jax.model.videobert import VideoBert
 from videobert_jax.tokens import TokenSpace
@@ -107,8 +107,7 @@ def ask(fill: Fill, words: np.ndarray, segments: Sequence[Segment], tokens: Toke
     room = length - len(words) - 3
     if room < 1:
         raise ValueError(f"the text has {len(words)} tokens, which leaves no room for video in {length} positions")
-    shown = [segment.visual_ids[evenly_spaced(len(segment.visual_ids), room)] for segment in segments]
-    return fill_in(fill, [encode_joint(words, visual_ids, tokens) for visual_ids in shown], "text", tokens)
+    return fill_in(fill, [beside(words, segment, room, tokens) for segment in segments], "text", tokens)
 
 
 def language_prior(fill: Fill, words: np.ndarray, tokens: TokenSpace) -> Fillings:

@@ -14,11 +14,11 @@ from videobert_jax import tokenizer
 from videobert_jax.config import Config
 from videobert_jax.data.batch import Batch
 from videobert_jax.data.prepared import Lexicon
-from videobert_jax.data.segments import Segment, evenly_spaced
-from videobert_jax.data.sequences import TokenSequence, encode_joint, encode_text, encode_video
+from videobert_jax.data.segments import Segment, beside
+from videobert_jax.data.sequences import TokenSequence, encode_text
 from videobert_jax.errors import UserError
 from videobert_jax.inference import fill
-from videobert_jax.inference.watch import visual_words, watch
+from videobert_jax.inference.watch import see, watch
 from videobert_jax.model.kernels.partition import replicated
 from videobert_jax.model.trunk import Trunk
 from videobert_jax.tasks import make_task
@@ -27,6 +27,7 @@ from videobert_jax.tokenizer import TextTokenizer
 from videobert_jax.tokens import TokenSpace
 from videobert_jax.training.parameters import restore_params
 from videobert_jax.training.workdir import Workdir
+from videobert_jax.visual_words.details import Details
 from videobert_jax.visual_words.vocabulary import Vocabulary
 
 Video = str | pathlib.Path | Segment  # a file, or what was made of one before
@@ -75,13 +76,19 @@ class Model:
         """Clip features to visual words."""
         return Vocabulary.load(self.lexicon.tree)
 
+    @functools.cached_property
+    def details(self) -> Details | None:
+        """Clip features to what the model reads of clips besides their words; None if that is all."""
+        return Details.load(self.lexicon.details) if self.tokens.feature_size else None
+
     def watch(self, video: str | pathlib.Path, transcript: str | pathlib.Path | None = None) -> list[Segment]:
         """What the model reads of a video file: its visual words, and what is said in it.
 
         A transcript of the same name beside the video is found. Raises UserError or OSError for an unusable video.
         """
         spoken = None if transcript is None else pathlib.Path(transcript).expanduser()
-        return watch(pathlib.Path(video).expanduser(), spoken, self.config.prepare, self.vocabulary, self.words)
+        known = (self.config.prepare, self.vocabulary, self.words, self.details)
+        return watch(pathlib.Path(video).expanduser(), spoken, *known)
 
     def outputs(self, batch: Mapping[str, Any]) -> Any:
         """What the network says about a batch (`data.batch`): its outputs as NumPy arrays."""
@@ -154,13 +161,13 @@ class Model:
             )
         if video is None:
             return encode_text(words, self.tokens)
-        visual_ids = video.visual_ids if isinstance(video, Segment) else self._see(video)
-        clips = visual_ids[evenly_spaced(len(visual_ids), self.length - len(words) - 3)]
-        return encode_joint(words, clips, self.tokens) if len(words) else encode_video(clips, self.tokens)
+        segment = video if isinstance(video, Segment) else self._see(pathlib.Path(video).expanduser())
+        return beside(words, segment, self.length - len(words) - 3, self.tokens)
 
-    def _see(self, video: str | pathlib.Path) -> np.ndarray:
-        """The visual words of a file, int32 [n]; what is said in it does not matter here."""
-        return visual_words(pathlib.Path(video).expanduser(), self.config.prepare, self.vocabulary)
+    def _see(self, video: pathlib.Path) -> Segment:
+        """A whole file as a segment; what is said in it does not matter here."""
+        visual_ids, details = see(video, self.config.prepare, self.vocabulary, self.details)
+        return Segment(video.stem, "", 0, visual_ids, (), details)
 
 
 @functools.partial(jax.jit, static_argnums=0)

@@ -40,11 +40,14 @@ def export(model: Trunk, params: Any) -> jax.export.Exported:
     model = model.clone(config=dataclasses.replace(model.config, attention="xla"))  # the one for all platforms
     flat = traverse_util.flatten_dict(params, sep="/")
     weights = {path: jax.ShapeDtypeStruct(x.shape, x.dtype) for path, x in flat.items()}
+    sizes = {**AXES, "P": str(model.tokens.feature_size), "C": str(model.tokens.codebooks)}
     scope = jax.export.SymbolicScope([f"length <= {model.config.max_positions}"])
     batch = {
-        name: jax.ShapeDtypeStruct(jax.export.symbolic_shape(f"rows, {AXES[axes]}", scope=scope), dtype)
+        name: jax.ShapeDtypeStruct(
+            jax.export.symbolic_shape(", ".join(["rows", *(sizes[axis] for axis in axes)]), scope=scope), dtype
+        )
         for name, (axes, dtype) in SCHEMA.items()
-        if name in model.reads
+        if name in model.arrays
     }
 
     def inference(weights: dict[str, jax.Array], batch: dict[str, jax.Array]) -> dict[str, jax.Array]:

@@ -16,7 +16,7 @@ import numpy as np
 
 from videobert_jax.backbones import get_backbone
 from videobert_jax.config import PrepareConfig
-from videobert_jax.data.records import Record
+from videobert_jax.data.records import ClipDetails, Record
 from videobert_jax.data.segments import Segment, windows
 from videobert_jax.errors import TranscriptError, VideoError
 from videobert_jax.prepare.chunks import whole_video
@@ -28,6 +28,7 @@ from videobert_jax.speech.sentences import Sentence, configured_split
 from videobert_jax.tokenizer import TextTokenizer
 from videobert_jax.video import feature_files
 from videobert_jax.video.features import clips_of, count_clips, embed_clips
+from videobert_jax.visual_words.details import Details
 from videobert_jax.visual_words.vocabulary import Vocabulary
 
 
@@ -37,6 +38,7 @@ def watch(
     config: PrepareConfig,
     vocabulary: Vocabulary,
     words: TextTokenizer,
+    details: Details | None = None,
     clips_per_segment: int | None = None,
 ) -> list[Segment]:
     """Consecutive segments that hold all clips and all sentences of a video, each once; see `data.segments.windows`.
@@ -48,6 +50,7 @@ def watch(
       config: what the model's data were prepared with.
       vocabulary: the model's visual words.
       words: the model's tokenizer.
+      details: what the model knows of clips besides their words, if it does.
       clips_per_segment: at most; None: the whole video is one segment.
 
     Raises:
@@ -56,7 +59,7 @@ def watch(
       ConfigError: if the backbone's weights, or the module of the sentence splitter, are not where `config` says.
       ValueError: if `clips_per_segment` is less than 1.
     """
-    return windows(watch_whole(video, transcript, config, vocabulary, words), clips_per_segment)
+    return windows(watch_whole(video, transcript, config, vocabulary, words, details), clips_per_segment)
 
 
 def watch_whole(
@@ -65,11 +68,13 @@ def watch_whole(
     config: PrepareConfig,
     vocabulary: Vocabulary,
     words: TextTokenizer,
+    details: Details | None = None,
 ) -> Record:
     """The record of a whole video, without captions; see `watch` for arguments and errors."""
     sentences = _sentences(video, transcript, config)
-    visual_ids = visual_words(video, config, vocabulary)
-    return whole_video(video.stem, visual_ids, config.clip_frames / config.fps, sentences, (), words.encode)
+    visual_ids, known = see(video, config, vocabulary, details)
+    lengths = config.clip_seconds, config.clip_step_seconds
+    return whole_video(video.stem, visual_ids, lengths[0], sentences, (), words.encode, lengths[1], known)
 
 
 def _sentences(video: pathlib.Path, named: pathlib.Path | None, config: PrepareConfig) -> tuple[Sentence, ...]:
@@ -83,8 +88,10 @@ def _sentences(video: pathlib.Path, named: pathlib.Path | None, config: PrepareC
         raise TranscriptError(f"{path}: {error}; expected {expected}") from error
 
 
-def visual_words(video: pathlib.Path, config: PrepareConfig, vocabulary: Vocabulary) -> np.ndarray:
-    """The visual words of a video's clips, int32 [n]; see `watch` for arguments and errors."""
+def see(
+    video: pathlib.Path, config: PrepareConfig, vocabulary: Vocabulary, details: Details | None
+) -> tuple[np.ndarray, ClipDetails | None]:
+    """The visual words of a video's clips, int32 [n], and their details; see `watch` for arguments and errors."""
     get_backbone(config.backbone).check(config.clip_frames, config.image_size, config.backbone_weights)
     try:
         clips = progress(clips_of(video, config), count_clips(video, config), f"watching {video.name}", "clip")
@@ -92,10 +99,11 @@ def visual_words(video: pathlib.Path, config: PrepareConfig, vocabulary: Vocabul
     except VideoError as error:
         raise VideoError(video, f"{error.reason}; expected {_expected(config)}: name another file") from error
     try:
-        return vocabulary.assign(features)
+        visual_ids = vocabulary.assign(features)
     except ValueError as error:
         advice = "use the backbone, the weights or the kind of files that the model's data were prepared with"
         raise VideoError(video, f"{error}: {advice}") from error
+    return visual_ids, None if details is None else details(features, visual_ids)
 
 
 def _expected(config: PrepareConfig) -> str:

@@ -1,5 +1,7 @@
 """Token, position and segment embeddings of the joint sequence (VideoBERT, section 3.2)."""
 
+from collections.abc import Mapping
+
 import flax.linen as nn
 import jax
 
@@ -7,6 +9,7 @@ from videobert_jax.config import ModelConfig
 from videobert_jax.model.kernels.lookup import lookup
 from videobert_jax.model.kernels.partition import split_by_positions
 from videobert_jax.model.layers import Dropout, embed, norm
+from videobert_jax.model.visual_input import VisualInput
 from videobert_jax.tokens import TokenSpace
 
 SEGMENT_TYPES = 2  # text, video
@@ -25,17 +28,21 @@ class Embeddings(nn.Module):
         if self.config.positions == "learned":
             self.position_embedding = embed(self.config, self.config.max_positions)
         self.segment_embedding = embed(self.config, SEGMENT_TYPES)
+        if self.config.visual_input != "words":
+            self.visual_input = VisualInput(self.config, self.tokens)
         self.norm = norm(self.config)
         self.dropout = Dropout(self.config.dropout)
 
-    def __call__(
-        self, token_ids: jax.Array, positions: jax.Array, segment_types: jax.Array, deterministic: bool
-    ) -> jax.Array:
-        """Maps int32 [B, S] arrays to [B, S, D] in `config.dtype`."""
-        x = split_by_positions(lookup(self.table, token_ids, self.config.dtype))
-        x += self.segment_embedding(segment_types)
+    def __call__(self, batch: Mapping[str, jax.Array], deterministic: bool) -> jax.Array:
+        """Maps the arrays of `Trunk.hidden`, int32 [B, S], to [B, S, D] in `config.dtype`."""
+        x = split_by_positions(lookup(self.table, batch["token_ids"], self.config.dtype))
+        if self.config.visual_input == "features":
+            x *= (batch["token_ids"] < self.tokens.text_size)[..., None]
+        if self.config.visual_input != "words":
+            x += split_by_positions(self.visual_input(batch))
+        x += self.segment_embedding(batch["segment_types"])
         if self.config.positions == "learned":
-            x += self.position_embedding(positions)
+            x += self.position_embedding(batch["positions"])
         return self.dropout(self.norm(x), deterministic)
 
     @property

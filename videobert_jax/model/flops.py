@@ -27,3 +27,8 @@ def encoder_flops(config: ModelConfig, batch_size: int, sequence_length: int) ->
 def vocabulary_flops(config: ModelConfig, padded_size: int, predictions: int) -> float:
     """Model FLOPs of a prediction head; the forward pass takes 2 D^2 + 2 D padded_size per prediction."""
     return 3.0 * predictions * (2 * config.hidden_size**2 + 2 * config.hidden_size * padded_size)
+
+
+def feature_flops(config: ModelConfig, batch_size: int, sequence_length: int, feature_size: int) -> float:
+    """Model FLOPs of the map of clip features to embeddings; there is no gradient of the features."""
+    return 2.0 * batch_size * sequence_length * 2 * feature_size * config.hidden_size

@@ -12,6 +12,7 @@ from videobert_jax.model import flops
 from videobert_jax.model.embeddings import Embeddings
 from videobert_jax.model.encoder import Encoder
 from videobert_jax.model.layers import Dense, gather
+from videobert_jax.model.visual_input import READS
 from videobert_jax.tokens import TokenSpace
 
 
@@ -22,12 +23,17 @@ class Trunk(nn.Module):
     are float32, activations `config.dtype`. B rows, S positions, N sequences per row, D = hidden_size.
 
     Attributes:
-      reads: the arrays of a batch that the network reads; `data.batch.SCHEMA` says what they hold.
+      reads: the arrays of a batch that the network reads whatever its config; `data.batch.SCHEMA` says what they hold.
     """
 
     reads: ClassVar[tuple[str, ...]] = ("token_ids", "positions", "segment_types", "sequence_ids")
     config: ModelConfig
     tokens: TokenSpace
+
+    @property
+    def arrays(self) -> tuple[str, ...]:
+        """All that it reads of a batch: `reads`, and what `config.visual_input` adds."""
+        return (*self.reads, *READS[self.config.visual_input])
 
     def setup(self) -> None:
         """Creates the submodules, the top level of the parameter tree."""
@@ -42,11 +48,11 @@ class Trunk(nn.Module):
 
         Args:
           batch: int32 arrays [B, S]: `token_ids`, `positions` below `config.max_positions`, `segment_types` and
-            `sequence_ids`; see `data.batch.SCHEMA`.
+            `sequence_ids`; and what `config.visual_input` adds; see `data.batch.SCHEMA`.
           deterministic: disables dropout, which otherwise needs the random stream "dropout".
         """
         positions, sequence_ids = batch["positions"], batch["sequence_ids"]
-        x = self.embeddings(batch["token_ids"], positions, batch["segment_types"], deterministic)
+        x = self.embeddings(batch, deterministic)
         return self.encoder(x, positions, sequence_ids, deterministic)
 
     @nn.nowrap
@@ -57,4 +63,5 @@ class Trunk(nn.Module):
     @nn.nowrap
     def flops(self, batch: Mapping[str, Any]) -> float:
         """Model FLOPs of one forward and backward pass; only the batch's shapes matter. See `model/flops.py`."""
-        return flops.encoder_flops(self.config, *batch["token_ids"].shape)
+        visual = flops.feature_flops(self.config, *batch["clip_features"].shape) if "clip_features" in batch else 0.0
+        return flops.encoder_flops(self.config, *batch["token_ids"].shape) + visual

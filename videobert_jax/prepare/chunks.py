@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from videobert_jax.data.records import Record
+from videobert_jax.data.records import ClipDetails, Record
 from videobert_jax.prepare.annotations import Caption
 from videobert_jax.speech.sentences import Sentence
 
@@ -21,6 +21,8 @@ def whole_video(
     sentences: Sequence[Sentence],
     captions: Sequence[Caption],
     encode: Callable[[str], list[int]],
+    clip_step: float = 0.0,
+    details: ClipDetails | None = None,
 ) -> Record:
     """Returns a video as one long record.
 
@@ -33,8 +35,10 @@ def whole_video(
       sentences: in order of time, without overlap.
       captions: in order of time; they may overlap.
       encode: maps text to WordPieces.
+      clip_step: seconds from the start of a clip to that of the next; 0: `clip_seconds`.
+      details: what else is kept of the clips.
     """
-    end = len(visual_ids) * clip_seconds
+    end = (len(visual_ids) - 1) * (clip_step or clip_seconds) + clip_seconds
     spoken = [(s, ids) for s in sentences if s.start < end and (ids := encode(s.text))]
     seen = [caption for caption in captions if caption.start < end]
     return Record(
@@ -49,6 +53,8 @@ def whole_video(
         captions=tuple(caption.text for caption in seen),
         caption_starts=np.array([caption.start for caption in seen], np.float32),
         caption_ends=np.array([min(caption.end, end) for caption in seen], np.float32),
+        clip_step=float(np.float32(clip_step)),
+        details=details,
     )
 
 
@@ -82,7 +88,7 @@ def cut(video: Record, chunk_tokens: int) -> Iterator[Record]:
 def _clip_spans(video: Record, starts: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Returns the clips [first, stop) of each span of seconds; for a span without clips, the clip at its midpoint."""
     first, stop = video.clips_within(starts, ends)
-    middle = ((starts + ends) / 2 / video.clip_seconds).astype(np.int64).clip(0, len(video.visual_ids) - 1)
+    middle = ((starts + ends) / 2 / video.step).astype(np.int64).clip(0, len(video.visual_ids) - 1)
     first = np.where(first < stop, first, middle)
     return first, np.maximum(stop, first + 1)
 
@@ -104,4 +110,6 @@ def _chunk(video: Record, start: int, stop: int, sentence_clips: np.ndarray, cap
         captions=tuple(video.captions[index] for index in c),
         caption_starts=video.caption_starts[c],
         caption_ends=video.caption_ends[c],
+        clip_step=video.clip_step,
+        details=None if video.details is None else video.details.at(slice(start, stop)),
     )

@@ -34,6 +34,7 @@ from videobert_jax.prepare.rounds import Runner, run_in_processes
 from videobert_jax.prepare.scan import CACHE_TAG, Corpus, digest, fingerprint, scan
 from videobert_jax.prepare.shard_summary import ShardSummary
 from videobert_jax.video import feature_files
+from videobert_jax.video.crops import file_of
 
 VERSION = 2  # of the result; raised when a stage comes to compute something else
 FEATURES_VERSION = 2  # the same, of the features alone
@@ -132,7 +133,7 @@ def _key(config: PrepareConfig, corpus: Corpus, given: Lexicon | None = None) ->
         raise FileNotFoundError(f"there is no tokenizer folder {folder}; name one with --config.prepare.tokenizer")
     tokenizer = sorted(folder.iterdir()) if config.tokenizer else []
     truth = annotation_files(corpus.annotations) if corpus.annotations else []
-    files = fingerprint([*videos, corpus.transcripts, *truth, *tokenizer, *_weights(config)])
+    files = fingerprint([*videos, corpus.transcripts, *truth, *tokenizer, *_weights(config), *_crops(config)])
     meaning = [hashlib.sha256(path.read_bytes()).hexdigest() for path in given.defining] if given else []
     return digest([VERSION, SCHEMA_VERSION, _settings(config), files, _as_dicts(corpus.problems), *meaning])
 
@@ -140,7 +141,15 @@ def _key(config: PrepareConfig, corpus: Corpus, given: Lexicon | None = None) ->
 def _features_key(config: PrepareConfig) -> str:
     """A hash of everything but the video that its features depend on."""
     settings = [getattr(config, name) for name in FEATURE_SETTINGS]
+    if config.clip_step or config.crop:  # settings that came later: without them, features are as before
+        settings += [config.clip_step, config.crop, fingerprint(_crops(config))]
     return digest([FEATURES_VERSION, *settings, fingerprint(_weights(config))])
+
+
+def _crops(config: PrepareConfig) -> list[pathlib.Path]:
+    """The file of regions, if there is one."""
+    path = file_of(config.crop)
+    return [path] if path and path.is_file() else []
 
 
 def _weights(config: PrepareConfig) -> list[pathlib.Path]:

@@ -37,7 +37,10 @@ from videobert_jax.prepare.scan import fingerprint
 from videobert_jax.prepare.shard_summary import ShardSummary
 from videobert_jax.prepare.splits import split_videos
 from videobert_jax.speech import sentences
+from videobert_jax.tokens import TokenSpace
+from videobert_jax.video.crops import region_of
 from videobert_jax.video.features import extract
+from videobert_jax.visual_words import details
 from videobert_jax.visual_words.contact_sheet import nearest_clips, write_pictures
 from videobert_jax.visual_words.fit_from_disk import Videos, fit_videos, sample_clips
 from videobert_jax.visual_words.quality import SAMPLE, compare_with_flat, quality
@@ -55,6 +58,7 @@ def check(config: PrepareConfig) -> None:
     `config.check` judges the rest.
     """
     get_backbone(config.backbone).check(config.clip_frames, config.image_size, config.backbone_weights)
+    region_of(config.crop, "")
     sentences.find_splitter(config)
 
 
@@ -155,7 +159,8 @@ class Preparation:
         vocabulary = Vocabulary.load(self.prepared.tree)
         with reading(self.prepared.tokenizer, self.prepared.tokenizer):
             words = tokenizer.load(self.prepared.tokenizer)
-        words.token_space(vocabulary.size).save(self.prepared.tokens_file)
+        tokens = _with_details(words.token_space(vocabulary.size), self.config)
+        tokens.save(self.prepared.tokens_file)
 
     def _tokenizer(self, blocks: Sequence[Block]) -> tokenizer.TextTokenizer:
         if self.config.tokenizer:
@@ -187,16 +192,21 @@ class Preparation:
         write_json(self._summary(block), summary.as_dict())
 
     def _records(self, block: Block, summary: ShardSummary) -> Iterator[Record]:
-        words, vocabulary = (
-            _words(self.prepared.tokenizer),
-            _vocabulary(self.prepared.tree),
-        )
-        seconds = self.config.clip_frames / self.config.fps
+        words, vocabulary = _words(self.prepared.tokenizer), _vocabulary(self.prepared.tree)
+        describe = _details(self.prepared.details) if self.config.feature_size else None
         for planned, narration in self._spoken(block):
             captions = planned.annotation.captions if planned.annotation else ()
-            visual_ids = vocabulary.assign(self._clips(planned.video_id).features)
+            features = self._clips(planned.video_id).features
+            visual_ids = vocabulary.assign(features)
             video = chunks.whole_video(
-                planned.video_id, visual_ids, seconds, narration.sentences, captions, words.encode
+                planned.video_id,
+                visual_ids,
+                self.config.clip_seconds,
+                narration.sentences,
+                captions,
+                words.encode,
+                self.config.clip_step_seconds,
+                describe(features, visual_ids) if describe else None,
             )
             summary.add(video, narration, captions)
             yield from chunks.cut(video, self.config.chunk_tokens)
@@ -271,11 +281,23 @@ def _fit_vocabulary(
     fitness = dataclasses.asdict(quality(vocabulary, videos))
     fitness["sample"] = dataclasses.asdict(compare_with_flat(sample_clips(videos, SAMPLE), *how))
     write_json(target / "quality.json", fitness)
+    if config.feature_size:
+        books = (config.codebooks, config.codebook_size, config.quantisation)
+        details.fit(videos, vocabulary, config.feature_size, *books, VOCABULARY_SEED).save(target / "details.npz")
+
+
+def _with_details(tokens: TokenSpace, config: PrepareConfig) -> TokenSpace:
+    """Adds the sizes of what the records keep of clips."""
+    if not config.feature_size:
+        return tokens
+    size = config.codebook_size if config.codebooks else 0
+    return dataclasses.replace(tokens, feature_size=config.feature_size, codebooks=config.codebooks, codebook_size=size)
 
 
 # A process that writes many blocks reads these once. The folder's name tells its content.
 _words = functools.cache(tokenizer.load)
 _vocabulary = functools.cache(Vocabulary.load)
+_details = functools.cache(details.Details.load)
 
 
 def _require_all(results: Mapping[Block, WorkerDiedError | None]) -> None:

@@ -21,11 +21,13 @@ from videobert_jax.data.prepared import Lexicon
 from videobert_jax.errors import ConfigError
 from videobert_jax.interop.bert import OPTIONAL, load_bert, require_vocabulary
 from videobert_jax.model.embeddings import TOKEN_TABLE
+from videobert_jax.model.visual_input import CENTROIDS
 from videobert_jax.tasks.task import Task
 from videobert_jax.training.parameters import restore_params
 from videobert_jax.training.starting_point import is_workdir
 from videobert_jax.training.state import TrainState
 from videobert_jax.training.workdir import Workdir
+from videobert_jax.visual_words.details import Details
 from videobert_jax.visual_words.vocabulary import Vocabulary
 
 
@@ -57,7 +59,11 @@ def load(config: Config, task: Task, lexicon: Lexicon) -> list[Rows]:
         rows += [Rows(path, 0, values) for path, values in params.items()]
         deviation = float(params[TOKEN_TABLE].std())
     visual = load_visual_rows(config.model, lexicon.tree, config.seed, deviation)
-    return rows if visual is None else [*rows, Rows(TOKEN_TABLE, tokens.text_size, visual)]
+    if visual is not None:
+        rows.append(Rows(TOKEN_TABLE, tokens.text_size, visual))
+    if "clip_features" in task.network.arrays:
+        rows.append(Rows(CENTROIDS, 0, Details.load(lexicon.details).centroids))
+    return rows
 
 
 def _load_workdir(source: Workdir, task: Task, lexicon: Lexicon) -> list[Rows]:

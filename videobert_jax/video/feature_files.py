@@ -47,15 +47,17 @@ def shape(path: pathlib.Path) -> Shape:
         return _header(file, length)
 
 
-def read_clips(path: pathlib.Path, clip_frames: int) -> np.ndarray:
+def read_clips(path: pathlib.Path, clip_frames: int, step: int = 0) -> np.ndarray:
     """Reads the rows as float32 [clips, clip_frames, size]; drops an incomplete last clip.
+
+    A clip begins `step` rows after the one before, by default after its end.
 
     Raises:
       ValueError: the file cannot be used; the message says why.
       OSError: the file cannot be read.
     """
     with _opened(path) as (file, length):
-        rows, size = _header(file, length)
+        rows, _ = _header(file, length)
         if rows < clip_frames:
             raise ValueError(f"too short: {rows} rows, a clip needs {clip_frames}")
         file.seek(0)
@@ -65,8 +67,8 @@ def read_clips(path: pathlib.Path, clip_frames: int) -> np.ndarray:
         raise ValueError(f"row {finite.argmin()} holds NaN or infinity")
     if (most := float(np.abs(values).max())) > LARGEST:
         raise ValueError(f"holds a value of {most:g}, expected at most {LARGEST:g} (float16); rescale all files")
-    clips = rows // clip_frames
-    return values[: clips * clip_frames].reshape(clips, clip_frames, size).astype(np.float32)
+    windows = np.lib.stride_tricks.sliding_window_view(values, clip_frames, axis=0)[:: step or clip_frames]
+    return np.moveaxis(windows, 2, 1).astype(np.float32)
 
 
 def common_size(sizes: Sequence[int]) -> int | None:

@@ -21,6 +21,7 @@ from videobert_jax.config import PrepareConfig
 from videobert_jax.data.features import ClipFeatures
 from videobert_jax.errors import ConfigError, DamagedError, VideoError
 from videobert_jax.video import feature_files
+from videobert_jax.video.crops import region_of
 from videobert_jax.video.frames import read_clips, stated_length
 
 BATCH_CLIPS = 2  # per call of the network: few enough for the activations to stay in a core's cache
@@ -97,9 +98,10 @@ def embed_clips(clips: Iterator[np.ndarray], config: PrepareConfig) -> ClipFeatu
 def clips_of(path: pathlib.Path, config: PrepareConfig) -> Iterator[np.ndarray]:
     """Yields clips: frames uint8 [T, H, W, 3], or rows float32 [T, D] of precomputed features. Raises VideoError."""
     if config.backbone != feature_files.BACKBONE:
-        return read_clips(path, config.fps, config.clip_frames, config.image_size, threads=1)
+        region = region_of(config.crop, path.stem)
+        return read_clips(path, config.fps, config.clip_frames, config.image_size, 1, config.clip_step, region)
     try:
-        return iter(feature_files.read_clips(path, config.clip_frames))
+        return iter(feature_files.read_clips(path, config.clip_frames, config.clip_step))
     except ValueError as error:
         raise VideoError(path, str(error)) from error
     except OSError as error:
@@ -110,11 +112,15 @@ def count_clips(path: pathlib.Path, config: PrepareConfig) -> int | None:
     """The number of clips according to the header of a file, for progress; None if unknown."""
     if config.backbone != feature_files.BACKBONE:
         length = stated_length(path)
-        return None if length is None else int(length * Fraction(config.fps) / config.clip_frames)
+        return None if length is None else _clips_in(int(length * Fraction(config.fps)), config)
     try:
-        return feature_files.shape(path).rows // config.clip_frames
+        return _clips_in(feature_files.shape(path).rows, config)
     except (OSError, ValueError):
         return None
+
+
+def _clips_in(frames: int, config: PrepareConfig) -> int:
+    return max(0, 1 + (frames - config.clip_frames) // (config.clip_step or config.clip_frames))
 
 
 @functools.cache

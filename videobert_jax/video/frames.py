@@ -39,14 +39,22 @@ LENGTH_SHARE = 0.05
 LENGTH_SECONDS = 1.0
 
 Orientation = tuple[float, float, float, float]  # a, b, c, d of `_orientation`
+Region = tuple[float, float, float, float]  # left, top, right and bottom, as fractions of the upright picture's sides
+WHOLE: Region = (0.0, 0.0, 1.0, 1.0)
 
 
 def read_clips(
-    path: pathlib.Path, fps: float, clip_frames: int, image_size: int, threads: int = 0
+    path: pathlib.Path,
+    fps: float,
+    clip_frames: int,
+    image_size: int,
+    threads: int = 0,
+    step: int = 0,
+    region: Region = WHOLE,
 ) -> Iterator[np.ndarray]:
-    """Cuts a video into consecutive clips; drops an incomplete last clip.
+    """Cuts a video into clips; drops an incomplete last clip.
 
-    Clip i begins ``i * clip_frames / fps`` seconds after the first frame. One clip is in memory at a time.
+    Clip i begins ``i * step / fps`` seconds after the first frame. One clip is in memory at a time.
 
     Args:
       path: any file that FFmpeg decodes.
@@ -54,6 +62,9 @@ def read_clips(
       clip_frames: frames per clip.
       image_size: height and width of the frames in pixels; the aspect ratio is not kept.
       threads: decoding threads; 0: FFmpeg decides.
+      step: frames from the start of a clip to that of the next; clips overlap if it is less than `clip_frames`, their
+        default is to follow each other.
+      region: the part of each frame that is seen.
 
     Yields:
       uint8 RGB [clip_frames, image_size, image_size, 3].
@@ -62,16 +73,19 @@ def read_clips(
       VideoError: the file is unreadable, corrupt, truncated, without video or shorter than one clip. The clips before
         the fault have been yielded by then.
     """
-    frames = read_frames(path, fps, image_size, threads)
+    frames, step = read_frames(path, fps, image_size, threads, region), step or clip_frames
     clip = list(itertools.islice(frames, clip_frames))
     if len(clip) < clip_frames:
         raise VideoError(path, f"too short: {len(clip) / fps:.2f} s, a clip needs {clip_frames / fps:.2f} s")
     while len(clip) == clip_frames:
         yield np.stack(clip)
-        clip = list(itertools.islice(frames, clip_frames))
+        next(itertools.islice(frames, max(step - clip_frames, 0), 0), None)  # those between two clips
+        clip = clip[step:] + list(itertools.islice(frames, min(step, clip_frames)))
 
 
-def read_frames(path: pathlib.Path, fps: float, image_size: int, threads: int = 0) -> Iterator[np.ndarray]:
+def read_frames(
+    path: pathlib.Path, fps: float, image_size: int, threads: int = 0, region: Region = WHOLE
+) -> Iterator[np.ndarray]:
     """Samples a video at the instants 0, 1/fps, 2/fps, ... after its first frame; see `read_clips`.
 
     Each instant shows the latest frame that has begun by then, so a variable frame rate keeps its timing.
@@ -94,8 +108,10 @@ def read_frames(path: pathlib.Path, fps: float, image_size: int, threads: int = 
                 repeats = _instants_before(end, rate) - _instants_before(begin, rate)
                 if frame is not None and repeats:
                     orientation = orientation or _orientation(frame)
-                    small = scaler.reformat(frame, image_size, image_size, "rgb24", interpolation=area, threads=threads)
-                    yield from itertools.repeat(_upright(small.to_ndarray(), orientation), repeats)
+                    size = _scaled(image_size, region, orientation)
+                    small = scaler.reformat(frame, *size, "rgb24", interpolation=area, threads=threads)
+                    picture = _part(_upright(small.to_ndarray(), orientation), region, image_size)
+                    yield from itertools.repeat(picture, repeats)
     except av.error.FFmpegError as error:
         raise VideoError(path, f"not decodable: {error.strerror}") from error
 
@@ -147,10 +163,30 @@ def _orientation(frame: av.VideoFrame) -> Orientation:
     return a, b, c, d
 
 
+def _scaled(image_size: int, region: Region, orientation: Orientation) -> tuple[int, int]:
+    """The width and height of the stored picture at which the region's sides have `image_size` pixels."""
+    left, top, right, bottom = region
+    width, height = round(image_size / (right - left)), round(image_size / (bottom - top))
+    return (height, width) if _turned(orientation) else (width, height)
+
+
+def _part(picture: np.ndarray, region: Region, image_size: int) -> np.ndarray:
+    """The region of an upright picture [H, W, 3]: [image_size, image_size, 3]."""
+    rows, columns = (
+        min(round(start * side), side - image_size)
+        for start, side in zip((region[1], region[0]), picture.shape[:2], strict=True)
+    )
+    return picture[rows : rows + image_size, columns : columns + image_size]
+
+
+def _turned(orientation: Orientation) -> bool:
+    return abs(orientation[1]) > abs(orientation[0])
+
+
 def _upright(picture: np.ndarray, orientation: Orientation) -> np.ndarray:
-    """Rotates [S, S, 3] by quarter turns and mirrors it."""
+    """Rotates [H, W, 3] by quarter turns and mirrors it."""
     a, b, c, d = orientation
-    if abs(b) > abs(a):
+    if _turned(orientation):
         picture, a, d = picture.swapaxes(0, 1), c, b
     return picture[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1]
 

@@ -9,31 +9,66 @@ import numpy as np
 from videobert_jax.config import DataConfig, PretrainingConfig
 from videobert_jax.data.batch import PREDICTIONS, SEQUENCES, ArraySpec, Row, row_shapes
 from videobert_jax.data.masking import Masking
-from videobert_jax.data.packing import pack
+from videobert_jax.data.packing import detail_sizes, pack
 from videobert_jax.data.records import Record
 from videobert_jax.data.sampling import Sampler
-from videobert_jax.tokens import TokenSpace
+from videobert_jax.data.sequences import TokenSequence
+from videobert_jax.tokens import Mode, TokenSpace
 
 
 @dataclasses.dataclass(frozen=True)
 class PretrainingRows:
-    """Makes a row from a group of records; a `batching.RowMaker`."""
+    """Makes a row from a group of records; a `batching.RowMaker`.
+
+    Attributes:
+      tokens: the joint vocabulary.
+      config: how sequences are sampled and masked.
+      data: the sizes of a row.
+      other_clips: whether, after everything is drawn, joint sequences get the clips of another video of the group: the
+        same words are masked beside clips that say nothing of them.
+    """
 
     tokens: TokenSpace
     config: PretrainingConfig
     data: DataConfig
+    other_clips: bool = False
 
     @property
     def shapes(self) -> Mapping[str, ArraySpec]:
         """The arrays of every row."""
         sizes = {"S": self.data.sequence_length, "N": self.data.max_sequences, "K": self.config.max_predictions}
-        return row_shapes((*SEQUENCES, *PREDICTIONS), **sizes)
+        details = [name for name, size in detail_sizes(self.tokens).items() if size]
+        names = (*SEQUENCES, *PREDICTIONS, *(["clip_seen", *details] if details else []))
+        return row_shapes(names, **sizes, P=self.tokens.feature_size, C=self.tokens.codebooks)
 
     def __call__(self, examples: Sequence[Record], rng: np.random.Generator) -> Row:
         """Makes one row."""
         sequences = self._sampler(examples, rng)
         packed = pack(sequences, self.data.sequence_length, self.data.max_sequences, self.tokens)
-        return self._masking(packed, rng)
+        overlaps = np.zeros(self.data.max_sequences, int)
+        overlaps[: len(sequences)] = [sequence.overlap for sequence in sequences]
+        row = self._masking(packed, rng, overlaps)
+        return self._with_other_clips(row, sequences, examples, rng) if self.other_clips else row
+
+    def _with_other_clips(
+        self, row: Row, sequences: Sequence[TokenSequence], examples: Sequence[Record], rng: np.random.Generator
+    ) -> Row:
+        """Replaces clips that are seen, in joint sequences; leaves them if the group has no other video with clips."""
+        row = {name: array.copy() for name, array in row.items()}
+        for number, sequence in enumerate(sequences, 1):
+            others = [x for x in examples if x.video_id != sequence.video_id and len(x.visual_ids)]
+            if sequence.mode != Mode.JOINT or not others:
+                continue
+            other = others[rng.integers(len(others))]
+            places = np.flatnonzero((row["sequence_ids"] == number) & (row["token_ids"] >= self.tokens.text_size))
+            clips = (int(rng.integers(len(other.visual_ids))) + np.arange(len(places))) % len(other.visual_ids)
+            row["token_ids"][places] = other.visual_ids[clips] + self.tokens.text_size
+            if "clip_seen" in row and other.details is not None:
+                seen = row["clip_seen"][places] > 0
+                for name, values in zip(detail_sizes(self.tokens), other.details.at(clips[seen]), strict=True):
+                    if name in row:
+                        row[name][places[seen]] = values
+        return row
 
     @functools.cached_property
     def _sampler(self) -> Sampler:

@@ -1,0 +1,28 @@
+"""No network: a clip's feature is the clip itself, grey and small. A mark that a network has to beat."""
+
+import numpy as np
+from PIL import Image
+
+from videobert_jax.backbones.backbone import Embed, ForeignBackbone, refuse_weights
+
+SIDE = 24  # pixels
+
+
+def _check(frames: int, image_size: int, weights: str) -> None:
+    del frames, image_size  # any will do
+    refuse_weights("pixels", weights)
+
+
+def _load(weights: str) -> Embed:
+    del weights
+    return embed
+
+
+def embed(clips: np.ndarray) -> np.ndarray:
+    """RGB clips uint8 [N, T, H, W, 3] to float32 [N, T * SIDE ** 2] in [0, 1]; each pixel is the mean of its area."""
+    grey = [Image.fromarray(frame).convert("L") for frame in clips.reshape(-1, *clips.shape[2:])]
+    small = np.stack([np.asarray(frame.resize((SIDE, SIDE), Image.Resampling.BOX)) for frame in grey])
+    return small.reshape(len(clips), -1).astype(np.float32) / 255
+
+
+PIXELS = ForeignBackbone(name="pixels", check=_check, load=_load)

@@ -1,0 +1,92 @@
+"""Whether a model's words look at the video: the log-likelihood of masked words beside their own and other clips.
+
+The same words are masked in the same places of the same sequences; only the clips that are seen differ. Near zero means
+that the text alone solves the task, so that nothing of the video reaches the words.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+
+from videobert_jax.config import Config, UseOfVideoConfig
+from videobert_jax.data.batching import RowMaker, validation_batches
+from videobert_jax.data.prepared import VALIDATION, Prepared
+from videobert_jax.data.rows.pretraining import PretrainingRows
+from videobert_jax.errors import ConfigError
+from videobert_jax.evaluation import held_out
+from videobert_jax.evaluation.result import Result
+from videobert_jax.inference.model import Model
+from videobert_jax.tasks.task import Task
+from videobert_jax.training import sharding
+from videobert_jax.training.evaluators import Build, Measure
+from videobert_jax.training.program import Program
+from videobert_jax.training.step import make_eval_step
+
+LOSS = "loss/text_in_joint"
+LITTLE = 0.05  # nats a word: less is as good as none
+
+
+def evaluate(model: Model, prepared: Prepared, section: UseOfVideoConfig) -> Result:
+    """The difference in nats a word, and the log-likelihoods, on this process's devices."""
+    task, config = model.task, model.config.data
+    step = jax.jit(make_eval_step(task.network, task.objective))
+    examples = task.examples(prepared, VALIDATION)
+
+    def loss(row: RowMaker[Any]) -> Mapping[str, float]:
+        batches = validation_batches(examples, row, task.group, config, section.batches)
+        return held_out.measure(lambda batch: step(model.params, batch), batches)
+
+    own, other = map(loss, _rows(task))
+    result = _difference(own, other)
+    return Result(result, result)
+
+
+def build(config: Config, task: Task, prepared: Prepared, section: UseOfVideoConfig) -> Build:
+    """The same for the loop, on batches that are split over the mesh."""
+
+    def for_program(program: Program) -> Measure:
+        mesh, size = program.mesh, config.data.batch_size
+        rows = sharding.rows_of_process(mesh, size, config.optimizer.accumulation)
+        examples, step = task.examples(prepared, VALIDATION), program.compile_eval_step()
+
+        def placed(row: RowMaker[Any]) -> list[Any]:
+            drawn = validation_batches(examples, row, task.group, config.data, section.batches, rows)
+            return [sharding.to_global(batch, rows, mesh, size) for batch in drawn]
+
+        own, other = map(placed, _rows(task))
+
+        def measured(params: Any) -> Mapping[str, float]:
+            means = [held_out.measure(lambda batch: step(params, batch), batches) for batches in (own, other)]
+            return _difference(*means)
+
+        return measured
+
+    return for_program
+
+
+def _rows(task: Task) -> tuple[PretrainingRows, PretrainingRows]:
+    """Rows with their own clips, and the same with those of other videos. Raises ConfigError for a task without."""
+    if not isinstance(task.row, PretrainingRows):
+        raise ConfigError("config.evaluators has use_of_video, which needs the rows of pretraining: remove it")
+    matching = dataclasses.replace(task.row.config, misaligned=0.0)
+    own = dataclasses.replace(task.row, config=matching)
+    return own, dataclasses.replace(own, other_clips=True)
+
+
+def _difference(own: Mapping[str, float], other: Mapping[str, float]) -> dict[str, float]:
+    """Empty if no word of a joint sequence is masked."""
+    if LOSS not in own:
+        return {}
+    return {"nats": other[LOSS] - own[LOSS], "own_clips": -own[LOSS], "other_clips": -other[LOSS]}
+
+
+def in_words(nats: float) -> str:
+    """What the difference says, as a sentence."""
+    if nats < LITTLE:
+        return (
+            f"Masked words are {nats:.2f} nats likelier beside their own clips than beside another video's: as good as "
+            "nothing. The text alone solves the task, and the words learn nothing from the video; see task.mask_text."
+        )
+    return f"Masked words are {nats:.2f} nats likelier beside their own clips than beside another video's."
