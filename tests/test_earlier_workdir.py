@@ -58,6 +58,15 @@ def test_the_name_of_its_folder_does_not_matter(folder: pathlib.Path, name: str)
     assert np.isfinite(kernel).all()
 
 
+def test_a_path_may_go_up(folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """TensorStore refuses such paths; after a symbolic link, `..` is the parent of what the link points to."""
+    (folder / "elsewhere" / "deep").mkdir(parents=True)
+    (folder / "link").symlink_to(folder / "elsewhere" / "deep")
+    monkeypatch.chdir(folder / "elsewhere")
+    for path in ("../run", "../link/../../run"):
+        assert videobert_jax.load(path).params["pooler"]["kernel"].shape == (16, 16)
+
+
 @pytest.mark.parametrize("text", ["日本", "[MASK]", "", "[CLS] [SEP]"])
 def test_a_text_without_known_words_is_refused(folder: pathlib.Path, text: str) -> None:
     with pytest.raises(UserError, match=r"nothing to embed|has no word that the model knows"):

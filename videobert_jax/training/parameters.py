@@ -28,7 +28,8 @@ def restore_params(directory: pathlib.Path, device: jax.Device) -> Any:
     failures: dict[int, str] = {}
     while steps := [step for step in _steps(directory) if step not in failures]:  # a run may have saved another since
         try:
-            return _read_params((directory / str(steps[-1]) / "state").absolute(), device)
+            # TensorStore refuses `..` in a path.
+            return _read_params((directory / str(steps[-1]) / "state").resolve(), device)
         except Exception as error:  # what damage leads to: these errors have no common class
             reason = (next(iter(str(error).splitlines()), "") or type(error).__name__)[:300]
             logging.warning("the checkpoint of step %s cannot be read, trying another: %s", steps[-1], reason)
