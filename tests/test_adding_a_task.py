@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow  # further processes
 ROOT = pathlib.Path(__file__).parent.parent
 DOCUMENT = (ROOT / "docs" / "adding_a_task.md").read_text()
 FILES = dict(re.findall(r"^`(\S+\.py)`\n\n```python\n(.*?)^```$", DOCUMENT, re.MULTILINE | re.DOTALL))
-COMMANDS = re.findall(r"^    python (launch/\w+\.py .*)$", DOCUMENT, re.MULTILINE)
+COMMANDS = re.findall(r"^    python \$CLONE/(launch/\w+\.py .*)$", DOCUMENT, re.MULTILINE)
 TINY = [
     "--config.data.videos=videos",
     *("--config.prepare.backbone=precomputed", "--config.prepare.fps=1.0", "--config.prepare.clip_frames=1"),

@@ -118,8 +118,8 @@ def get_config():
 @pytest.mark.parametrize(
     ("override", "code", "message"),
     [
-        ("--config.task.labels=5", 1, "there is no folder none; name one with --config.data.videos"),
-        ("--config.evaluators.f1.every=5", 1, "there is no folder none; name one with --config.data.videos"),
+        ("--config.task.labels=5", 2, "there is no folder none; name one with --config.data.videos"),
+        ("--config.evaluators.f1.every=5", 2, "there is no folder none; name one with --config.data.videos"),
         ("--config.task.label=5", 2, "config.task has no key 'label'; did you mean config.task.labels? The keys are "),
         (
             "--config.evaluators.f2.every=5",
@@ -137,6 +137,37 @@ def test_a_config_file_may_bring_a_task_and_evaluators(
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr.splitlines()) == (code, [done.stderr.rstrip()])
     assert done.stderr.startswith(f"{program}: {message}")
+
+
+BASE = f"--config={ROOT / 'configs' / 'base.py'}"
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("main.py", "--config is missing: A file of configs/, with its argument."),
+        ("evaluate.py", "--workdir is missing: Folder of a run."),
+        *(
+            (f"prepare.py --config=none.py{override}", "--config cannot be read: No such file or directory: 'none.py'")
+            for override in ("", " --config.steps=3")
+        ),
+        ("prepare.py --config=.", "--config cannot be read: Is a directory: '.'; expected a file such as configs/"),
+        (f"main.py {BASE}:huge", f"flag {BASE}:huge: 'huge' is not one of tiny, small, base, large"),
+        (f"main.py {BASE} --config.data.videos=none", "there is no folder none; name one with --config.data.videos"),
+        (f"main.py {BASE} --config.init_from=none", "config.init_from is 'none', expected the workdir of a run"),
+        ("evaluate.py --workdir=none", "none is not the folder of a run"),
+        ("export.py --workdir=none --output=exported", "none is not the folder of a run"),
+    ],
+)
+def test_what_is_not_there_is_told_in_a_line_and_leaves_nothing_behind(
+    command: str, message: str, tmp_path: pathlib.Path
+) -> None:
+    program, *arguments = command.split()
+    line = [sys.executable, ROOT / "launch" / program, *arguments]
+    done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), done.stderr
+    assert done.stderr.startswith(f"{ROOT / 'launch' / program}: {message}")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_fault_in_a_config_file_keeps_its_traceback(tmp_path: pathlib.Path) -> None:

@@ -58,6 +58,30 @@ def test_the_name_of_its_folder_does_not_matter(folder: pathlib.Path, name: str)
     assert np.isfinite(kernel).all()
 
 
+def test_a_path_may_go_up(folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """TensorStore refuses such paths; after a symbolic link, `..` is the parent of what the link points to."""
+    (folder / "elsewhere" / "deep").mkdir(parents=True)
+    (folder / "link").symlink_to(folder / "elsewhere" / "deep")
+    monkeypatch.chdir(folder / "elsewhere")
+    for path in ("../run", "../link/../../run"):
+        assert videobert_jax.load(path).params["pooler"]["kernel"].shape == (16, 16)
+
+
+def test_a_module_that_is_not_there_is_no_fault_of_the_config(folder: pathlib.Path) -> None:
+    file = folder / "run" / "config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "modules": "no_such_module"}))
+    with pytest.raises(UserError, match=r"cannot be read: config\.modules is 'no_such_module'.* to PYTHONPATH$"):
+        videobert_jax.load(folder / "run")
+
+
+def test_a_folder_that_is_not_there_is_an_error_of_the_user(folder: pathlib.Path) -> None:
+    (folder / "run" / "checkpoints" / "6").rename(folder / "6")
+    for name, message in (("none", "none is not the folder of a run"), ("run", "holds no checkpoint; train first")):
+        for kind in (UserError, FileNotFoundError):
+            with pytest.raises(kind, match=message):
+                videobert_jax.load(folder / name)
+
+
 @pytest.mark.parametrize("text", ["日本", "[MASK]", "", "[CLS] [SEP]"])
 def test_a_text_without_known_words_is_refused(folder: pathlib.Path, text: str) -> None:
     with pytest.raises(UserError, match=r"nothing to embed|has no word that the model knows"):
@@ -73,6 +97,9 @@ def test_no_more_words_are_returned_than_there_are(folder: pathlib.Path) -> None
     for top in (0, -1, 2.0):
         with pytest.raises(UserError, match=r"expected a number of words, at least 1"):
             model.fill("cut the [MASK]", top=top)
+    for ask in (model.fill, model.embed):
+        with pytest.raises(UserError, match="the text is 3, expected a string"):
+            ask(3)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("file", ["tokens.json", "tokenizer/tokenizer.json"])

@@ -14,6 +14,14 @@ class ConfigError(UserError, ValueError):
     """An invalid config value or command line; the message names the key, the expectation and what to set."""
 
 
+class MissingError(ConfigError, FileNotFoundError):
+    """A file or folder that is named to this package but does not exist; the message says which, and what to name."""
+
+
+class MissingModuleError(ConfigError):
+    """A module that a config names but that cannot be imported; the message says what to install."""
+
+
 class DamagedError(UserError, ValueError):
     """A file written by this package that can no longer be read; the message names it and says what to remove."""
 

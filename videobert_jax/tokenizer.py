@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import tokenizers
 from tokenizers import decoders, models, normalizers, pre_tokenizers, processors, trainers
 
-from videobert_jax.errors import DamagedError
+from videobert_jax.errors import DamagedError, MissingError
 from videobert_jax.tokens import TokenSpace
 
 JOINER = "[>]"
@@ -140,11 +140,11 @@ def _continuations(tokenizer: tokenizers.Tokenizer, sentences: Iterable[str]) ->
 def load(folder: pathlib.Path) -> TextTokenizer:
     """Opens a Hugging Face tokenizer folder: `tokenizer.json`, or what `transformers` reads, as a lone `vocab.txt`.
 
-    Raises FileNotFoundError if there is no such folder, DamagedError or another ValueError if it holds no tokenizer
+    Raises MissingError if there is no such folder, DamagedError or another ValueError if it holds no tokenizer
     with BERT's special roles.
     """
     if not folder.is_dir():
-        raise FileNotFoundError(f"there is no tokenizer folder {folder}; name one with --config.prepare.tokenizer")
+        raise MissingError(f"there is no tokenizer folder {folder}; name one with --config.prepare.tokenizer")
     if not (folder / "tokenizer.json").exists():
         return _load_with_transformers(folder)
     try:  # without transformers, whose import takes seconds

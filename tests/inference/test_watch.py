@@ -158,9 +158,9 @@ def test_what_is_no_video_is_refused_with_advice(filmed: Known, tmp_path: pathli
     tiny_corpus.write_sound(tmp_path / "sound.mp4")
     (tmp_path / "folder").mkdir()
     for name, reason in {
-        "absent.mp4": "not decodable: No such file or directory",
-        "nowhere/absent.mp4": "not decodable: No such file or directory",
-        "folder": "not decodable: Is a directory",
+        "absent.mp4": "there is no such file",
+        "nowhere/absent.mp4": "there is no such file",
+        "folder": "it is a folder",
         "words.mp4": "not decodable: Invalid data found when processing input",
         "short.mp4": "too short: 0.60 s, a clip needs 1.00 s",
         "sound.mp4": "no video stream",

@@ -20,7 +20,7 @@ import tiny_corpus
 from videobert_jax import config as config_lib
 from videobert_jax.config import Config, KitchenConfig, PrepareConfig
 from videobert_jax.data.records import Record, RecordSource
-from videobert_jax.errors import ConfigError, PrepareError
+from videobert_jax.errors import ConfigError, MissingError, PrepareError
 from videobert_jax.kitchen import corpus as kitchen_corpus
 from videobert_jax.prepare import pipeline, stages
 from videobert_jax.prepare.pipeline import prepare
@@ -363,7 +363,7 @@ def test_wrong_settings_fail_before_any_work(corpus: pathlib.Path, tmp_path: pat
     assert not list(tmp_path.iterdir())
     with pytest.raises(ValueError, match="backbone 'none' is not known"):
         prepare(tiny_corpus.config(corpus, tmp_path, backbone="none"))
-    with pytest.raises(PrepareError, match=r"there is no tokenizer folder .*none"):
+    with pytest.raises(MissingError, match=r"there is no tokenizer folder .*none"):
         prepare(tiny_corpus.config(corpus, tmp_path, tokenizer=str(tmp_path / "none")))
     assert not list(tmp_path.glob("features-*"))
 

@@ -58,7 +58,7 @@ def check_fault(path, reason):
 
 
 def test_an_unusable_file_is_refused_with_its_reason(tmp_path):
-    check_fault(tmp_path / "absent.mp4", "not decodable: No such file")
+    check_fault(tmp_path / "absent.mp4", "there is no such file")
     (tmp_path / "empty.mp4").touch()
     check_fault(tmp_path / "empty.mp4", "the file is empty")
     (tmp_path / "text.mp4").write_text("not a video\n" * 1000)

@@ -268,7 +268,7 @@ def test_what_is_no_video_is_refused(tmp_path):
     for name in ("random", "zeros", "page"):
         check_fault(tmp_path / f"{name}.mp4", "not decodable: Invalid data")
     (tmp_path / "folder.mp4").mkdir()
-    check_fault(tmp_path / "folder.mp4", "not decodable: ")
+    check_fault(tmp_path / "folder.mp4", "it is a folder")
 
 
 def test_a_header_alone_is_refused(tmp_path):

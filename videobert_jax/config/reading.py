@@ -20,7 +20,7 @@ from videobert_jax.config.evaluators import EVALUATORS, EvaluatorConfig, default
 from videobert_jax.config.rules import flat
 from videobert_jax.config.tasks import TASKS, PretrainingConfig, TaskConfig
 from videobert_jax.config.tree import Config
-from videobert_jax.errors import ConfigError
+from videobert_jax.errors import ConfigError, MissingModuleError
 
 SECTIONS = Mapping[str, EvaluatorConfig]  # sections by name; each name selects a class
 
@@ -68,6 +68,8 @@ def load(path: pathlib.Path) -> Config:
         raise ConfigError(f"{path} is damaged (it holds {type(values).__name__}); expected the config that a run wrote")
     try:
         return _read(_translated(values))
+    except MissingModuleError as error:
+        raise ConfigError(f"{path} cannot be read: {error}") from error
     except ConfigError as error:
         raise ConfigError(f"{path} is not a config of this version: {error}; correct that in the file") from error
 
@@ -94,7 +96,7 @@ def _import(modules: Any) -> None:
         try:
             importlib.import_module(name)
         except ModuleNotFoundError as error:
-            raise ConfigError(
+            raise MissingModuleError(
                 f"config.modules is {modules!r}, expected modules that can be imported ({error}); install their "
                 "package, or add its parent folder to PYTHONPATH"
             ) from error

@@ -117,7 +117,7 @@ class Model:
         Raises:
           UserError: there is no [MASK] in the text, the text is too long, or the model predicts no words.
         """
-        words = np.array(self.words.encode(text), np.int32)
+        words = self._encode(text)
         if not np.any(words == self.tokens.mask):
             raise UserError(f"the text is {text!r}, expected at least one [MASK] in it, which the model fills in")
         if type(top) is not int or top < 1:
@@ -140,7 +140,7 @@ class Model:
         Raises:
           UserError: neither is given, the text is too long, or it has no word that the model knows.
         """
-        words = np.array(self.words.encode(text), np.int32)
+        words = self._encode(text)
         if not len(words) and video is None:
             raise UserError("there is nothing to embed: give a text, a video, or both")
         batch = fill.batch_of([self._sequence(words, video)], self.tokens, rows=1)
@@ -150,6 +150,12 @@ class Model:
             raise UserError(f"the text {text!r} has no word that the model knows, expected at least one")
         vector = hidden[known].mean(axis=0)
         return vector / np.linalg.norm(vector)
+
+    def _encode(self, text: str) -> np.ndarray:
+        """Its ids int32 [m]. Raises UserError for what is no text."""
+        if not isinstance(text, str):
+            raise UserError(f"the text is {text!r}, expected a string")
+        return np.array(self.words.encode(text), np.int32)
 
     def _sequence(self, words: np.ndarray, video: Video | None) -> TokenSequence:
         """What the network reads: words int32 [m], and of the video as many clips as there is room for."""
@@ -181,7 +187,7 @@ def load(folder: str | pathlib.Path) -> Model:
     It reads the parameters alone; the memory that takes is theirs and little more.
 
     Raises:
-      FileNotFoundError: `folder` is not the folder of a run, or has no checkpoint.
+      MissingError: `folder` is not the folder of a run, or has no checkpoint.
       ConfigError: its config cannot be read.
       OSError: its checkpoints are damaged.
     """

@@ -23,7 +23,7 @@ from typing import Any
 from videobert_jax.config import Config, PrepareConfig, check
 from videobert_jax.data.prepared import TRAIN, VALIDATION, Lexicon, Prepared
 from videobert_jax.data.records import SCHEMA_VERSION, RecordSource, is_data_set
-from videobert_jax.errors import DamagedError, FormatError, PrepareError, RecordError, RoundsError
+from videobert_jax.errors import DamagedError, FormatError, MissingError, PrepareError, RecordError, RoundsError
 from videobert_jax.files import exclusive, read_json, remove, whole, write_json
 from videobert_jax.prepare.annotations import Annotation
 from videobert_jax.prepare.blocks import Block, Planned, write_plan
@@ -50,15 +50,17 @@ def prepare(config: Config, run: Runner | None = None, given: Lexicon | None = N
       run: who does the work; by default processes of this machine, `config.prepare.workers` of them.
       given: words and visual words to use; by default they are made of the training videos.
 
-    Raises PrepareError if a folder that the config names is not there, if no video can be used, or if the cache cannot
-    be written or is damaged, or if annotations or a file of many transcripts are broken or of no known format;
-    ConfigError for a value that makes no sense, and ValueError for a tokenizer of another schema.
+    Raises PrepareError if no video can be used, or if the cache cannot be written or is damaged, or if annotations or a
+    file of many transcripts are broken or of no known format; ConfigError for a value that makes no sense or names a
+    folder that is not there, and ValueError for a tokenizer of another schema.
     """
     check(config)
     cache = pathlib.Path(config.data.cache)
     with _explained(cache):
-        _mark(cache)
+        if cache.exists():
+            _mark(cache)
         corpus = _named_corpus(config) if config.data.videos else scan(_kitchen(config, cache))
+        _mark(cache)  # not made for a command that is refused
         prepared = Prepared(cache / f"prepared-{_key(config.prepare, corpus, given)}")
         if not _is_finished(prepared):
             with exclusive(prepared.folder):
@@ -130,7 +132,7 @@ def _key(config: PrepareConfig, corpus: Corpus, given: Lexicon | None = None) ->
     videos = [path for source in corpus.sources for path in (source.video, source.transcript)]
     folder = pathlib.Path(config.tokenizer)
     if config.tokenizer and not folder.is_dir():
-        raise FileNotFoundError(f"there is no tokenizer folder {folder}; name one with --config.prepare.tokenizer")
+        raise MissingError(f"there is no tokenizer folder {folder}; name one with --config.prepare.tokenizer")
     tokenizer = sorted(folder.iterdir()) if config.tokenizer else []
     truth = annotation_files(corpus.annotations) if corpus.annotations else []
     files = fingerprint([*videos, corpus.transcripts, *truth, *tokenizer, *_weights(config), *_crops(config)])
@@ -266,6 +268,8 @@ def _explained(cache: pathlib.Path) -> Iterator[None]:
     """Turns the errors of a full, forbidden or damaged disk into advice."""
     try:
         yield
+    except MissingError:
+        raise
     except (FileNotFoundError, DamagedError, FormatError) as error:
         raise PrepareError(str(error)) from error
     except Exception as error:  # tokenizers raises no less, ArrayRecord RuntimeError

@@ -16,6 +16,7 @@ import stat
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
+from videobert_jax.errors import MissingError
 from videobert_jax.prepare.problems import Problem
 from videobert_jax.video import feature_files
 
@@ -73,7 +74,8 @@ def scan(
     annotations: pathlib.Path | None = None,
     features: bool = False,
 ) -> Corpus:
-    """Finds the inputs in a folder. Raises FileNotFoundError if it holds no video, or a given path does not exist.
+    """Finds the inputs in a folder. Raises MissingError if it or a given path does not exist, or FileNotFoundError if
+    it holds no video.
 
     Args:
       folder: holds the videos, and possibly their transcripts and ``annotations.json``.
@@ -84,9 +86,9 @@ def scan(
     """
     for option, path in (("transcripts", transcripts), ("annotations", annotations)):
         if path and not path.exists():
-            raise FileNotFoundError(f"there is no {path}; name a file or a folder with --config.data.{option}")
+            raise MissingError(f"there is no {path}; name a file or a folder with --config.data.{option}")
     if not folder.is_dir():
-        raise FileNotFoundError(f"there is no folder {folder}; name one with --config.data.videos")
+        raise MissingError(f"there is no folder {folder}; name one with --config.data.videos")
     videos, others, flaws = _find(folder, features)
     beside, orphans = _match(videos, others)
     elsewhere = _transcripts_in(transcripts, videos) if transcripts and transcripts.is_dir() else {}

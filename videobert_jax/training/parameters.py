@@ -15,6 +15,8 @@ import tensorstore as ts
 from absl import logging
 from flax import traverse_util
 
+from videobert_jax.errors import MissingError
+
 ALIGNMENT = 64  # bytes; JAX copies memory that is aligned less
 
 
@@ -22,19 +24,20 @@ def restore_params(directory: pathlib.Path, device: jax.Device) -> Any:
     """The parameters of the newest readable checkpoint in `directory`, on a device; changes no files.
 
     Raises:
-      FileNotFoundError: there are no checkpoints.
+      MissingError: there are no checkpoints.
       OSError: none of the checkpoints can be read.
     """
     failures: dict[int, str] = {}
     while steps := [step for step in _steps(directory) if step not in failures]:  # a run may have saved another since
         try:
-            return _read_params((directory / str(steps[-1]) / "state").absolute(), device)
+            # TensorStore refuses `..` in a path.
+            return _read_params((directory / str(steps[-1]) / "state").resolve(), device)
         except Exception as error:  # what damage leads to: these errors have no common class
             reason = (next(iter(str(error).splitlines()), "") or type(error).__name__)[:300]
             logging.warning("the checkpoint of step %s cannot be read, trying another: %s", steps[-1], reason)
             failures[steps[-1]] = reason
     if not failures:
-        raise FileNotFoundError(f"{directory} holds no checkpoint; train first, with launch/main.py")
+        raise MissingError(f"{directory} holds no checkpoint; train first, with launch/main.py")
     reasons = "; ".join(f"{step}: {reason}" for step, reason in failures.items())
     raise OSError(f"none of the checkpoints in {directory} can be read ({reasons})")
 

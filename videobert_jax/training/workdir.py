@@ -16,7 +16,7 @@ from absl import logging
 from videobert_jax import config as config_lib
 from videobert_jax.config import Config
 from videobert_jax.data.prepared import Lexicon, Prepared
-from videobert_jax.errors import ConfigError
+from videobert_jax.errors import ConfigError, MissingError
 from videobert_jax.files import copy, write_text
 
 
@@ -78,14 +78,14 @@ class Workdir(Lexicon):
         return self.folder / "prepared.txt"
 
     def check(self, config: Config) -> None:
-        """Creates the folder if it does not exist, and checks that a run with this config can use it.
+        """Checks that a run with this config can use the folder, which need not exist, and changes nothing.
 
         Raises OSError if the folder is not writable, and ConfigError, naming each key, if it holds a run with a
         checkpoint whose config leads to another result.
         """
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=self.folder):
+            existing = next(folder for folder in (self.folder, *self.folder.absolute().parents) if folder.exists())
+            with tempfile.TemporaryFile(dir=existing):
                 pass
         except OSError as error:
             problem = f"cannot write to the workdir ({error.strerror}); name another with --workdir=DIR"
@@ -100,12 +100,13 @@ class Workdir(Lexicon):
             )
 
     def open(self, config: Config, prepared: Prepared, writing: bool = True) -> None:
-        """Checks the folder, and writes the config and the files that define the token ids into it.
+        """Checks the folder, makes it, and writes the config and the files that define the token ids into it.
 
         Raises as `check` does, and ConfigError if the folder holds a run with other tokens. Without `writing`, as in
         all processes except the first, only checks.
         """
         self.check(config)
+        self.folder.mkdir(parents=True, exist_ok=True)
         begun = self.has_begun()
         for mine, theirs in zip(self.defining, prepared.defining, strict=True):
             if begun and mine.exists() and not filecmp.cmp(mine, theirs, shallow=False):
@@ -134,6 +135,7 @@ class Workdir(Lexicon):
 
         Of several processes of a run, one calls this. Turns errors of a full disk into an OSError that says so.
         """
+        self.folder.mkdir(parents=True, exist_ok=True)
         lock = filelock.FileLock(self.folder / ".lock")
         try:
             lock.acquire(blocking=False)
@@ -151,25 +153,25 @@ class Workdir(Lexicon):
             lock.release()
 
     def prepared(self) -> Prepared:
-        """The prepared folder that the run reads. Raises FileNotFoundError if it, or the run, does not exist."""
+        """The prepared folder that the run reads. Raises MissingError if it, or the run, does not exist."""
         try:
             prepared = Prepared(pathlib.Path(self._prepared_file.read_text(encoding="utf-8").rstrip("\n")))
         except FileNotFoundError:
-            raise FileNotFoundError(
+            raise MissingError(
                 f"{self.folder} is not the folder of a run: it has no {self._prepared_file.name}"
             ) from None
         if not prepared.records.exists():
-            raise FileNotFoundError(
+            raise MissingError(
                 f"the data of {self.folder} is no longer in {prepared.folder}; run launch/main.py with the same "
                 "config to prepare it again"
             )
         return prepared
 
     def require(self) -> None:
-        """Raises FileNotFoundError unless this is the folder of a run."""
+        """Raises MissingError unless this is the folder of a run."""
         for file in (self.config_file, self.tokens_file):
             if not file.exists():
-                raise FileNotFoundError(f"{self.folder} is not the folder of a run: it has no {file.name}")
+                raise MissingError(f"{self.folder} is not the folder of a run: it has no {file.name}")
 
     def has_begun(self) -> bool:
         """Whether there is a checkpoint, and thus a result that depends on the config."""

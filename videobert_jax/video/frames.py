@@ -93,6 +93,10 @@ def read_frames(
     Yields:
       uint8 RGB [image_size, image_size, 3]; instants that show the same frame yield the same array.
     """
+    if path.is_dir():
+        raise VideoError(path, "it is a folder")
+    if not path.exists():
+        raise VideoError(path, "there is no such file")
     if path.is_file() and path.stat().st_size == 0:
         raise VideoError(path, "the file is empty")
     rate = Fraction(fps)

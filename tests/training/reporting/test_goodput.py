@@ -85,7 +85,7 @@ def test_a_run_reports_all_its_attempts(tmp_path: pathlib.Path, clock_time: Time
         Attempt(0, 4, seconds(step=36, restart=2)),
         Attempt(4, 10, seconds(step=54, restart=2)),
     ]
-    assert str(run) == "goodput 95.7% of 94 s in 2 starts; restart 4.3%"
+    assert str(run) == "goodput 95.7% of 94 s in 2 starts; start-up 4.3%"
 
 
 def attempt(**of: object) -> str:

@@ -25,6 +25,7 @@ from videobert_jax.files import write_text
 
 MOST = 1e15  # upper bound of plausible steps and seconds
 PHASES = ("step", "input", "compile", "checkpoint", "evaluation", "restart")
+SHOWN = {"restart": "start-up"}  # the first start has it too; the file keeps the older name
 
 
 def process_age() -> float:
@@ -104,7 +105,8 @@ class Goodput:
     def __str__(self) -> str:
         attempts = [*self._before, self._attempt]
         parts = sorted(shares(attempts).items(), key=lambda part: -part[1])
-        rest = ", ".join(f"{phase} {share:.1%}" for phase, share in parts if phase != "step" and share >= 0.0005)
+        others = [(SHOWN.get(phase, phase), share) for phase, share in parts if phase != "step" and share >= 0.0005]
+        rest = ", ".join(f"{name} {share:.1%}" for name, share in others)
         total = sum(sum(attempt.seconds.values()) for attempt in attempts)
         starts = f"{len(attempts)} start{'s' * (len(attempts) > 1)}"
         return f"goodput {shares(attempts)['step']:.1%} of {total:,.0f} s in {starts}; {rest}"
