@@ -105,12 +105,18 @@ def collect(folder: pathlib.Path, target: pathlib.Path) -> pathlib.Path:
         if not video.exists():
             video.symlink_to(videos[name].absolute())
         cues = [f"{clock(one.start)} --> {clock(one.end)}\n{one.word}\n" for one in spoken]
-        said.write_text("\n".join(["WEBVTT\n", *cues]))
+        write_once(said, "\n".join(["WEBVTT\n", *cues]))
         sentence = {"segment": [spoken[0].start, spoken[-1].end], "sentence": " ".join(one.word for one in spoken)}
         subset = "training" if name in trained else "validation"
         database[name] = {"subset": subset, "annotations": [sentence]}
-    (target / "annotations.json").write_text(json.dumps({"database": database}))
+    write_once(target / "annotations.json", json.dumps({"database": database}))
     return target
+
+
+def write_once(path: pathlib.Path, text: str) -> None:
+    """Leaves a file as it is if it has this text: what is prepared depends on when files were changed."""
+    if not (path.exists() and path.read_text() == text):
+        path.write_text(text)
 
 
 def read_align(path: pathlib.Path) -> list[Spoken]:

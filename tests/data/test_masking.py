@@ -196,3 +196,38 @@ def test_a_vocabulary_without_words_masks_video() -> None:
         swapped += (changed >= silent.text_size).sum()
         assert np.isin(changed[changed < silent.text_size], silent.mask).all()
     assert swapped > 0  # by another visual word
+
+
+def test_in_a_share_of_joint_sequences_all_words_are_masked_and_none_is_kept() -> None:
+    row = row_of(*(sequence(Mode.JOINT, 20, 20) for _ in range(8)), sequence(Mode.TEXT, 20, 0))
+    result = masked(row, dataclasses.replace(CONFIG, mask_text=0.5), seed=1)
+    words = [
+        (row["sequence_ids"] == number) & (row["token_ids"] >= FIRST_WORD) & (row["token_ids"] < TOKENS.text_size)
+        for number in range(1, 10)
+    ]
+    hidden = [(result["token_ids"][place] == TOKENS.mask).mean() for place in words]
+    assert {share for share in hidden[:8] if share > 0.5} == {1.0}
+    assert 1 < sum(share == 1 for share in hidden[:8]) < 8
+    assert hidden[8] < 0.5
+    every = masked(row, dataclasses.replace(CONFIG, mask_text=1.0, mask_video=1.0))
+    assert np.all(np.isin(np.flatnonzero(row["token_ids"] >= TOKENS.text_size), every["prediction_positions"]))
+    assert (every["token_ids"][words[0]] != TOKENS.mask).any(), "a sequence without clips keeps its words"
+
+
+def test_words_are_masked_whole() -> None:
+    tokens = dataclasses.replace(TOKENS, continuing=tuple(range(FIRST_WORD + 1, FIRST_WORD + 60, 3)))
+    row = row_of(sequence(Mode.TEXT, 60, 0), sequence(Mode.JOINT, 60, 5))
+    whole = Masking(tokens, dataclasses.replace(CONFIG, whole_words=True))
+    for seed in range(5):
+        chosen = set(whole(row, np.random.default_rng(seed))["prediction_positions"].tolist())
+        pieces = np.flatnonzero(np.isin(row["token_ids"], tokens.continuing)).tolist()
+        assert all((place in chosen) == (place - 1 in chosen) for place in pieces)
+        assert 15 <= len(chosen) <= 30
+
+
+def test_spans_are_adjacent() -> None:
+    row = row_of(*(sequence(Mode.TEXT, 60, 0) for _ in range(8)))
+    apart, together = (masked(row, dataclasses.replace(CONFIG, span=span)) for span in (1.0, 4.0))
+    runs = [np.sum(np.diff(one["prediction_positions"][used(one)]) > 1) for one in (apart, together)]
+    assert runs[1] < 0.6 * runs[0]
+    assert used(together).sum() == pytest.approx(used(apart).sum(), rel=0.3)

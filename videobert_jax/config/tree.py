@@ -63,6 +63,9 @@ class ModelConfig:
     # What is read of a clip: its visual word (paper), the word and its further words ("codes"), its feature in place of
     # the word, or both word and feature. All but "words" need `prepare.feature_size`. Targets are always visual words.
     visual_input: str = setting("words", Choice(("words", "codes", "features", "both")))
+    # How words and clips meet: in one encoder ("joint", the paper's), or after an encoder each, by an MLP ("late") or a
+    # layer of attention to the other modality ("cross").
+    fusion: str = setting("joint", Choice(("joint", "late", "cross")))
     # Layers per iteration of the scan; unrolling all runs faster on a CPU, fewer compile faster.
     unroll: int = setting(1, COUNT, may_change=True)
 

@@ -91,8 +91,7 @@ class Masking:
             untold = joint & ~pictured & (rng.random(len(corrupted)) < self._config.mask_text)
             wanted[2::2][untold] = sizes[2::2][untold]
         rank = np.arange(len(groups)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-        begins = np.r_[True, units[1:] != units[:-1]][: len(units)]
-        within = rank[begins][np.cumsum(begins) - 1] < wanted[groups]  # a unit is chosen as a whole
+        within = self._middles(rank, units) < wanted[groups]  # units are chosen as a whole
         chosen = candidates[within]
         if len(chosen) > self._config.max_predictions:
             chosen = chosen[np.argsort(rank[within], kind="stable")[: self._config.max_predictions]]
@@ -107,6 +106,13 @@ class Masking:
             begins &= rng.random(len(candidates)) < 1 / self._config.span
         begins |= np.diff(groups, prepend=-1) != 0
         return np.cumsum(begins) - 1
+
+    def _middles(self, rank: np.ndarray, units: np.ndarray) -> np.ndarray:
+        """For each candidate the mean rank of its unit, or 0 for the first unit of a group: float [n]."""
+        begins = np.flatnonzero(np.diff(units, prepend=-1))
+        lengths = np.diff(begins, append=len(units))
+        middles = np.where(rank[begins] == 0, 0, rank[begins] + (lengths - 1) / 2)
+        return np.repeat(middles, lengths)
 
     def _overlapping(self, row: Row, chosen: np.ndarray, overlaps: np.ndarray) -> np.ndarray:
         """Positions of clips that are not chosen and share frames with a chosen one, ascending."""

@@ -70,6 +70,10 @@ class Lexicon:
         details = (self.details,) if self.details.exists() else ()
         return self.tokens_file, self.tokenizer / "tokenizer.json", self.tree, *details
 
+    def counterparts(self, other: "Lexicon") -> list[tuple[pathlib.Path, pathlib.Path]]:
+        """Pairs (the path here, the other's file) of all that defines the other's ids."""
+        return [(self.folder / path.relative_to(other.folder), path) for path in other.defining]
+
 
 @dataclasses.dataclass(frozen=True)
 class Prepared(Lexicon):

@@ -63,6 +63,24 @@ class SelfAttention(nn.Module):
         return row_parallel(config, saved(mixed.reshape(x.shape)), "out")
 
 
+class CrossAttention(nn.Module):
+    """Attention from one array of positions to another, without dropout on its probabilities."""
+
+    config: ModelConfig
+
+    @nn.compact
+    def __call__(self, x: jax.Array, memory: jax.Array, mask: Mask) -> jax.Array:
+        """Maps x [B, Q, D] to [B, Q, D], reading memory [B, K, D]; zeros for a query that sees no key."""
+        config, x, memory = self.config, joined_by_positions(x), joined_by_positions(memory)
+        channels = x.shape[2] // config.num_heads
+        (query,) = SplitDense(config, x.shape[2], (channels**-0.5,), name="query")(x)
+        key, value = SplitDense(config, x.shape[2], (1.0, 1.0), name="key_value")(memory)
+        heads = (config.num_heads, channels)
+        query, key, value = (y.reshape(*y.shape[:2], *heads) for y in (query, key, value))
+        mixed = attend(query, key, value, mask, "xla")  # the others support no keys of their own
+        return row_parallel(config, saved(mixed.reshape(x.shape)), "out")
+
+
 def attend(query: jax.Array, key: jax.Array, value: jax.Array, mask: Mask, implementation: str) -> jax.Array:
     """Masked attention, [B, Q, H, C], with unscaled scores and a float32 softmax.
 

@@ -11,6 +11,7 @@ from videobert_jax.config import ModelConfig
 from videobert_jax.model import flops
 from videobert_jax.model.embeddings import Embeddings
 from videobert_jax.model.encoder import Encoder
+from videobert_jax.model.fusion import JOINS, modalities
 from videobert_jax.model.layers import Dense, gather
 from videobert_jax.model.visual_input import READS
 from videobert_jax.tokens import TokenSpace
@@ -39,6 +40,9 @@ class Trunk(nn.Module):
         """Creates the submodules, the top level of the parameter tree."""
         self.embeddings = Embeddings(self.config, self.tokens)
         self.encoder = Encoder(self.config)
+        if self.config.fusion != "joint":
+            self.video_encoder = Encoder(self.config)
+            self.join = JOINS[self.config.fusion](self.config)
         self.pooler = Dense(self.config, self.config.hidden_size)
 
     # Not wrapped by Linen, so that compiled programs name submodules by their paths alone.
@@ -53,7 +57,11 @@ class Trunk(nn.Module):
         """
         positions, sequence_ids = batch["positions"], batch["sequence_ids"]
         x = self.embeddings(batch, deterministic)
-        return self.encoder(x, positions, sequence_ids, deterministic)
+        if self.config.fusion == "joint":
+            return self.encoder(x, positions, sequence_ids, deterministic)
+        own, others = modalities(batch["segment_types"], sequence_ids)
+        text, video = (encoder(x, positions, own, deterministic) for encoder in (self.encoder, self.video_encoder))
+        return self.join(jnp.where((batch["segment_types"] > 0)[..., None], video, text), others, deterministic)
 
     @nn.nowrap
     def pooled(self, hidden: jax.Array, cls_positions: jax.Array) -> jax.Array:
@@ -64,4 +72,5 @@ class Trunk(nn.Module):
     def flops(self, batch: Mapping[str, Any]) -> float:
         """Model FLOPs of one forward and backward pass; only the batch's shapes matter. See `model/flops.py`."""
         visual = flops.feature_flops(self.config, *batch["clip_features"].shape) if "clip_features" in batch else 0.0
-        return flops.encoder_flops(self.config, *batch["token_ids"].shape) + visual
+        encoders = 1 if self.config.fusion == "joint" else 2
+        return encoders * flops.encoder_flops(self.config, *batch["token_ids"].shape) + visual

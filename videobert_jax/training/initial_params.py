@@ -67,8 +67,8 @@ def load(config: Config, task: Task, lexicon: Lexicon) -> list[Rows]:
 
 
 def _load_workdir(source: Workdir, task: Task, lexicon: Lexicon) -> list[Rows]:
-    for theirs, ours in zip(source.defining, lexicon.defining, strict=True):
-        if not filecmp.cmp(theirs, ours, shallow=False):
+    for theirs, ours in source.counterparts(lexicon):
+        if not (theirs.exists() and filecmp.cmp(theirs, ours, shallow=False)):
             raise ConfigError(
                 f"{theirs} is not the same as {ours}: the run that config.init_from names has other words or visual "
                 "words. Prepare again with it, by launch/prepare.py or launch/main.py"

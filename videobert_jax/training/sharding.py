@@ -26,8 +26,8 @@ BATCH = ROWS
 RULES = (
     (r"/v(_row|_col)?/", P()),  # Adafactor: sums over rows and columns, and parameters too small to factor
     (r"prediction_head/bias$", P("tensor")),
-    (r"(qkv|wi_gated)/kernel$", P(None, *COLUMN_WISE)),
-    (r"(qkv|wi_gated)/bias$", P(None, "tensor")),
+    (r"(qkv|query|key_value|wi_gated)/kernel$", P(None, *COLUMN_WISE)),
+    (r"(qkv|query|key_value|wi_gated)/bias$", P(None, "tensor")),
     (r"wi/kernel$", COLUMN_WISE),
     (r"wi/bias$", P("tensor")),
     (r"(token_embedding/embedding|out/kernel|wo/kernel)$", ROW_WISE),

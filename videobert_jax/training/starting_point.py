@@ -14,7 +14,7 @@ from videobert_jax.training.workdir import Workdir
 # What the meaning of a visual word depends on, and the shapes of the parameters.
 CLIPS = ("fps", "clip_frames", "clip_step", "crop", "backbone", "image_size")
 SHAPES = ("num_layers", "hidden_size", "num_heads", "mlp_size", "max_positions")
-LAYERS = ("visual_input", "norm", "positions", "activation", "gated", "use_bias")
+LAYERS = ("visual_input", "fusion", "norm", "positions", "activation", "gated", "use_bias")
 
 
 def find(config: Config, workdir: Workdir | None = None) -> Workdir | None:

@@ -108,7 +108,7 @@ class Workdir(Lexicon):
         self.check(config)
         self.folder.mkdir(parents=True, exist_ok=True)
         begun = self.has_begun()
-        for mine, theirs in zip(self.defining, prepared.defining, strict=True):
+        for mine, theirs in self.counterparts(prepared):
             if begun and mine.exists() and not filecmp.cmp(mine, theirs, shallow=False):
                 raise ConfigError(
                     f"{self.folder} was trained with another {mine.name} than that of {prepared.folder}: its "
