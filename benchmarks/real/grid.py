@@ -177,7 +177,7 @@ def slots(model: Model, prepared: Prepared, seen: bool) -> np.ndarray:
         answers = fill.ask(model.fill_batch, question, segments, model.tokens, model.length).ids[:, :, 0]
     else:
         answers = fill.language_prior(model.fill_batch, question, model.tokens).ids[:, :, 0]
-    return (answers == truth).mean(axis=0)
+    return np.mean(np.asarray(answers) == truth, axis=0)
 
 
 def print_row(name: str, note: str, values: Any) -> None:
