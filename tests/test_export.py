@@ -151,5 +151,5 @@ def test_what_is_no_run_is_named(tmp_path: pathlib.Path, run: tuple[pathlib.Path
             f"--output={tmp_path / 'o'}",
         ]
         result = subprocess.run(cli, capture_output=True, text=True, cwd=ROOT, timeout=300)
-        assert result.returncode == 1 and message in result.stderr and "Traceback" not in result.stderr
+        assert result.returncode == 2 and message in result.stderr and "Traceback" not in result.stderr
     assert not (tmp_path / "o").exists()
