@@ -1,5 +1,6 @@
 """Models of transformers: the code around them, on fakes; and, where torch is installed, tiny random models."""
 
+import dataclasses
 import importlib.util
 import json
 import types
@@ -8,11 +9,13 @@ import numpy as np
 import pytest
 import transformers
 
-from videobert_jax.backbones import get_backbone, transformers_vision
-from videobert_jax.backbones.transformers_vision import Embedder, check, load, moments, pool
+from videobert_jax.backbones import get_backbone, pixels, transformers_vision
+from videobert_jax.backbones.backbone import moments
+from videobert_jax.backbones.transformers_vision import Embedder, check, load, pool, suits
 from videobert_jax.errors import ConfigError
 
 SIZE = 32
+UNCHANGED = {"do_rescale": False, "do_normalize": False}
 # Clips of 8 frames of one shade each, so that a shade tells clip and frame.
 SHADES = np.arange(16, dtype=np.uint8).reshape(2, 8) * 10
 CLIPS = np.ascontiguousarray(np.broadcast_to(SHADES[..., None, None, None], (2, 8, SIZE, SIZE, 3)))
@@ -28,13 +31,11 @@ def test_moments_are_the_middles_of_equal_parts():
 def fake(seen, num_frames=None):
     """An embedder whose model's only feature is the mean pixel."""
 
-    def process(frames):
-        assert frames.dtype == np.uint8
-        return frames.transpose(0, 3, 1, 2).astype(np.float32)
+    process = pixels.resolve({"image_processor_type": "ViTImageProcessor", "size": SIZE, **UNCHANGED})
 
-    def network(pixels):
-        seen.append(pixels.shape)
-        return {"pooler_output": pixels.mean(axis=tuple(range(1, pixels.ndim)))[:, None]}
+    def network(images):
+        seen.append(images.shape)
+        return {"pooler_output": images.mean(axis=tuple(range(1, images.ndim)))[:, None]}
 
     return Embedder(process, network, num_frames)
 
@@ -79,14 +80,14 @@ def folder_of(path, config):
     """A folder like those of `save_pretrained`, except for the weights."""
     path.mkdir()
     config.save_pretrained(path)
-    for name in ("preprocessor_config.json", "model.safetensors"):
-        (path / name).write_text("{}")
+    (path / "preprocessor_config.json").write_text('{"image_processor_type": "ViTImageProcessor", "size": 99}')
+    (path / "model.safetensors").write_text("{}")
     return path
 
 
 @pytest.mark.usefixtures("with_torch")
 def test_a_folder_that_lacks_a_file_is_refused(tmp_path):
-    message = r"backbone_weights is '.*', not a folder; backbone transformers needs one written by save_pretrained"
+    message = r"backbone_weights is '.*', not a folder; expected a model's folder, such as a snapshot of its repository"
     for wrong in ("", str(tmp_path / "none")):
         with pytest.raises(ConfigError, match=message):
             check(30, 224, wrong)
@@ -96,10 +97,16 @@ def test_a_folder_that_lacks_a_file_is_refused(tmp_path):
         (folder / name).rename(tmp_path / name)
         missing = name.replace("model", r"\*").replace(".", r"\.")
         with pytest.raises(
-            ConfigError, match=rf"model', which has no {missing}; expected a folder written by save_pretr"
+            ConfigError, match=rf"model', which has no (\w+\.json or )?{missing}.*; expected a model's f"
         ):
             check(30, 224, str(folder))
         (tmp_path / name).rename(folder / name)
+    processor = folder / "preprocessor_config.json"
+    content = processor.read_text()
+    processor.write_text('{"image_processor_type": "ViTImageProcessor", "do_pad": true}')
+    with pytest.raises(ConfigError, match=r"preprocessor_config\.json cannot be followed: do_pad is True"):
+        check(30, 224, str(folder))
+    processor.write_text(content)
     (folder / "config.json").write_text('{"model_type": "vit", "hidden_size": "wide"}')
     with pytest.raises(ConfigError, match=r"config\.json is not a valid transformers config: .*hidden_size"):
         check(30, 224, str(folder))
@@ -107,11 +114,20 @@ def test_a_folder_that_lacks_a_file_is_refused(tmp_path):
 
 @pytest.mark.usefixtures("with_torch")
 @pytest.mark.parametrize(
-    ("config", "least"), [(transformers.ViTConfig(), 3), (transformers.VideoMAEConfig(num_frames=8), 8)]
+    ("config", "least"),
+    [
+        (transformers.ViTConfig(), 3),
+        (transformers.DINOv3ViTConfig(), 3),
+        (transformers.VideoMAEConfig(num_frames=8), 8),
+        (transformers.VideoPrismVisionConfig(), 16),
+        (transformers.VideoPrismConfig(vision_config={"num_frames": 8}), 8),
+        (transformers.VJEPA2Config(), 64),
+    ],
 )
 def test_a_clip_has_the_frames_that_the_model_sees(tmp_path, config, least):
     folder = str(folder_of(tmp_path / "model", config))
     check(least, 224, folder)
+    assert suits(folder) == (least, 99)
     with pytest.raises(
         ConfigError, match=rf"clip_frames is {least - 1}; backbone transformers needs at least {least}$"
     ):
@@ -193,8 +209,8 @@ def saved(path, torch, kind, processor, **config):
 
 def normalised(torch, frames):
     """The expected output of the processors for frames that need no resizing, [n, 3, H, W]."""
-    pixels = (frames / 255 - np.array(MEAN)) / np.array(DEVIATION)
-    return torch.from_numpy(pixels.transpose(0, 3, 1, 2).astype(np.float32))
+    images = (frames / 255 - np.array(MEAN)) / np.array(DEVIATION)
+    return torch.from_numpy(images.transpose(0, 3, 1, 2).astype(np.float32))
 
 
 def random_clips(frames, side=SIZE):
@@ -232,6 +248,120 @@ def test_features_of_a_model_of_videos_are_the_mean_of_its_states(tmp_path, torc
     assert np.abs(features[0] - features[1]).max() > 1e-3
 
 
+def saved_as_on_a_hub(path, torch, kind, file, settings, **config):
+    """The same for a model whose processor needs torchvision, and is there as JSON alone."""
+    torch.manual_seed(0)
+    model = getattr(transformers, kind)
+    network = model(model.config_class(**config)).eval()
+    network.save_pretrained(path)
+    (path / file).write_text(json.dumps(settings))
+    return network, str(path)
+
+
+TINY = {"hidden_size": 24, "num_attention_heads": 2, "intermediate_size": 16}
+NORMAL = {"image_mean": MEAN, "image_std": DEVIATION}
+
+
+@pytest.mark.needs("torch")
+def test_features_of_dinov3_are_the_states_of_its_class_token(tmp_path, torch):
+    settings = {
+        "image_processor_type": "DINOv3ViTImageProcessorFast",
+        "size": {"height": SIZE, "width": SIZE},
+        **NORMAL,
+    }
+    config = {**TINY, "num_hidden_layers": 1, "num_register_tokens": 2, "image_size": SIZE}
+    model, folder = saved_as_on_a_hub(tmp_path, torch, "DINOv3ViTModel", "preprocessor_config.json", settings, **config)
+    check(3, SIZE, folder)
+    clips = random_clips(3)
+    with torch.inference_mode():
+        expected = model(normalised(torch, clips.reshape(6, SIZE, SIZE, 3))).last_hidden_state[:, 0]
+    features = load(folder)(clips)
+    np.testing.assert_allclose(features, expected.reshape(2, 3, 24).mean(dim=1), rtol=0, atol=1e-5)
+    assert np.abs(features[0] - features[1]).max() > 1e-3
+
+
+@pytest.mark.needs("torch")
+def test_features_of_v_jepa_2_are_the_mean_of_what_its_encoder_says(tmp_path, torch, monkeypatch):
+    """Of the 37 pixels that its processor resizes to, the middle 32; its predictor is not run."""
+    crop = {"height": SIZE, "width": SIZE}
+    settings = {"video_processor_type": "VJEPA2VideoProcessor", "size": {"shortest_edge": 36}, "crop_size": crop}
+    config = {"hidden_size": 24, "num_attention_heads": 2, "num_hidden_layers": 1, "mlp_ratio": 1, "crop_size": SIZE}
+    config |= {"frames_per_clip": 4, "pred_hidden_size": 24, "pred_num_attention_heads": 2}
+    config["pred_num_hidden_layers"] = 1
+    model, folder = saved_as_on_a_hub(
+        tmp_path, torch, "VJEPA2Model", "video_preprocessor_config.json", settings | NORMAL, **config
+    )
+    check(8, 36, folder)
+    clips = random_clips(8, side=36)
+    seen = clips[:, [1, 3, 5, 7], 2:34, 2:34].reshape(8, SIZE, SIZE, 3)
+    with torch.inference_mode():
+        images = normalised(torch, seen).reshape(2, 4, 3, SIZE, SIZE)
+        expected = model.get_vision_features(images).mean(dim=1)
+    monkeypatch.setattr(type(model.predictor), "forward", None)
+    features = load(folder)(clips)
+    np.testing.assert_allclose(features, expected, rtol=0, atol=1e-5)
+    assert np.abs(features[0] - features[1]).max() > 1e-3
+
+
+PRISM = {**TINY, "tubelet_size": [1, 16, 16], "image_size": SIZE, "num_frames": 4, "num_auxiliary_layers": 1}
+PRISM |= {"num_spatial_layers": 1, "num_temporal_layers": 1}
+PRISM_PROCESSOR = {
+    "video_processor_type": "LlavaOnevisionVideoProcessor",
+    "do_normalize": False,
+    "do_sample_frames": True,
+}
+PRISM_PROCESSOR["size"] = {"height": SIZE, "width": SIZE}
+
+
+@pytest.mark.needs("torch")
+def test_features_of_videoprism_are_the_mean_of_its_states(tmp_path, torch):
+    model, folder = saved_as_on_a_hub(
+        tmp_path, torch, "VideoPrismVisionModel", "video_preprocessor_config.json", PRISM_PROCESSOR, **PRISM
+    )
+    check(4, SIZE, folder)
+    clips = random_clips(4)
+    with torch.inference_mode():
+        images = torch.from_numpy((clips / 255).transpose(0, 1, 4, 2, 3).astype(np.float32))
+        expected = model(images).last_hidden_state.mean(dim=1)
+    features = load(folder)(clips)
+    np.testing.assert_allclose(features, expected, rtol=0, atol=1e-5)
+    assert np.abs(features[0] - features[1]).max() > 1e-3
+
+
+@pytest.mark.needs("torch")
+def test_features_of_videoprism_with_text_are_those_that_it_compares_with_text(tmp_path, torch):
+    text = {**TINY, "num_hidden_layers": 1, "vocab_size": 60}
+    model, folder = saved_as_on_a_hub(
+        tmp_path,
+        torch,
+        "VideoPrismClipModel",
+        "processor_config.json",
+        {"video_processor": PRISM_PROCESSOR},
+        vision_config=PRISM,
+        text_config=text,
+    )
+    check(4, SIZE, folder)
+    clips = random_clips(4)
+    with torch.inference_mode():
+        images = torch.from_numpy((clips / 255).transpose(0, 1, 4, 2, 3).astype(np.float32))
+        expected = model.get_video_features(images).pooler_output.reshape(2, 24)
+    np.testing.assert_allclose(load(folder)(clips), expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.needs("torch")
+@pytest.mark.parametrize(
+    ("kind", "mode"), [("VJEPA2VideoProcessor", "bilinear"), ("VideoPrismVideoProcessor", "bicubic")]
+)
+def test_resizing_is_that_of_torch_but_for_the_rounding(torch, kind, mode):
+    """torchvision resizes with this function, of integers or of floats; PIL rounds twice, after each axis."""
+    clips = random_clips(1, side=60)[:, 0]
+    processor = pixels.resolve({"video_processor_type": kind, "do_center_crop": False, "size": SIZE, **UNCHANGED})
+    small = dataclasses.replace(processor, size=(SIZE, SIZE))(clips)
+    planes = torch.from_numpy(clips.transpose(0, 3, 1, 2).astype(np.float32))
+    exact = torch.nn.functional.interpolate(planes, (SIZE, SIZE), mode=mode, antialias=True).clamp(0, 255)
+    assert np.abs(small - exact.numpy()).max() < 1.1
+
+
 @pytest.mark.needs("torch")
 def test_of_clip_the_half_that_sees_is_used(tmp_path, torch):
     text = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "vocab_size": 60}
@@ -265,7 +395,7 @@ def test_a_pooler_without_weights_is_not_used(tmp_path, torch):
         ("config.json", {"num_hidden_layers": 2}, "the weights lack layers"),
         ("config.json", {"hidden_size": 32}, "ignore_mismatched_sizes"),
         ("preprocessor_config.json", {"size": {"height": 16, "width": 16}}, "doesn't match model"),
-        ("preprocessor_config.json", {"image_processor_type": "Foo"}, "Unrecognized image processor"),
+        ("preprocessor_config.json", {"image_processor_type": "Foo"}, "'Foo', whose steps are not known"),
         ("model.safetensors", None, "Error while deserializing header"),
     ],
 )

@@ -25,7 +25,8 @@ class PrepareConfig:
     # Frames per clip; one clip becomes one visual token (paper: 30, 1.5 s). Most backbones need more than one.
     clip_frames: int = setting(30, Interval(1, 10_000))
     backbone: str = "efficientnet_lite0"
-    backbone_weights: str = ""  # file for "s3d" and "s3dg", folder for "transformers"; the others include their weights
+    # A file for "s3d", "s3dg" and "resnet..."; a folder for "transformers"; the others include their weights.
+    backbone_weights: str = ""
     image_size: int = setting(128, SIDE)  # pixels; frames are resized to a square of this size
     branching: int = setting(12, Interval(2, 65_536))  # k of the hierarchical k-means (paper: 12)
     depth: int = setting(4, Interval(1, 16))  # d of the hierarchical k-means (paper: 4)
