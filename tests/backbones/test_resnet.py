@@ -1,4 +1,4 @@
-"""ResNet against a second, plain implementation that shares only the checkpoint; where it is installed, against torch."""
+"""ResNet against a plain implementation that shares only the checkpoint; where it is installed, against torch."""
 
 import functools
 import pathlib
