@@ -90,6 +90,7 @@ def test_what_features_tell_is_scored_between_chance_and_one(monkeypatch, videos
     assert all_of_it.features == pytest.approx(1)
     assert all_of_it.words == pytest.approx(1), "a visual word for each"
     assert 0.95 > some.features > none.features
+    assert some.words != some.features, "words are judged by themselves"
     assert none.features < result.chance + 0.15
     assert result.chance < 0.35
     assert [row.seconds for row in result.rows] == [size * 3600 / (CLIPS * SECONDS) for size in (8, 16, 24)]
