@@ -1,18 +1,19 @@
-"""Models of transformers: the code around them, on fakes; and, where torch is installed, tiny random models."""
+"""Models of transformers: the code around them, on fakes; `test_transformers_models.py` has models."""
 
 import importlib.util
-import json
 import types
 
 import numpy as np
 import pytest
 import transformers
 
-from videobert_jax.backbones import get_backbone, transformers_vision
-from videobert_jax.backbones.transformers_vision import Embedder, check, load, moments, pool
+from videobert_jax.backbones import get_backbone, pixels, transformers_vision
+from videobert_jax.backbones.backbone import moments
+from videobert_jax.backbones.transformers_vision import Embedder, check, pool, suits
 from videobert_jax.errors import ConfigError
 
 SIZE = 32
+UNCHANGED = {"do_rescale": False, "do_normalize": False}
 # Clips of 8 frames of one shade each, so that a shade tells clip and frame.
 SHADES = np.arange(16, dtype=np.uint8).reshape(2, 8) * 10
 CLIPS = np.ascontiguousarray(np.broadcast_to(SHADES[..., None, None, None], (2, 8, SIZE, SIZE, 3)))
@@ -28,13 +29,11 @@ def test_moments_are_the_middles_of_equal_parts():
 def fake(seen, num_frames=None):
     """An embedder whose model's only feature is the mean pixel."""
 
-    def process(frames):
-        assert frames.dtype == np.uint8
-        return frames.transpose(0, 3, 1, 2).astype(np.float32)
+    process = pixels.resolve({"image_processor_type": "ViTImageProcessor", "size": SIZE, **UNCHANGED})
 
-    def network(pixels):
-        seen.append(pixels.shape)
-        return {"pooler_output": pixels.mean(axis=tuple(range(1, pixels.ndim)))[:, None]}
+    def network(images):
+        seen.append(images.shape)
+        return {"pooler_output": images.mean(axis=tuple(range(1, images.ndim)))[:, None]}
 
     return Embedder(process, network, num_frames)
 
@@ -79,14 +78,14 @@ def folder_of(path, config):
     """A folder like those of `save_pretrained`, except for the weights."""
     path.mkdir()
     config.save_pretrained(path)
-    for name in ("preprocessor_config.json", "model.safetensors"):
-        (path / name).write_text("{}")
+    (path / "preprocessor_config.json").write_text('{"image_processor_type": "ViTImageProcessor", "size": 99}')
+    (path / "model.safetensors").write_text("{}")
     return path
 
 
 @pytest.mark.usefixtures("with_torch")
 def test_a_folder_that_lacks_a_file_is_refused(tmp_path):
-    message = r"backbone_weights is '.*', not a folder; backbone transformers needs one written by save_pretrained"
+    message = r"backbone_weights is '.*', not a folder; expected a model's folder, such as a snapshot of its repository"
     for wrong in ("", str(tmp_path / "none")):
         with pytest.raises(ConfigError, match=message):
             check(30, 224, wrong)
@@ -96,10 +95,16 @@ def test_a_folder_that_lacks_a_file_is_refused(tmp_path):
         (folder / name).rename(tmp_path / name)
         missing = name.replace("model", r"\*").replace(".", r"\.")
         with pytest.raises(
-            ConfigError, match=rf"model', which has no {missing}; expected a folder written by save_pretr"
+            ConfigError, match=rf"model', which has no (\w+\.json or )?{missing}.*; expected a model's f"
         ):
             check(30, 224, str(folder))
         (tmp_path / name).rename(folder / name)
+    processor = folder / "preprocessor_config.json"
+    content = processor.read_text()
+    processor.write_text('{"image_processor_type": "ViTImageProcessor", "do_pad": true}')
+    with pytest.raises(ConfigError, match=r"preprocessor_config\.json cannot be followed: do_pad is True"):
+        check(30, 224, str(folder))
+    processor.write_text(content)
     (folder / "config.json").write_text('{"model_type": "vit", "hidden_size": "wide"}')
     with pytest.raises(ConfigError, match=r"config\.json is not a valid transformers config: .*hidden_size"):
         check(30, 224, str(folder))
@@ -107,11 +112,20 @@ def test_a_folder_that_lacks_a_file_is_refused(tmp_path):
 
 @pytest.mark.usefixtures("with_torch")
 @pytest.mark.parametrize(
-    ("config", "least"), [(transformers.ViTConfig(), 3), (transformers.VideoMAEConfig(num_frames=8), 8)]
+    ("config", "least"),
+    [
+        (transformers.ViTConfig(), 3),
+        (transformers.DINOv3ViTConfig(), 3),
+        (transformers.VideoMAEConfig(num_frames=8), 8),
+        (transformers.VideoPrismVisionConfig(), 16),
+        (transformers.VideoPrismConfig(vision_config={"num_frames": 8}), 8),
+        (transformers.VJEPA2Config(), 64),
+    ],
 )
 def test_a_clip_has_the_frames_that_the_model_sees(tmp_path, config, least):
     folder = str(folder_of(tmp_path / "model", config))
     check(least, 224, folder)
+    assert suits(folder) == (least, 99)
     with pytest.raises(
         ConfigError, match=rf"clip_frames is {least - 1}; backbone transformers needs at least {least}$"
     ):
@@ -163,141 +177,6 @@ def test_what_transformers_says_comes_back(bars):
     finally:
         logging.set_verbosity(before[0])
         (logging.enable_progress_bar if before[1] else logging.disable_progress_bar)()
-
-
-# From here on with torch.
-
-SHAPE = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "image_size": SIZE, "patch_size": 16}
-CROPPED = {"size": {"shortest_edge": 48}, "crop_size": {"height": SIZE, "width": SIZE}}
-MEAN, DEVIATION = [0.1, 0.2, 0.3], [0.4, 0.5, 0.6]
-
-
-@pytest.fixture(scope="module")
-def torch():
-    import torch
-
-    return torch
-
-
-def saved(path, torch, kind, processor, **config):
-    """A folder with a random model of that kind."""
-    torch.manual_seed(0)
-    model = getattr(transformers, kind)
-    model(model.config_class(**config)).eval().save_pretrained(path)
-    processor(image_mean=MEAN, image_std=DEVIATION).save_pretrained(path)
-    change = CROPPED if processor is not transformers.ViTImageProcessor else {"size": CROPPED["crop_size"]}
-    settings = json.loads((path / "preprocessor_config.json").read_text())
-    (path / "preprocessor_config.json").write_text(json.dumps(settings | change))
-    return str(path)
-
-
-def normalised(torch, frames):
-    """The expected output of the processors for frames that need no resizing, [n, 3, H, W]."""
-    pixels = (frames / 255 - np.array(MEAN)) / np.array(DEVIATION)
-    return torch.from_numpy(pixels.transpose(0, 3, 1, 2).astype(np.float32))
-
-
-def random_clips(frames, side=SIZE):
-    return np.random.default_rng(0).integers(0, 256, (2, frames, side, side, 3), dtype=np.uint8)
-
-
-@pytest.mark.needs("torch")
-def test_features_of_a_model_of_images_are_its_pooled_outputs(tmp_path, torch):
-    config = {**SHAPE, "intermediate_size": 16, "hidden_dropout_prob": 0.5}  # of training alone
-    folder = saved(tmp_path, torch, "ViTModel", transformers.ViTImageProcessor, **config)
-    check(8, SIZE, folder)
-    clips, threads = random_clips(8), torch.get_num_threads()
-    with torch.inference_mode():
-        model = transformers.ViTModel.from_pretrained(folder).eval()
-        expected = model(normalised(torch, clips[:, [1, 4, 6]].reshape(6, SIZE, SIZE, 3))).pooler_output
-    features = load(folder)(clips)
-    np.testing.assert_allclose(features, expected.reshape(2, 3, 16).mean(dim=1), rtol=0, atol=1e-5)
-    assert np.abs(features[0] - features[1]).max() > 1e-3
-    np.testing.assert_array_equal(load(folder)(clips), features)
-    assert torch.get_num_threads() == threads, "the setting is the process's"
-
-
-@pytest.mark.needs("torch")
-def test_features_of_a_model_of_videos_are_the_mean_of_its_states(tmp_path, torch):
-    config = {**SHAPE, "num_frames": 4, "tubelet_size": 2, "intermediate_size": 16}
-    folder = saved(tmp_path, torch, "VideoMAEModel", transformers.VideoMAEImageProcessor, **config)
-    check(8, SIZE, folder)
-    clips = random_clips(8, side=48)
-    seen = clips[:, [1, 3, 5, 7], 8:40, 8:40].reshape(8, SIZE, SIZE, 3)
-    with torch.inference_mode():
-        model = transformers.VideoMAEModel.from_pretrained(folder).eval()
-        expected = model(normalised(torch, seen).reshape(2, 4, 3, SIZE, SIZE)).last_hidden_state.mean(dim=1)
-    features = load(folder)(clips)
-    np.testing.assert_allclose(features, expected, rtol=0, atol=1e-5)
-    assert np.abs(features[0] - features[1]).max() > 1e-3
-
-
-@pytest.mark.needs("torch")
-def test_of_clip_the_half_that_sees_is_used(tmp_path, torch):
-    text = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "vocab_size": 60}
-    text |= {"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0}
-    config = {"text_config": text, "vision_config": {**SHAPE, "intermediate_size": 16}}
-    folder = saved(tmp_path, torch, "CLIPModel", transformers.CLIPImageProcessor, **config)
-    check(3, SIZE, folder)
-    clips = random_clips(3, side=48)
-    with torch.inference_mode():
-        model = transformers.CLIPModel.from_pretrained(folder).eval().vision_model
-        expected = model(normalised(torch, clips[:, :, 8:40, 8:40].reshape(6, SIZE, SIZE, 3))).pooler_output
-    np.testing.assert_allclose(load(folder)(clips), expected.reshape(2, 3, 16).mean(dim=1), rtol=0, atol=1e-5)
-
-
-@pytest.mark.needs("torch")
-def test_a_pooler_without_weights_is_not_used(tmp_path, torch):
-    """It would be random and differ between processes."""
-    config = {**SHAPE, "intermediate_size": 16}
-    folder = saved(tmp_path, torch, "ViTForImageClassification", transformers.ViTImageProcessor, **config)
-    clips = random_clips(3)
-    with torch.inference_mode():
-        model = transformers.ViTModel.from_pretrained(folder, add_pooling_layer=False).eval()
-        expected = model(normalised(torch, clips.reshape(6, SIZE, SIZE, 3))).last_hidden_state.mean(dim=1)
-    np.testing.assert_allclose(load(folder)(clips), expected.reshape(2, 3, 16).mean(dim=1), rtol=0, atol=1e-5)
-
-
-@pytest.mark.needs("torch")
-@pytest.mark.parametrize(
-    ("file", "change", "reason"),
-    [
-        ("config.json", {"num_hidden_layers": 2}, "the weights lack layers"),
-        ("config.json", {"hidden_size": 32}, "ignore_mismatched_sizes"),
-        ("preprocessor_config.json", {"size": {"height": 16, "width": 16}}, "doesn't match model"),
-        ("preprocessor_config.json", {"image_processor_type": "Foo"}, "Unrecognized image processor"),
-        ("model.safetensors", None, "Error while deserializing header"),
-    ],
-)
-def test_a_folder_that_does_not_fit_together_is_refused_at_once(tmp_path, torch, file, change, reason):
-    folder = saved(tmp_path, torch, "ViTModel", transformers.ViTImageProcessor, intermediate_size=16, **SHAPE)
-    path = tmp_path / file
-    if change:
-        path.write_text(json.dumps(json.loads(path.read_text()) | change))
-    else:
-        path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(ValueError, match=rf"is not a working transformers vision model: (.|\n)*{reason}"):
-        load(folder)
-
-
-@pytest.mark.needs("torch")
-def test_weights_that_would_be_unpickled_are_not_read(tmp_path, torch):
-    folder = saved(tmp_path, torch, "ViTModel", transformers.ViTImageProcessor, intermediate_size=16, **SHAPE)
-    torch.save(transformers.ViTModel.from_pretrained(folder).state_dict(), tmp_path / "pytorch_model.bin")
-    (tmp_path / "model.safetensors").rename(tmp_path / "another.safetensors")
-    with pytest.raises(ValueError, match=r"no file named model\.safetensors"):
-        load(folder)
-
-
-@pytest.mark.needs("torch")
-def test_a_model_of_text_is_refused(tmp_path, torch):
-    saved(tmp_path, torch, "ViTModel", transformers.ViTImageProcessor, intermediate_size=16, **SHAPE)
-    bert = transformers.BertConfig(
-        hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8, vocab_size=60
-    )
-    transformers.BertModel(bert).save_pretrained(tmp_path)
-    with pytest.raises(ValueError, match="it takes input_ids, not pixel_values"):
-        load(str(tmp_path))
 
 
 def test_it_is_in_the_registry():

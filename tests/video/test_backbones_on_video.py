@@ -71,7 +71,7 @@ def test_weights_that_cannot_be_read_are_an_error_of_the_config(config, monkeypa
         raise error
 
     broken = dataclasses.replace(backbones.REGISTRY[NAME], load=load)
-    for backbone in (broken, backbones.ForeignBackbone(NAME, check=broken.check, load=load)):
+    for backbone in (broken, backbones.ForeignBackbone(NAME, check=broken.check, load=load, suits=broken.suits)):
         monkeypatch.setitem(backbones.REGISTRY, NAME, backbone)
         with pytest.raises(ConfigError, match=f"the weights of backbone mean_colour cannot be read: {error}"):
             features._embedder(NAME, f"{type(backbone)} {error}")

@@ -4,7 +4,7 @@ To add one, add a file that defines a `Backbone`, a `VideoBackbone` or, outside 
 in the registry.
 """
 
-from videobert_jax.backbones import efficientnet_lite, grey_pixels, precomputed, s3d, transformers_vision
+from videobert_jax.backbones import efficientnet_lite, grey_pixels, precomputed, resnet, s3d, transformers_vision
 from videobert_jax.backbones.backbone import Backbone, ForeignBackbone, VideoBackbone
 from videobert_jax.errors import ConfigError
 
@@ -12,6 +12,7 @@ BACKBONES: list[Backbone | VideoBackbone | ForeignBackbone] = [
     efficientnet_lite.EFFICIENTNET_LITE0,
     s3d.TORCHVISION,
     s3d.MIL_NCE,
+    *resnet.RESNETS,
     transformers_vision.TRANSFORMERS,
     precomputed.PRECOMPUTED,
     grey_pixels.PIXELS,

@@ -24,6 +24,11 @@ class Backbone:
     load: Callable[[], Any]  # reads the pretrained parameters, NumPy arrays; may raise OSError or ValueError
     apply: Callable[[Any, jax.Array], jax.Array]  # (parameters, RGB [N, H, W, 3], 0 to 255) to float32 [N, D]
 
+    def suits(self, weights: str) -> tuple[int, int]:
+        """The fewest frames of a clip, and the best image size."""
+        del weights
+        return IMAGE_MOMENTS, self.image_size
+
     def check(self, frames: int, image_size: int, weights: str) -> None:
         """Raises ConfigError for clips that are too short, and for `weights`, which the package includes."""
         del image_size  # any size works
@@ -43,6 +48,11 @@ class VideoBackbone:
     checkpoint: str  # the file that `load` reads and where to download it; no package includes it
     load: Callable[[pathlib.Path], Any]  # reads the parameters, NumPy arrays; may raise OSError or ValueError
     apply: Callable[[Any, jax.Array], jax.Array]  # (parameters, RGB [N, T, H, W, 3], 0 to 255) to float32 [N, D]
+
+    def suits(self, weights: str) -> tuple[int, int]:
+        """The fewest frames of a clip, and the best image size."""
+        del weights
+        return self.min_frames, self.image_size
 
     def check(self, frames: int, image_size: int, weights: str) -> None:
         """Raises ConfigError for clips or weights that it cannot use, naming the option to set."""
@@ -65,6 +75,12 @@ class ForeignBackbone:
     name: str  # key in the registry
     check: Callable[[int, int, str], None]  # (clip_frames, image_size, weights) of the config; raises ConfigError
     load: Callable[[str], Embed]  # from the weights of the config; may raise OSError or ValueError
+    suits: Callable[[str], tuple[int, int]]  # by the weights: the fewest frames of a clip, and the best image size
+
+
+def moments(frames: int, count: int) -> np.ndarray:
+    """Indices of the middle frames of `count` equal parts of a clip of `frames` frames."""
+    return (np.arange(count) * 2 + 1) * frames // (2 * count)
 
 
 def require_frames(name: str, frames: int, least: int, multiple: int = 1) -> None:

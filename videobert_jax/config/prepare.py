@@ -29,7 +29,8 @@ class PrepareConfig:
     # text for each video id; empty: all of it.
     crop: str = ""
     backbone: str = "efficientnet_lite0"
-    backbone_weights: str = ""  # file for "s3d" and "s3dg", folder for "transformers"; the others include their weights
+    # A file for "s3d", "s3dg" and "resnet..."; a folder for "transformers"; the others include their weights.
+    backbone_weights: str = ""
     image_size: int = setting(128, SIDE)  # pixels; frames are resized to a square of this size
     branching: int = setting(12, Interval(2, 65_536))  # k of the hierarchical k-means (paper: 12)
     depth: int = setting(4, Interval(1, 16))  # d of the hierarchical k-means (paper: 4)

@@ -52,8 +52,7 @@ def extract(config: PrepareConfig, directory: pathlib.Path, video: tuple[str, st
     target = directory / f"{name}.npz"
     if _is_stored(target):
         return None
-    os.environ["XLA_FLAGS"] = ONE_THREAD
-    jax.config.update("jax_platforms", "cpu")
+    use_one_core()
     _embedder(config.backbone, config.backbone_weights)
     try:
         computed = features_of(pathlib.Path(path), config)
@@ -65,6 +64,12 @@ def extract(config: PrepareConfig, directory: pathlib.Path, video: tuple[str, st
         return f"{type(error).__name__}: {error}"
     computed.save(target)
     return None
+
+
+def use_one_core() -> None:
+    """Restricts JAX in this process, which must not have used it yet, to the CPU and to one thread."""
+    os.environ["XLA_FLAGS"] = ONE_THREAD
+    jax.config.update("jax_platforms", "cpu")
 
 
 def _is_stored(path: pathlib.Path) -> bool:
