@@ -33,7 +33,6 @@ import jax.numpy as jnp
 import numpy as np
 from absl import app, flags, logging
 
-from videobert_jax import load
 from videobert_jax.config import ZeroShotConfig
 from videobert_jax.data.prepared import TRAIN, VALIDATION
 from videobert_jax.errors import PrepareError, UserError
@@ -42,6 +41,7 @@ from videobert_jax.evaluation.report.terminal import NOT_MEASURED
 from videobert_jax.evaluation.zero_shot import BLANKS, SCORES, judge, questions
 from videobert_jax.files import whole, write_json
 from videobert_jax.inference.fill import TOP, Fillings
+from videobert_jax.inference.model import load
 from videobert_jax.prepare.annotations import Annotation
 from videobert_jax.prepare.formats.captions import is_activitynet, is_youcook2
 from videobert_jax.prepare.formats.files import read_json
