@@ -99,4 +99,7 @@ def get_config() -> ConfigDict:
 
     # Evaluation.
     config.evaluators.zero_shot.template = "now let me show you how to [MASK] the [MASK]."  # quoted
+    config.evaluators.zero_shot.verbs = 45  # memory: the commonest of the ground-truth captions
+    config.evaluators.zero_shot.objects = 100  # memory: likewise; a filling is any word, right if any caption's
+    config.evaluators.zero_shot.nouns = True  # memory: objects are nouns; which tagger found them: unknown
     return config

@@ -7,6 +7,7 @@ import pytest
 from cloze_corpus import encode, id_of, record
 
 from videobert_jax.data.segments import find_segments
+from videobert_jax.errors import UserError
 from videobert_jax.evaluation.caption_words import (
     IMPERATIVES,
     CaptionReader,
@@ -83,12 +84,32 @@ def test_a_reader_without_tagger_reads_imperatives_alone() -> None:
     assert IMPERATIVES.unreadable(captions) == 2
 
 
-def test_a_reader_with_tagger_reads_imperatives_by_the_rule_and_others_by_the_tagger() -> None:
-    read = CaptionReader(Tagger())
+@pytest.fixture(scope="module")
+def tagger() -> Tagger:
+    return Tagger()
+
+
+def test_a_reader_with_tagger_reads_imperatives_by_the_rule_and_others_by_the_tagger(tagger: Tagger) -> None:
+    read = CaptionReader(tagger)
     assert read("dice the yellow pepper") == IMPERATIVES("dice the yellow pepper") == ("dice", ("yellow", "pepper"))
     assert read("a man is dicing a yellow pepper") == ("dice", ("pepper",))
     assert read.unreadable(["dice it", "a man is dicing", "the pepper is yellow"]) == 1
     assert pairs(["dice the pepper", "a man is dicing a leek"], read) == {("dice", "pepper"), ("dice", "leek")}
+
+
+def test_with_nouns_the_objects_of_imperatives_are_nouns_alone(tagger: Tagger) -> None:
+    captions = ["place the chopped red onion in a hot pan", "a man is dicing a yellow pepper"]
+    words, nouns = CaptionReader(tagger), CaptionReader(tagger, nouns=True)
+    assert words(captions[0]) == ("place", ("chopped", "red", "onion", "hot", "pan"))
+    assert nouns(captions[0]) == ("place", ("onion", "pan"))
+    assert nouns(captions[1]) == words(captions[1])
+
+
+def test_nouns_need_the_tagger(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert find_reader(nouns=True).nouns
+    monkeypatch.setitem(sys.modules, "HanTa", None)
+    with pytest.raises(UserError, match="nouns, need HanTa: pip install"):
+        find_reader(nouns=True)
 
 
 def test_the_tagger_is_used_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,6 +140,7 @@ def test_labels_are_the_commonest_words_and_those_without_a_token_are_named() ->
     assert commonest(answers, 2, id_of) == Labels({"onion": id_of("onion")}, ("zucchini",))
     assert set(commonest(answers, 3, id_of).ids) == {"onion", "carrot"}  # before "egg", by the alphabet
     assert commonest([("",)], 3, id_of) == Labels({}, ())
+    assert set(commonest(answers, 0, id_of).ids) == {"onion", "carrot", "egg"}
 
 
 def test_pairs_join_the_verb_with_every_object() -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from cloze_corpus import ID, TEMPLATE, TOKENS, WORDS, encode, id_of, model_of, segment
 
+from videobert_jax.config import ZeroShotConfig
 from videobert_jax.data.batch import Batch
 from videobert_jax.data.sequences import encode_joint
 from videobert_jax.evaluation import zero_shot
@@ -42,7 +43,7 @@ def result(segments, training=()) -> dict:
     words = zero_shot.encode_template(TEMPLATE, encode, TOKENS)
     prior = fill.language_prior(model_of(knowing), words, TOKENS)
     unseen = zero_shot.is_unseen(segments, training)
-    return zero_shot.judge(ask(segments), prior, questions(segments, id_of), unseen, TEMPLATE)
+    return zero_shot.judge(ask(segments), prior, questions([s.caption for s in segments], id_of), unseen, TEMPLATE)
 
 
 def test_the_model_sees_the_template_and_the_clips_and_predicts_the_blanks() -> None:
@@ -142,7 +143,7 @@ def test_top_5_is_any_of_the_first_five() -> None:
         return logits
 
     segments = [segment("cut the egg"), segment("stir the egg")]
-    asked, unseen = questions(segments, id_of), np.zeros(2, bool)
+    asked, unseen = questions([s.caption for s in segments], id_of), np.zeros(2, bool)
     answers = ask(segments, predict=ranked)
     prior = fill.language_prior(model_of(ranked), np.array(encode(TEMPLATE)), TOKENS)
     score = zero_shot.score(asked["verb"], 0, 5, answers, prior, unseen)
@@ -166,6 +167,28 @@ def test_segments_whose_words_have_no_token_are_not_asked_about_but_reported() -
     assert found["verb_labels"]["segments"] == 3
     alone = result([segment("dice the zucchini", (0,))])
     assert set(alone["verb_top1"].values()) == {None}
+
+
+def test_as_many_verbs_and_objects_are_asked_for_as_the_config_says() -> None:
+    captions = ["cut the carrot", "cut the egg", "stir the egg", "fry the onion"]
+    asked = questions(captions, id_of, section=ZeroShotConfig(verbs=1, objects=2))
+    assert set(asked["verb"].labels.ids) == {"cut"}
+    assert set(asked["object"].labels.ids) == {"egg", "carrot"}
+    assert [len(right) for right in asked["verb"].right] == [1, 1, 0, 0]  # none is asked about the last two
+    everything = questions(captions, id_of, section=ZeroShotConfig(verbs=0, objects=0))
+    assert (set(everything["verb"].labels.ids), set(everything["object"].labels.ids)) == (set(VERBS), set(OBJECTS))
+
+
+def test_the_paper_asks_for_45_verbs_and_100_objects() -> None:
+    captions = [f"{verb} the {thing}" for verb, thing in zip(names(60), names(120)[60:], strict=True)]
+    captions += [f"stir the {thing}" for thing in names(120)[:60]]
+    asked = questions(captions, lambda word: int.from_bytes(word.encode()))
+    assert (len(asked["verb"].labels.ids), len(asked["object"].labels.ids)) == (45, 100)
+
+
+def names(count: int) -> list[str]:
+    """Made-up words that the rule takes for verbs in the imperative."""
+    return [f"{first}{second}o" for first in "bcdfghjklmnprt" for second in "aeiouwxyz"][:count]
 
 
 def test_without_captions_everything_is_null_and_says_why() -> None:

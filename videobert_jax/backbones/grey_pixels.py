@@ -25,4 +25,9 @@ def embed(clips: np.ndarray) -> np.ndarray:
     return small.reshape(len(clips), -1).astype(np.float32) / 255
 
 
-PIXELS = ForeignBackbone(name="pixels", check=_check, load=_load)
+def _suits(weights: str) -> tuple[int, int]:
+    del weights
+    return 1, 4 * SIDE
+
+
+PIXELS = ForeignBackbone(name="pixels", check=_check, load=_load, suits=_suits)

@@ -62,11 +62,22 @@ class UseOfVideoConfig(EvaluatorConfig):
 
 @dataclasses.dataclass(frozen=True)
 class ZeroShotConfig(EvaluatorConfig):
-    """Zero-shot prediction of verbs and objects for held-out videos (VideoBERT, section 4.4)."""
+    """Zero-shot prediction of verbs and objects for held-out videos (VideoBERT, section 4.4).
+
+    Attributes:
+      template: what is asked.
+      verbs: how many verbs are asked for, the commonest of the held-out captions; 0: all.
+      objects: how many objects, likewise.
+      nouns: whether objects are nouns alone, as in the paper, which takes the extra `[tagger]`; else every content word
+        of an imperative but its verb, "red" too.
+    """
 
     evaluate: ClassVar[str] = "videobert_jax.evaluation.zero_shot:evaluate"
     reads: ClassVar[tuple[str, ...]] = ("prediction_positions",)
     template: str = setting("now let me show you how to [MASK] the [MASK]", Template())
+    verbs: int = setting(45, Interval(0))  # the paper's numbers for YouCook II
+    objects: int = setting(100, Interval(0))
+    nouns: bool = False
 
 
 def default_evaluators() -> dict[str, EvaluatorConfig]:

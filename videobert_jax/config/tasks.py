@@ -54,7 +54,7 @@ class PretrainingConfig(TaskConfig):
     video_only_tokens: int = setting(16, COUNT)  # visual tokens of a video-only sequence (paper: 16)
     masking: float = setting(0.15, SHARE)
     mask_video: float = setting(0.0, SHARE)  # share of the joint sequences whose visual words are all masked (paper: 0)
-    # Share of the other joint sequences whose words are all masked, so that only the video can tell them (paper: 0).
+    # Share of the other sequences whose words are all masked, so that only the video, if any, can tell them (paper: 0).
     mask_text: float = setting(0.0, SHARE)
     whole_words: bool = False  # mask all WordPieces of a word together
     span: float = setting(1.0, Interval(1, 100))  # mean number of adjacent tokens that are masked together

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from videobert_jax.errors import UserError
 from videobert_jax.evaluation.tagger import Tagger
 
-NUM_VERBS, NUM_OBJECTS = 45, 100  # commonest words that are asked for (the paper's numbers for YouCook II)
 WORD = re.compile(r"[a-z]+(?:['-][a-z]+)*")
 # Words that can precede the verb of an imperative.
 OPENERS = frozenset(
@@ -64,17 +63,25 @@ def is_imperative(caption: str) -> bool:
 class CaptionReader:
     """Reads imperatives by the rule of `verb_and_objects`, other captions by a tagger.
 
+    With `nouns`, the tagger also sorts out the objects of imperatives: all that is no noun goes, as "red" in "cut the
+    red onion".
+
     A caption that cannot be read has an empty verb and no objects. Without a tagger, these are all but imperatives: by
     the rule, the verb of "a man is cutting a carrot" would be "man".
     """
 
     tagger: Tagger | None = None
+    nouns: bool = False
 
     def __call__(self, caption: str) -> Reading:
         """The verb and the objects of a caption."""
-        if is_imperative(caption):
-            return verb_and_objects(caption)
-        return self.tagger.verb_and_objects(caption) if self.tagger else ("", ())
+        if not is_imperative(caption):
+            return self.tagger.verb_and_objects(caption) if self.tagger else ("", ())
+        verb, objects = verb_and_objects(caption)
+        if not (self.nouns and self.tagger):
+            return verb, objects
+        nouns = self.tagger.nouns(caption)
+        return verb, tuple(word for word in objects if word in nouns)
 
     def unreadable(self, captions: Iterable[str]) -> int:
         """How many of the captions cannot be read."""
@@ -84,11 +91,13 @@ class CaptionReader:
 IMPERATIVES = CaptionReader()
 
 
-def find_reader() -> CaptionReader:
-    """A reader with a tagger if the extra `[tagger]` is installed."""
+def find_reader(nouns: bool = False) -> CaptionReader:
+    """A reader with a tagger if the extra `[tagger]` is installed. With `nouns` it must be: UserError if it is not."""
     try:
-        return CaptionReader(Tagger())
+        return CaptionReader(Tagger(), nouns)
     except UserError:
+        if nouns:
+            raise
         return IMPERATIVES
 
 
@@ -106,7 +115,7 @@ class Labels:
 
 
 def commonest(answers: Iterable[Sequence[str]], count: int, id_of: Callable[[str], int | None]) -> Labels:
-    """The `count` words that are among the answers of the most segments.
+    """The `count` words that are among the answers of the most segments; all words if it is 0.
 
     Args:
       answers: for each segment, the words that would be right.
@@ -114,7 +123,8 @@ def commonest(answers: Iterable[Sequence[str]], count: int, id_of: Callable[[str
       id_of: the id of a word that is a single token, None for another.
     """
     frequency = collections.Counter(word for words in answers for word in set(words) if word)
-    found = {word: id_of(word) for word in sorted(frequency, key=lambda word: (-frequency[word], word))[:count]}
+    ranked = sorted(frequency, key=lambda word: (-frequency[word], word))
+    found = {word: id_of(word) for word in ranked[: count or None]}
     return Labels(
         ids={word: id_ for word, id_ in found.items() if id_ is not None},
         not_single=tuple(word for word, id_ in found.items() if id_ is None),

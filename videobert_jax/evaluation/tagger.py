@@ -51,7 +51,7 @@ class Tagger:
         try:
             from HanTa import HanoverTagger
         except ImportError as error:
-            raise UserError(f"captions that are not imperatives need HanTa: {INSTALL} ({error})") from error
+            raise UserError(f"captions that are not imperatives, and nouns, need HanTa: {INSTALL} ({error})") from error
         # By its whole path: HanTa prefers a file of that name in the working directory, and unpickles it.
         self._hanta = HanoverTagger.HanoverTagger(str(pathlib.Path(HanoverTagger.__file__).with_name(MODEL)))
 
@@ -69,6 +69,10 @@ class Tagger:
         acted_on = (*subject, *_clause_after(words, group[-1]))
         objects = (word.surface for word in acted_on if word.tag.startswith(NOUNS))
         return words[group[-1]].base, tuple(dict.fromkeys(objects))
+
+    def nouns(self, caption: str) -> frozenset[str]:
+        """All nouns of a caption, as written but in lower case."""
+        return frozenset(w.surface for w in self._tag(TOKEN.findall(caption.lower())) if w.tag.startswith(NOUNS))
 
     def _tag(self, tokens: Sequence[str]) -> list[Word]:
         words = [Word(*word) for word in self._hanta.tag_sent(tokens)]

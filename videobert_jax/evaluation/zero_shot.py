@@ -19,8 +19,6 @@ from videobert_jax.data.segments import Segment, find_segments
 from videobert_jax.evaluation import held_out
 from videobert_jax.evaluation.caption_words import (
     IMPERATIVES,
-    NUM_OBJECTS,
-    NUM_VERBS,
     CaptionReader,
     Labels,
     commonest,
@@ -36,6 +34,7 @@ from videobert_jax.tokens import TokenSpace
 
 BLANKS = ("verb", "object")
 TOPS = (1, 5)
+DEFAULTS = ZeroShotConfig()
 SCORES = tuple(f"{blank}_top{top}" for blank in BLANKS for top in TOPS)
 
 
@@ -64,13 +63,23 @@ class Question:
 
 
 def questions(
-    segments: Sequence[Segment], id_of: Callable[[str], int | None], read: CaptionReader = IMPERATIVES
+    captions: Sequence[str],
+    id_of: Callable[[str], int | None],
+    read: CaptionReader = IMPERATIVES,
+    section: ZeroShotConfig = DEFAULTS,
 ) -> dict[str, Question]:
-    """The question of each blank. `id_of` gives the id of a word that is a single token, None for another."""
-    parsed = [read(segment.caption) for segment in segments]
+    """The question of each blank.
+
+    Args:
+      captions: of the segments.
+      id_of: the id of a word that is a single token, None for another.
+      read: finds the verb and the objects of a caption.
+      section: says how many verbs and objects are asked for.
+    """
+    parsed = [read(caption) for caption in captions]
     return {
-        "verb": _question([(verb,) for verb, _ in parsed], NUM_VERBS, id_of),
-        "object": _question([objects for _, objects in parsed], NUM_OBJECTS, id_of),
+        "verb": _question([(verb,) for verb, _ in parsed], section.verbs, id_of),
+        "object": _question([objects for _, objects in parsed], section.objects, id_of),
     }
 
 
@@ -175,7 +184,7 @@ def evaluate(model: Model, prepared: Prepared, section: ZeroShotConfig) -> Resul
       Segments whose captions cannot be read are left out; a warning and ``unreadable_captions`` give their number.
     """
     segments = find_segments(list(prepared.source(VALIDATION)))
-    details = cloze(model, section.template, segments, _captions(prepared))
+    details = cloze(model, section, segments, _captions(prepared))
     measured = model.config.evaluators.get("held_out")
     batches = measured if isinstance(measured, HeldOutConfig) else HeldOutConfig()
     details["held_out"] = dict(held_out.evaluate(model, prepared, batches).metrics)
@@ -183,11 +192,14 @@ def evaluate(model: Model, prepared: Prepared, section: ZeroShotConfig) -> Resul
     return Result(scores, details)
 
 
-def cloze(model: Model, template: str, segments: Sequence[Segment], training_captions: Set[str]) -> dict[str, Any]:
+def cloze(
+    model: Model, section: ZeroShotConfig, segments: Sequence[Segment], training_captions: Set[str]
+) -> dict[str, Any]:
     """The zero-shot result by the captioned segments; nulls and a reason if nothing can be asked about them."""
+    template = section.template
     if not segments:
         return unanswerable(template, NO_CAPTIONS)
-    read = find_reader()
+    read = find_reader(section.nouns)
     hint = "" if read.tagger else NEEDS_TAGGER
     readable = [segment for segment in segments if read(segment.caption)[0]]
     if not readable:
@@ -206,7 +218,8 @@ def cloze(model: Model, template: str, segments: Sequence[Segment], training_cap
     answers = ask(model.fill_batch, words, readable, model.tokens, model.length)
     prior = language_prior(model.fill_batch, words, model.tokens)
     unseen = is_unseen(readable, training_captions, read)
-    result = judge(answers, prior, questions(readable, model.words.id_of, read), unseen, template)
+    asked = questions([segment.caption for segment in readable], model.words.id_of, read, section)
+    result = judge(answers, prior, asked, unseen, template)
     return {**result, "unreadable_captions": left_out} if left_out else result
 
 

@@ -104,6 +104,15 @@ def test_a_table_of_no_known_kind_is_an_error(tmp_path: pathlib.Path, table: str
         read_annotations(write(tmp_path, table), ["a"])
 
 
+def test_a_folder_leaves_out_a_table_of_no_known_kind(tmp_path: pathlib.Path) -> None:
+    """Beside YouCook2's captions lies one of lengths, without a line of names."""
+    write(tmp_path, "a,455.02,10908\nb,46.0,1377\n", "lengths.csv")
+    write(tmp_path, "end,start,task,text,video_id\n2,1,,stir,a\n", "validation_youcook.csv")
+    annotations, (problem,) = read_annotations(tmp_path, ["a"])
+    assert annotations == {"a": Annotation("validation", (Caption("stir", 1.0, 2.0),))}
+    assert (problem.item, problem.reason[:17]) == ("lengths.csv", "is not a table of")
+
+
 def test_a_folder_of_json_and_tables_is_read_as_one(tmp_path: pathlib.Path) -> None:
     names = ["val.csv", "train.CSV", "captions.json", "readme.txt", ".captions.json"]
     for name in names:

@@ -15,7 +15,7 @@ import functools
 import pathlib
 from collections.abc import Callable, Mapping, Set
 
-from videobert_jax.errors import FormatError
+from videobert_jax.errors import UnknownFormatError
 from videobert_jax.prepare.annotations import Caption, CollectedAnnotations, caption
 from videobert_jax.prepare.formats.files import read_table
 
@@ -72,15 +72,13 @@ TABLES = (
 
 
 def from_table(path: pathlib.Path, video_ids: Set[str]) -> CollectedAnnotations:
-    """Collects the annotations of `video_ids`. Raises FormatError for an unknown kind of table."""
+    """Collects the annotations of `video_ids`. Raises UnknownFormatError for an unknown kind of table."""
     found = CollectedAnnotations()
     columns, rows = read_table(path)
     kind = next((table for table in TABLES if table.columns <= columns), None)
     if kind is None:
-        raise FormatError(
-            f"{path} is not a table of {', '.join(table.name for table in TABLES)}: its columns are "
-            f"{', '.join(sorted(columns))[:200]}; name another file with --config.data.annotations"
-        )
+        kinds, names = ", ".join(table.name for table in TABLES), ", ".join(sorted(columns))[:200]
+        raise UnknownFormatError(path, f"is not a table of {kinds}: its columns are {names}")
     for line, row in rows:
         place = f"{path.name}, line {line:,}"
         try:
