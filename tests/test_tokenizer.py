@@ -69,7 +69,7 @@ def test_a_folder_with_only_a_vocabulary(tmp_path: pathlib.Path) -> None:
     opened = tokenizer.load(tmp_path)
     assert opened.encode("Cuts the [MASK] x") == [8, 9, 7, 6, 3]
     assert opened.token_space(5) == TokenSpace(
-        text_size=11, visual_size=5, pad=0, unknown=3, cls=4, sep=5, mask=6, joiner=1, unused=(2,)
+        text_size=11, visual_size=5, pad=0, unknown=3, cls=4, sep=5, mask=6, joiner=1, unused=(2,), continuing=(9,)
     )
     opened.save(tmp_path / "again")
     assert tokenizer.load(tmp_path / "again").token_space(5) == opened.token_space(5)

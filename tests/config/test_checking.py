@@ -16,6 +16,7 @@ from videobert_jax.errors import ConfigError
 
 WITHOUT_RULE = {
     *("prepare.backbone", "prepare.backbone_weights", "prepare.tokenizer", "prepare.sentence_splitter"),
+    "prepare.crop",
     *("data.videos", "data.transcripts", "data.annotations", "data.cache"),
     *("modules", "init_from", "checkpoint.metric"),
 }
@@ -114,12 +115,12 @@ def test_a_choice_is_one_of_its_choices(key: str) -> None:
         ({"evaluators.zero_shot.template": "[MASK] [MASK] [MASK]"}, r"two \[MASK\]"),
         (
             {"checkpoint.metric": "zero_shot/loss"},
-            r"checkpoint\.metric is 'zero_shot/loss', expected .*\(held_out\); set",
+            r"checkpoint\.metric is 'zero_shot/loss', expected .*\(held_out, use_of_video\); set",
         ),
         ({"checkpoint.metric": "nobody/loss"}, r"checkpoint\.metric is 'nobody/loss', expected EVALUATOR/METRIC of"),
         ({"checkpoint.metric": "held_out"}, r"checkpoint\.metric is 'held_out', expected EVALUATOR/METRIC"),
         ({"checkpoint.metric": "held_out/"}, r"checkpoint\.metric is 'held_out/', expected EVALUATOR/METRIC"),
-        ({"evaluators.held_out.every": 0}, r"checkpoint\.metric is 'held_out/loss', expected .*\(none; set the"),
+        ({"evaluators.held_out.every": 0}, r"checkpoint\.metric is 'held_out/loss', expected .*\(use_of_video\); set"),
         ({"mesh.fsdp": 0}, r"mesh\.fsdp is 0, expected at least 1, or -1"),
         ({"mesh.tensor": -1}, r"mesh\.tensor is -1, expected at least 1, since mesh\.data already takes the rest"),
     ],

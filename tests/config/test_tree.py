@@ -15,6 +15,7 @@ MAY_CHANGE = {
     *("mesh.data", "mesh.fsdp", "mesh.tensor"),
     *("checkpoint.every", "checkpoint.keep", "checkpoint.metric", "checkpoint.best"),
     *("evaluators.held_out.every", "evaluators.held_out.batches"),
+    *("evaluators.use_of_video.every", "evaluators.use_of_video.batches"),
     *(f"evaluators.zero_shot.{name}" for name in ("every", "template", "verbs", "objects", "nouns")),
     *("report.storyboards", "modules"),
 }

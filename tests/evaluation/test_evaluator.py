@@ -34,8 +34,10 @@ def test_what_a_section_names_is_a_function(name: str) -> None:
 def test_an_evaluator_that_cannot_judge_a_task_is_named_before_anything_is_trained(tmp_path: pathlib.Path) -> None:
     """Zero-shot answers run at the end, which may be days from now."""
     prepared = Prepared(tmp_path)
-    assert evaluator.for_training(CONFIG, PRETRAINING, prepared).keys() == {"held_out"}
-    message = r"config\.evaluators has zero_shot, which needs a network that reads prediction_positions; that of config"
+    assert evaluator.for_training(CONFIG, PRETRAINING, prepared).keys() == {"held_out", "use_of_video"}
+    message = (
+        r"config\.evaluators has use_of_video, which needs a network that reads prediction_positions; that of config"
+    )
     with pytest.raises(ConfigError, match=message):
         evaluator.for_training(CONFIG, WITHOUT_PREDICTIONS, prepared)
     config = dataclasses.replace(CONFIG, evaluators={"held_out": HeldOutConfig()})

@@ -9,10 +9,10 @@ from films import RATE, encode, gray, shown
 
 from videobert_jax.config import PrepareConfig
 from videobert_jax.errors import ConfigError
-from videobert_jax.video.crops import region_of
+from videobert_jax.video.crops import WHOLE, region_of
 from videobert_jax.video.feature_files import read_clips as read_rows
 from videobert_jax.video.features import clips_of, count_clips
-from videobert_jax.video.frames import WHOLE, read_clips, read_frames
+from videobert_jax.video.frames import read_clips, read_frames
 
 QUARTERS = np.zeros((64, 96, 3), np.uint8)  # each of another brightness
 QUARTERS[:32, 48:], QUARTERS[32:, :48], QUARTERS[32:, 48:] = 60, 120, 180

@@ -15,11 +15,11 @@ class Masking:
 
     In each sequence, a fraction `config.masking` of the words and of the visual words is chosen, at least one of each;
     in a fraction `config.mask_video` of the joint sequences, all visual words are chosen, and in a fraction
-    `config.mask_text` of all other sequences all words, so that only the video, if any, can tell them. 80 % of the chosen tokens become
-    [MASK], 10 % become a random token of their modality, and 10 % stay; if all words are chosen, all become [MASK].
-    Special tokens are never chosen or sampled. Misaligned sequences are masked like aligned ones, so that masks do not
-    reveal alignment, but their predictions have weight 0 unless `config.mask_misaligned` is set. Without
-    `config.mask_joint`, joint sequences are not masked.
+    `config.mask_text` of all other sequences all words and no visual word, so that only the video, if any, can tell
+    them. 80 % of the chosen tokens become [MASK], 10 % become a random token of their modality, and 10 % stay; if all
+    words are chosen, all become [MASK]. Special tokens are never chosen or sampled. Misaligned sequences are masked
+    like aligned ones, so that masks do not reveal alignment, but their predictions have weight 0 unless
+    `config.mask_misaligned` is set. Without `config.mask_joint`, joint sequences are not masked.
 
     Tokens are chosen one by one; with `config.whole_words`, all pieces of a word together; with `config.span`, adjacent
     ones of that mean number (SpanBERT, Joshi et al. 2020).
@@ -88,8 +88,14 @@ class Masking:
         wanted[3::2][pictured] = sizes[3::2][pictured]
         untold = np.zeros_like(pictured)
         if self._config.mask_text:
-            untold = corrupted & ~pictured & (rng.random(len(corrupted)) < self._config.mask_text)
+            untold = (
+                corrupted
+                & ~pictured
+                & (row["sequence_modes"] != Mode.VIDEO)
+                & (rng.random(len(corrupted)) < self._config.mask_text)
+            )
             wanted[2::2][untold] = sizes[2::2][untold]
+            wanted[3::2][untold] = 0
         rank = np.arange(len(groups)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
         within = self._middles(rank, units) < wanted[groups]  # units are chosen as a whole
         chosen = candidates[within]

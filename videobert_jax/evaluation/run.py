@@ -4,7 +4,7 @@ import pathlib
 from collections.abc import Mapping
 
 from videobert_jax.data.prepared import Prepared
-from videobert_jax.evaluation import evaluator
+from videobert_jax.evaluation import evaluator, use_of_video
 from videobert_jax.evaluation.report import contents
 from videobert_jax.evaluation.report.page import render
 from videobert_jax.evaluation.report.terminal import table
@@ -35,7 +35,10 @@ def evaluate(folder: pathlib.Path, prepared: Prepared | None = None) -> Mapping[
             print(table(result.details, result.details["held_out"]))
         else:
             print("\n".join(f"{name}, {metric}: {value:.3f}" for metric, value in result.metrics.items()))
-    page = render(contents.gather(model, prepared, results, writers.read(workdir.metrics)))
+    history = writers.read(workdir.metrics)
+    if sentence := use_of_video.told(history):
+        print(sentence)
+    page = render(contents.gather(model, prepared, results, history))
     write_text(workdir.page, page)
     print(f"report: {workdir.page}")
     return results

@@ -5,7 +5,7 @@ that the text alone solves the task, so that nothing of the video reaches the wo
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -82,11 +82,15 @@ def _difference(own: Mapping[str, float], other: Mapping[str, float]) -> dict[st
     return {"nats": other[LOSS] - own[LOSS], "own_clips": -own[LOSS], "other_clips": -other[LOSS]}
 
 
-def in_words(nats: float) -> str:
-    """What the difference says, as a sentence."""
-    if nats < LITTLE:
-        return (
-            f"Masked words are {nats:.2f} nats likelier beside their own clips than beside another video's: as good as "
-            "nothing. The text alone solves the task, and the words learn nothing from the video; see task.mask_text."
-        )
-    return f"Masked words are {nats:.2f} nats likelier beside their own clips than beside another video's."
+def told(history: Sequence[Mapping[str, Any]]) -> str:
+    """What the newest measure in the lines of a run's ``metrics.jsonl`` says, as a sentence; "" if there is none."""
+    measured = [line["use_of_video/nats"] for line in history if "use_of_video/nats" in line]
+    if not measured:
+        return ""
+    fact = f"Masked words are {measured[-1]:.2f} nats likelier beside their own clips than beside another video's"
+    if measured[-1] >= LITTLE:
+        return f"{fact}."
+    return (
+        f"{fact}, which is as good as nothing: the text alone solves the task, and the words learn nothing from the "
+        "video. Mask all words of some sequences (task.mask_text), or read more of each clip (model.visual_input)."
+    )

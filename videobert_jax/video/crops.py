@@ -6,8 +6,9 @@ import pathlib
 from typing import Any
 
 from videobert_jax.errors import ConfigError
-from videobert_jax.video.frames import WHOLE, Region
 
+Region = tuple[float, float, float, float]  # left, top, right and bottom, as fractions of the upright picture's sides
+WHOLE: Region = (0.0, 0.0, 1.0, 1.0)
 EXPECTED = '"left,top,right,bottom" as fractions of the frame, such as "0.25,0.5,0.75,1"'
 
 

@@ -27,6 +27,7 @@ from av.stream import Disposition
 from av.video.reformatter import Interpolation, VideoReformatter
 
 from videobert_jax.errors import VideoError
+from videobert_jax.video.crops import WHOLE, Region
 
 TICK = Fraction(1, 1000)  # seconds; the coarsest clock in use (Matroska's), so the precision of all times
 MAX_HOLD = 600  # seconds; a frame on show for longer means a damaged clock
@@ -39,8 +40,6 @@ LENGTH_SHARE = 0.05
 LENGTH_SECONDS = 1.0
 
 Orientation = tuple[float, float, float, float]  # a, b, c, d of `_orientation`
-Region = tuple[float, float, float, float]  # left, top, right and bottom, as fractions of the upright picture's sides
-WHOLE: Region = (0.0, 0.0, 1.0, 1.0)
 
 
 def read_clips(

@@ -7,7 +7,7 @@ import jax
 
 from videobert_jax.data.prepared import TRAIN, VALIDATION, Prepared
 from videobert_jax.data.segments import Segment, evenly_spaced, find_segments, sentence_segments
-from videobert_jax.evaluation import zero_shot
+from videobert_jax.evaluation import use_of_video, zero_shot
 from videobert_jax.evaluation.caption_words import CaptionReader, find_reader
 from videobert_jax.evaluation.report import readings
 from videobert_jax.evaluation.report.curves import curves
@@ -34,7 +34,7 @@ def gather(
     facts = _facts(model, len({record.video_id for record in records}))
     scores = {name: result.metrics for name, result in results.items() if name != "zero_shot"}
     if "zero_shot" not in results:
-        return Contents({}, {}, facts, curves(history), [], [], scores)
+        return Contents({}, {}, facts, curves(history), [], [], scores, use_of_video.told(history))
     details = results["zero_shot"].details
     captions = {caption for record in records for caption in record.captions}
     segments, parse, count = _held_out_segments(prepared), find_reader(), model.config.report.storyboards
@@ -46,6 +46,7 @@ def gather(
         readings=_readings(model, details["template"], _some(segments, count), captions, prepared, parse),
         picturings=_picturings(model, details["template"], segments, count, parse),
         scores=scores,
+        use_of_video=use_of_video.told(history),
     )
 
 

@@ -30,6 +30,7 @@ class Contents:
       readings: held-out segments with the words that the model fills in.
       picturings: sentences with the visual words that the model predicts.
       scores: the metrics of all other evaluators that ran at the end.
+      use_of_video: what the newest measure of it says, as a sentence; "": there is none.
     """
 
     result: Mapping[str, Any]
@@ -39,6 +40,7 @@ class Contents:
     readings: Sequence[Reading]
     picturings: Sequence[Picturing]
     scores: Mapping[str, Mapping[str, float]] = dataclasses.field(default_factory=dict)
+    use_of_video: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,6 +62,7 @@ def render(contents: Contents) -> str:
         readings=contents.readings,
         picturings=contents.picturings,
         scores=contents.scores,
+        use_of_video=contents.use_of_video,
         figures=_cloze_figures(contents.result) or _held_out_figures(contents.held_out),
         charts=_charts(contents.curves),
         blanks=BLANKS,
