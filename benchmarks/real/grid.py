@@ -12,28 +12,25 @@ not told. Everything lies in --output, and a run that was interrupted goes on.
 
 import argparse
 import json
+import math
 import pathlib
+import subprocess
+import sys
 import time
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-from absl import flags
-from ml_collections import ConfigDict
 
 import videobert_jax
-from configs import base
-from videobert_jax import config as config_lib
 from videobert_jax.data.prepared import VALIDATION, Prepared
 from videobert_jax.data.segments import find_segments
-from videobert_jax.evaluation import evaluator
 from videobert_jax.inference import fill
 from videobert_jax.inference.model import Model
-from videobert_jax.prepare import pipeline
-from videobert_jax.tasks import make_task
-from videobert_jax.training import loop
 from videobert_jax.training.reporting import writers
 from videobert_jax.training.workdir import Workdir
 
+ROOT = pathlib.Path(__file__).parents[2]
 UNITS = 25_000  # of the times in `.align` files, a second
 SILENCE = ("sil", "sp")
 SLOTS = ("command", "colour", "preposition", "letter", "digit", "adverb")
@@ -48,7 +45,33 @@ MARKS = {
     "ridge regression on raw grey volumes, borders told": (92, 90, 80, 34, 81, 97, 79),
 }
 
-# Setting -> what it changes in `grid_config`; the first two are the best with words and with features.
+# What all runs share: clips of a fifth of a second that overlap, of the mouth alone; every word is a sentence, so that
+# windows of one to six of them are drawn, each with the clips of its time; in joint sequences only the video can tell.
+SETTINGS = {
+    "prepare.fps": 25.0,
+    "prepare.clip_frames": 5,
+    "prepare.clip_step": 2,
+    "prepare.crop": MOUTH,
+    "prepare.backbone": "pixels",
+    "prepare.image_size": 96,
+    "prepare.feature_size": 128,
+    "prepare.codebooks": 8,
+    "prepare.max_sentence_words": 1,
+    "data.max_sequences": 24,
+    "task.mask_text": 1.0,
+    "task.concatenate": 0.75,
+    "task.text_only": 0.1,
+    "task.video_only": 0.3,
+    "task.misaligned": 0.1,
+    "task.max_subsampling": 1,
+    "task.max_predictions": 96,
+    "task.mask_video": 0.0,
+    "task.weights.video": 0.02,
+    "task.weights.alignment": 0.1,
+    "model.norm": "pre",
+    "model.dropout": 0.1,
+    "report.storyboards": 0,
+}
 BEST: dict[str, dict[str, Any]] = {
     "one visual word": {},
     "several visual words": {"model.visual_input": "codes"},
@@ -56,6 +79,10 @@ BEST: dict[str, dict[str, Any]] = {
 }
 ABLATIONS: dict[str, dict[str, Any]] = {
     "features alone": {"model.visual_input": "features"},
+    "late fusion": {"model.visual_input": "both", "model.fusion": "late"},
+    "cross-attention": {"model.visual_input": "both", "model.fusion": "cross"},
+    "a sixth of the words masked": {"model.visual_input": "both", "task.mask_text": 0.0},
+    "whole sentences only": {"model.visual_input": "both", "task.concatenate": 1.0},
 }
 
 
@@ -75,16 +102,16 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--ablations", action="store_true")
     parser.add_argument("--only", help="one setting, by its name")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=JSON", help="a value of the config")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a value of the config")
     arguments = parser.parse_args()
-    flags.FLAGS.mark_as_parsed()  # Grain reads them
-    collection = collect(arguments.folder, arguments.output / "collection")
-    changes = {key: json.loads(value) for key, _, value in (text.partition("=") for text in arguments.set)}
+    output = arguments.output.absolute()
+    collection = collect(arguments.folder, output / "collection")
+    changes = dict(text.partition("=")[::2] for text in arguments.set)
     settings = BEST | (ABLATIONS if arguments.ablations else {})
     for name, own in settings.items():
         if arguments.only in (None, name):
             for seed in range(arguments.seeds):
-                run(name, own | changes | {"seed": seed}, collection, arguments.output)
+                run(name, own | changes | {"seed": seed}, collection, output)
     for name, mark in MARKS.items():
         print_row(name, "", mark)
 
@@ -130,42 +157,33 @@ def clock(seconds: float) -> str:
     return f"00:00:{seconds:06.3f}"
 
 
-def grid_config(collection: pathlib.Path, output: pathlib.Path) -> ConfigDict:
-    """The settings that all runs share."""
-    config = base.get_config()
-    config.data.videos, config.data.cache = str(collection), str(output / "cache")
-    config.prepare.update(fps=25.0, clip_frames=5, clip_step=2, crop=MOUTH, backbone="pixels", image_size=96)
-    config.prepare.update(feature_size=128, codebooks=8, codebook_size=256, max_sentence_words=1)
-    config.data.update(batch_size=16, sequence_length=256, max_sequences=24)
-    config.task.update(text_only=0.1, video_only=0.3, joint=4.0, misaligned=0.1, concatenate=0.75)
-    config.task.update(max_subsampling=1, mask_video=0.0, mask_text=1.0, max_predictions=96)
-    config.task.weights.update(video=0.02, alignment=0.1)
-    config.steps = 1500
-    return config
-
-
-def run(name: str, changes: dict[str, Any], collection: pathlib.Path, output: pathlib.Path) -> None:
+def run(name: str, changes: Mapping[str, Any], collection: pathlib.Path, output: pathlib.Path) -> None:
     """Trains with these settings, asks, and prints a row."""
-    unlocked = grid_config(collection, output)
-    for key, value in changes.items():
-        unlocked.update_from_flattened_dict({key: value})
-    config = config_lib.from_config_dict(unlocked)
+    seed = changes.get("seed", 0)
+    workdir = Workdir(output / f"{name.replace(' ', '-')}-{seed}")
+    values = {"data.videos": collection, "data.cache": output / "cache", **SETTINGS, **changes}
+    options = ["--config=configs/base.py", *(f"--config.{key}={value}" for key, value in values.items())]
     start = time.monotonic()
-    prepared = pipeline.prepare(config)
-    preparing = time.monotonic() - start
-    workdir = Workdir(output / f"{name.replace(' ', '-')}-{config.seed}")
-    task = make_task(config, prepared.tokens())
-    loop.train(config, task, evaluator.for_training(config, task, prepared), workdir, prepared)
+    command("prepare", *options)
+    prepared = time.monotonic()
+    command("main", *options, f"--workdir={workdir.folder}")
     model = videobert_jax.load(workdir.folder)
-    own, blind = slots(model, prepared, seen=True), slots(model, prepared, seen=False)
-    used = writers.summary(workdir.metrics).get("use_of_video/nats", float("nan"))
-    minutes = (time.monotonic() - start - preparing) / 60
-    print_row(name, f"seed {config.seed}", [*(100 * own), 100 * own.mean()])
+    own, blind = (slots(model, workdir.prepared(), seen) for seen in (True, False))
+    ended = time.monotonic()
+    print_row(name, f"seed {seed}", [*(100 * own), 100 * own.mean()])
+    used = writers.summary(workdir.metrics).get("use_of_video/nats", math.nan)
     print(
         f"  without video {100 * blind.mean():.1f}; use of video {used:.2f} nats a word; "
-        f"preparing {preparing / 60:.1f} min, training and asking {minutes:.1f} min",
+        f"preparing {(prepared - start) / 60:.1f} min, training and asking {(ended - prepared) / 60:.1f} min",
         flush=True,
     )
+
+
+def command(name: str, *options: str) -> None:
+    """Runs a command of `launch/`, which goes on where it was interrupted. Ends this program if it fails."""
+    done = subprocess.run([sys.executable, str(ROOT / "launch" / f"{name}.py"), *options], cwd=ROOT)
+    if done.returncode:
+        raise SystemExit(done.returncode)
 
 
 def slots(model: Model, prepared: Prepared, seen: bool) -> np.ndarray:

@@ -17,6 +17,7 @@ from videobert_jax.config import (
     LossWeights,
     PretrainingConfig,
     TaskConfig,
+    UseOfVideoConfig,
 )
 from videobert_jax.config.reading import MOVED
 from videobert_jax.errors import ConfigError

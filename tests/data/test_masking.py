@@ -209,6 +209,9 @@ def test_in_a_share_of_joint_sequences_all_words_are_masked_and_none_is_kept() -
     assert {share for share in hidden[:8] if share > 0.5} == {1.0}
     assert 1 < sum(share == 1 for share in hidden[:8]) < 8
     assert hidden[8] < 0.5
+    for number, share in enumerate(hidden[:8], 1):
+        clips = (row["sequence_ids"] == number) & (row["token_ids"] >= TOKENS.text_size)
+        assert np.array_equal(result["token_ids"][clips], row["token_ids"][clips]) == (share == 1)
     every = masked(row, dataclasses.replace(CONFIG, mask_text=1.0, mask_video=1.0))
     assert np.all(np.isin(np.flatnonzero(row["token_ids"] >= TOKENS.text_size), every["prediction_positions"]))
     assert (every["token_ids"][words[0]] != TOKENS.mask).any(), "a sequence without clips keeps its words"

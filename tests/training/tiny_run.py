@@ -32,11 +32,12 @@ from videobert_jax.config import (
 )
 from videobert_jax.data import batching
 from videobert_jax.data.prepared import Prepared
-from videobert_jax.data.records import Record, RecordSource
+from videobert_jax.data.records import ClipDetails, Record, RecordSource
 from videobert_jax.tokens import TokenSpace
 from videobert_jax.training.workdir import Workdir
 
 TOKENS = TokenSpace(text_size=200, visual_size=48, pad=0, unknown=1, cls=2, sep=3, mask=4, joiner=5)
+DETAILED = dataclasses.replace(TOKENS, feature_size=8, codebooks=2, codebook_size=6)
 CLIPS, SENTENCES, SENTENCE_CLIPS = 24, 4, 6
 
 
@@ -70,18 +71,27 @@ def train(config: Config, workdir: pathlib.Path, prepared: pathlib.Path, **optio
     from videobert_jax.tasks import make_task
     from videobert_jax.training import loop
 
-    task, folder = make_task(config, TOKENS), Prepared(prepared)
+    folder = Prepared(prepared)
+    task = make_task(config, folder.tokens())
     return loop.train(config, task, evaluator.for_training(config, task, folder), Workdir(workdir), folder, **options)
 
 
-def write_prepared(folder: pathlib.Path) -> pathlib.Path:
+def write_prepared(folder: pathlib.Path, tokens: TokenSpace = TOKENS) -> pathlib.Path:
     """A prepared folder with random records and the other files that training reads."""
     for name in ("tokenizer", "vocabulary"):
         (folder / name).mkdir(parents=True)
-    TOKENS.save(folder / "tokens.json")
-    write_records(folder / "records", "train", [_record(i) for i in range(40)], records_per_shard=16)
-    write_records(folder / "records", "validation", [_record(i) for i in range(100, 110)])
+    tokens.save(folder / "tokens.json")
+    training, held_out = ([_with_details(_record(i), tokens) for i in ids] for ids in (range(40), range(100, 110)))
+    write_records(folder / "records", "train", training, records_per_shard=16)
+    write_records(folder / "records", "validation", held_out)
     return folder
+
+
+def _with_details(record: Record, tokens: TokenSpace) -> Record:
+    rng = np.random.default_rng(int(record.video_id.removeprefix("video")))
+    features = rng.normal(size=(CLIPS, tokens.feature_size)).astype(np.float16)
+    codes = rng.integers(0, max(tokens.codebook_size, 1), (CLIPS, tokens.codebooks), dtype=np.int32)
+    return dataclasses.replace(record, details=ClipDetails(features, codes) if tokens.feature_size else None)
 
 
 def batches(source: RecordSource, config: Config, rows: Sequence[int] | None = None) -> Any:

@@ -1,0 +1,117 @@
+"""Runs that read more of clips than their visual words: they resume and split over a mesh as others do."""
+
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+import tiny_run
+from flax import traverse_util
+
+from videobert_jax.data.prepared import Prepared
+from videobert_jax.errors import ConfigError
+from videobert_jax.model.visual_input import CENTROIDS
+from videobert_jax.tasks import make_task
+from videobert_jax.training import initial_params
+from videobert_jax.training.parameters import restore_params
+from videobert_jax.training.workdir import Workdir
+from videobert_jax.visual_words.details import Details
+from videobert_jax.visual_words.vocabulary import Projection
+
+MODELS = [{"visual_input": "both"}, {"visual_input": "codes", "fusion": "cross"}]
+
+
+@pytest.fixture(scope="module")
+def detailed(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """A prepared folder whose records keep features and further words."""
+    folder = tiny_run.write_prepared(tmp_path_factory.mktemp("detailed") / "prepared", tiny_run.DETAILED)
+    tokens, rng = tiny_run.DETAILED, np.random.default_rng(0)
+    centroids = rng.normal(size=(tokens.visual_size, tokens.feature_size)).astype(np.float32)
+    codebooks = np.zeros((tokens.codebooks, tokens.codebook_size, tokens.feature_size), np.float32)
+    Details(Projection(np.zeros(8, np.float32)), centroids, codebooks).save(Prepared(folder).details)
+    return folder
+
+
+def params_of(workdir: pathlib.Path) -> dict[str, np.ndarray]:
+    return traverse_util.flatten_dict(restore_params(Workdir(workdir).checkpoints, jax.devices()[0]), sep="/")
+
+
+@pytest.mark.slow
+def test_a_resumed_run_is_bitwise_the_whole_one(detailed: pathlib.Path, cache: pathlib.Path, tmp_path) -> None:
+    config = tiny_run.tiny_config(cache, steps=4, model=MODELS[0], checkpoint={"every": 2})
+    tiny_run.train(config, tmp_path / "whole", detailed)
+    shutil.copytree(tmp_path / "whole", tmp_path / "resumed")
+    shutil.rmtree(tmp_path / "resumed" / "checkpoints" / "4")
+    tiny_run.train(config, tmp_path / "resumed", detailed)
+    whole, resumed = params_of(tmp_path / "whole"), params_of(tmp_path / "resumed")
+    for path, values in whole.items():
+        np.testing.assert_array_equal(resumed[path], values, err_msg=path)
+    expected = Details.load(Prepared(detailed).details).centroids
+    np.testing.assert_array_equal(whole[CENTROIDS], expected, err_msg="frozen at the centroids")
+
+
+def test_a_run_starts_from_the_centroids(detailed: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    config = tiny_run.tiny_config(tmp_path, model=MODELS[0])
+    task = make_task(config, tiny_run.DETAILED)
+    given = {rows.path: rows.values for rows in initial_params.load(config, task, Prepared(detailed))}
+    np.testing.assert_array_equal(given[CENTROIDS], Details.load(Prepared(detailed).details).centroids)
+
+
+@pytest.mark.parametrize(("visual_input", "missing"), [("both", "feature_size"), ("codes", "codebooks")])
+def test_records_that_hold_no_details_are_refused(tmp_path: pathlib.Path, visual_input: str, missing: str) -> None:
+    config = tiny_run.tiny_config(tmp_path, model={"visual_input": visual_input})
+    with pytest.raises(ConfigError, match=rf"the records hold no such thing \(prepare\.{missing} was 0"):
+        make_task(config, tiny_run.TOKENS)
+
+
+ON_EIGHT_DEVICES = """
+import json, pathlib, sys
+import jax, numpy as np, tiny_run
+from videobert_jax.data.records import RecordSource
+from videobert_jax.data import batching
+from videobert_jax.tasks import make_task
+from videobert_jax.training import sharding
+from videobert_jax.training.program import make_program
+from videobert_jax.training.reporting import writers
+prepared, models = pathlib.Path(sys.argv[1]), json.loads(sys.argv[2])
+results = []
+for model in models:
+    for sizes in ((1, 1, 1), (2, 2, 2)):
+        mesh = dict(zip(sharding.AXES, sizes))
+        config = tiny_run.tiny_config(prepared.parent / "cache", model=model, mesh=mesh)
+        task = make_task(config, tiny_run.DETAILED)
+        devices = sharding.make_mesh(config.mesh, jax.devices()[: int(np.prod(sizes))])
+        source = RecordSource(prepared / "records", "train")
+        batch = batching.dataset(source, task.row, task.group, config.data, 0)[0]
+        arrays = sharding.to_global(batch, range(8), devices, 8)
+        program = make_program(config, task, devices)
+        with jax.set_mesh(devices):
+            state, step = program.init(), program.compile_train_step()
+            for _ in range(2):
+                state, metrics = step(state, arrays)
+        results.append(writers.means(jax.device_get(metrics)))
+print(json.dumps(results))
+"""
+
+
+@pytest.mark.slow
+def test_eight_devices_agree_with_one(detailed: pathlib.Path) -> None:
+    """Sums in another order; Adam amplifies it from step to step, as in tests/distributed/test_meshes.py."""
+    paths = os.pathsep.join((str(pathlib.Path(__file__).parent), os.environ["PYTHONPATH"]))
+    flags = "--xla_force_host_platform_device_count=8 --xla_backend_optimization_level=0"
+    done = subprocess.run(
+        [sys.executable, "-c", ON_EIGHT_DEVICES, str(detailed), json.dumps(MODELS)],
+        env={**os.environ, "PYTHONPATH": paths, "XLA_FLAGS": flags},
+        stdout=subprocess.PIPE,
+        check=True,
+        timeout=600,
+    )
+    results: list[dict[str, Any]] = json.loads(done.stdout.splitlines()[-1])
+    for one, eight in zip(results[::2], results[1::2], strict=True):
+        assert eight == pytest.approx(one, rel=1e-4)
