@@ -19,10 +19,12 @@ from videobert_jax.errors import ConfigError, TranscriptError, UserError, VideoE
 from videobert_jax.inference.watch import watch, watch_whole
 from videobert_jax.prepare.pipeline import prepare
 from videobert_jax.tokenizer import TextTokenizer, load
+from videobert_jax.visual_words.details import Details
 from videobert_jax.visual_words.vocabulary import Vocabulary
 
 RAMBLING = [(0.3, 5.5, "so we cut the apple and then we stir it well and then we eat it all")]
 PER_SECOND = {"backbone": "precomputed", "fps": 1.0, "clip_frames": 2}
+DETAILED = {"clip_step": 1, "feature_size": 5, "codebooks": 2, "codebook_size": 3}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,10 +41,11 @@ class Known:
     config: PrepareConfig
     vocabulary: Vocabulary
     words: TextTokenizer
+    details: Details | None
 
     def watch(self, video: pathlib.Path, transcript: pathlib.Path | None = None, **changes: Any) -> list[Segment]:
         config = dataclasses.replace(self.config, **changes)
-        return watch(video, transcript, config, self.vocabulary, self.words)
+        return watch(video, transcript, config, self.vocabulary, self.words, self.details)
 
 
 def known(folder: pathlib.Path, cache: pathlib.Path, suffix: str, **settings: object) -> Known:
@@ -60,6 +63,7 @@ def known(folder: pathlib.Path, cache: pathlib.Path, suffix: str, **settings: ob
         config.prepare,
         Vocabulary.load(prepared.tree),
         load(prepared.tokenizer),
+        Details.load(prepared.details) if config.prepare.feature_size else None,
     )
 
 
@@ -76,12 +80,12 @@ def filmed(tmp_path_factory: pytest.TempPathFactory) -> Known:
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory: pytest.TempPathFactory) -> Known:
-    """Features of somebody else's, eight values a second, with transcripts."""
+    """Features of somebody else's, eight values a second, with transcripts; clips overlap, and more of them is kept."""
     folder = tmp_path_factory.mktemp("measured")
     for seed in range(3):
         np.save(folder / f"video{seed}.npy", np.random.default_rng(seed).normal(0, 5, (13, 8)).astype(np.float32))
         tiny_corpus.write_vtt(folder / f"video{seed}.vtt", [(0.2, 5.8, "Now we cut it."), (7.0, 11.6, "We stir it.")])
-    return known(folder, tmp_path_factory.mktemp("cache"), ".npy", **PER_SECOND)
+    return known(folder, tmp_path_factory.mktemp("cache"), ".npy", **PER_SECOND, **DETAILED)
 
 
 def same(one: Segment, other: Segment) -> bool:
@@ -101,6 +105,12 @@ def test_a_watched_video_is_what_prepare_makes_of_it(corpus: str, request: pytes
         np.testing.assert_array_equal(segment.visual_ids, np.concatenate([record.visual_ids for record in records]))
         assert list(segment.spoken) == np.concatenate([record.token_ids for record in records]).tolist()
         assert (not segment.spoken) == (video_id == "silent")
+        if corpus == "measured":
+            assert len(segment.visual_ids) == 12  # of 13 seconds
+            assert segment.details is not None
+            for mine, theirs in zip(segment.details, zip(*(r.clip_details for r in records), strict=True), strict=True):
+                np.testing.assert_array_equal(mine, np.concatenate(theirs))
+            assert [part.shape[1] for part in segment.details] == [5, 2]
 
 
 def test_the_sentences_of_a_watched_video_have_the_clips_that_prepared_ones_have(filmed: Known) -> None:
@@ -189,7 +199,7 @@ def test_a_file_without_usable_features_is_refused_with_advice(measured: Known, 
 def test_features_of_another_kind_are_refused_with_advice(measured: Known, tmp_path: pathlib.Path) -> None:
     np.save(tmp_path / "wide.npy", np.zeros((4, 9), np.float32))
     error = refusal(measured, tmp_path / "wide.npy")
-    reason = "features have shape (2, 9); this vocabulary was fitted on [n, 8]"
+    reason = "features have shape (3, 9); this vocabulary was fitted on [n, 8]"
     advice = "use the backbone, the weights or the kind of files that the model's data were prepared with"
     assert (type(error), str(error)) == (VideoError, f"{tmp_path / 'wide.npy'}: {reason}: {advice}")
 

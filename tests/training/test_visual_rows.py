@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from videobert_jax.config import ModelConfig, OptimizerConfig
+from videobert_jax.data.prepared import Lexicon
 from videobert_jax.tasks.task import Frozen
 from videobert_jax.training.initial_params import load_visual_rows, project
 from videobert_jax.training.optimizer import make_optimizer
 from videobert_jax.training.state import TrainState, initializer
-from videobert_jax.visual_words import vocabulary
+from videobert_jax.visual_words import details, vocabulary
 
 TEXT, VISUAL, PADDED = 5, 8, 16
 ROWS = range(TEXT, TEXT + VISUAL)
@@ -51,12 +52,18 @@ def test_a_wide_enough_model_keeps_every_distance() -> None:
 
 def test_rows_stand_out_from_other_embeddings(tmp_path) -> None:
     features = np.random.default_rng(0).normal(size=(50, 6)).astype(np.float32)
-    vocabulary.fit(features, branching=2, depth=3, seed=0).save(tmp_path / "tree.npz")
+    lexicon, words = Lexicon(tmp_path), vocabulary.fit(features, branching=2, depth=3, seed=0)
+    lexicon.vocabulary.mkdir()
+    words.save(lexicon.tree)
     config = ModelConfig(hidden_size=16, visual_scale=3.0)
-    rows = load_visual_rows(config, tmp_path / "tree.npz", seed=0, deviation=0.05)
+    rows = load_visual_rows(config, lexicon, seed=0, deviation=0.05)
     assert rows.shape == (8, 16)
     assert rows.std() == pytest.approx(3 * 0.05, rel=1e-5)
-    assert load_visual_rows(dataclasses.replace(config, visual_rows="random"), tmp_path / "tree.npz", 0, 0.05) is None
+    assert load_visual_rows(dataclasses.replace(config, visual_rows="random"), lexicon, 0, 0.05) is None
+    kept = details.fit([features], words, 6, 0, 2, "residual", seed=0)
+    kept.save(lexicon.details)
+    expected = project(kept.centroids, 16, 3 * 0.05, seed=0)
+    np.testing.assert_array_equal(load_visual_rows(config, lexicon, seed=0, deviation=0.05), expected)
 
 
 def test_frozen_rows_do_not_move() -> None:

@@ -58,7 +58,8 @@ class PreparedVideos(tfds.core.GeneratorBasedBuilder, skip_registration=True):  
     @property
     def _beside(self) -> tuple[pathlib.Path, ...]:
         prepared = self._prepared
-        return prepared.tokenizer, prepared.tree, prepared.tokens_file, prepared.manifest
+        details = [prepared.details] if prepared.details.exists() else []
+        return prepared.tokenizer, prepared.tree, *details, prepared.tokens_file, prepared.manifest
 
     def _info(self) -> tfds.core.DatasetInfo:
         return tfds.core.DatasetInfo(

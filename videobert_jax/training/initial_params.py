@@ -58,7 +58,7 @@ def load(config: Config, task: Task, lexicon: Lexicon) -> list[Rows]:
                 logging.warning("%s has no %s: it starts random", folder, part)
         rows += [Rows(path, 0, values) for path, values in params.items()]
         deviation = float(params[TOKEN_TABLE].std())
-    visual = load_visual_rows(config.model, lexicon.tree, config.seed, deviation)
+    visual = load_visual_rows(config.model, lexicon, config.seed, deviation)
     if visual is not None:
         rows.append(Rows(TOKEN_TABLE, tokens.text_size, visual))
     if "clip_features" in task.network.arrays:
@@ -110,14 +110,16 @@ def _merged(before: jax.Array, given: jax.Array, first: int, last: int) -> jax.A
     return jnp.where((row >= first) & (row < last), given, before)
 
 
-def load_visual_rows(config: ModelConfig, tree: pathlib.Path, seed: int, deviation: float) -> np.ndarray | None:
-    """Float32 [V, D] for the vocabulary in a file; None if the config wants random ones.
+def load_visual_rows(config: ModelConfig, lexicon: Lexicon, seed: int, deviation: float) -> np.ndarray | None:
+    """Float32 [V, D] for the visual words of a lexicon; None if the config wants random ones.
 
+    Centroids of projected features are preferred, if there are any: their directions are about as wide as each other.
     `deviation` is the standard deviation of the words' rows, which `visual_scale` is relative to.
     """
     if config.visual_rows == "random":
         return None
-    centroids = Vocabulary.load(tree).centroids
+    kept = lexicon.details.exists()
+    centroids = Details.load(lexicon.details).centroids if kept else Vocabulary.load(lexicon.tree).centroids
     return project(centroids, config.hidden_size, config.visual_scale * deviation, seed)
 
 
