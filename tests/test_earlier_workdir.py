@@ -214,7 +214,8 @@ def test_other_words_are_refused(folder: pathlib.Path, tmp_path: pathlib.Path) -
     config = config_lib.load(folder / "run" / "config.json")
     config = dataclasses.replace(config, init_from=str(folder / "run"))
     other = Prepared(folder / "prepared")
-    other.tokens_file.write_text(other.tokens_file.read_text() + "\n")
+    tokens = other.tokens()
+    dataclasses.replace(tokens, visual_size=tokens.visual_size + 1).save(other.tokens_file)
     from videobert_jax.training import initial_params
 
     with pytest.raises(ConfigError, match=r"has other words or visual words\. Prepare again"):

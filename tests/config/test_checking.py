@@ -21,6 +21,8 @@ WITHOUT_RULE = {
     *("modules", "init_from", "checkpoint.metric"),
 }
 RULES: dict[str, Any] = {one.key: one.rule for one in settings(Config()) if one.rule is not None}
+# What some choices need.
+GIVEN = {"init_from": "bert", "prepare.tokenizer": "bert", "prepare.feature_size": 4, "prepare.codebooks": 2}
 NUMBERS = [key for key, rule in RULES.items() if isinstance(rule, Interval)]
 CHOICES = [key for key, rule in RULES.items() if isinstance(rule, Choice)]
 
@@ -76,7 +78,7 @@ def test_a_number_is_within_its_own_bounds(key: str) -> None:
 @pytest.mark.parametrize("key", CHOICES)
 def test_a_choice_is_one_of_its_choices(key: str) -> None:
     for choice in RULES[key]:
-        check(changed({"init_from": "bert", "prepare.tokenizer": "bert", key: choice}))
+        check(changed({**GIVEN, key: choice}))
     with pytest.raises(
         ConfigError, match=rf"config\.{key} is 'foo', expected {re.escape(str(RULES[key]))}; set --config\.{key}$"
     ):
@@ -91,6 +93,12 @@ def test_a_choice_is_one_of_its_choices(key: str) -> None:
         ({"optimizer.epsilon": 0.0}, r"optimizer\.epsilon is 0\.0"),
         ({"prepare.validation_fraction": 1.0}, r"expected a number in \(0, 1\)"),
         ({"kitchen.num_videos": 1}, r"expected a number in \[2, 100000\]"),
+        ({"prepare.codebooks": 2}, r"prepare\.codebooks is 2, expected at most prepare\.feature_size, which is 0"),
+        (
+            {"model.visual_input": "codes"},
+            r"prepare\.codebooks is 0, expected at least 1 if model\.visual_input",
+        ),
+        ({"model.visual_input": "both"}, r"prepare\.feature_size is 0, expected at least 1 if model\.visual_input is"),
         ({"kitchen.width": 65}, r"kitchen\.width is 65, expected an even number"),
         ({"kitchen.height": 65}, r"kitchen\.height is 65, expected an even number"),
         ({"prepare.clip_frames": 0}, r"prepare\.clip_frames is 0"),

@@ -1,6 +1,7 @@
 """What records keep of clips besides their visual words: stored, packed, hidden where a clip is masked."""
 
 import dataclasses
+import json
 import pathlib
 
 import numpy as np
@@ -13,6 +14,7 @@ from videobert_jax.config import DataConfig, PretrainingConfig
 from videobert_jax.data import records
 from videobert_jax.data.batch import CLIPS
 from videobert_jax.data.packing import pack, pad_rows, rows_of_sequences
+from videobert_jax.data.prepared import Lexicon
 from videobert_jax.data.records import ClipDetails, Record, RecordSource
 from videobert_jax.data.rows.pretraining import PretrainingRows
 from videobert_jax.data.segments import beside, find_segments
@@ -140,7 +142,7 @@ def test_overlapping_clips_are_masked_but_not_predicted() -> None:
 def test_other_clips_replace_what_is_seen_and_nothing_else() -> None:
     config = PretrainingConfig(max_predictions=200, text_only=0.0, video_only=0.0, misaligned=0.0)
     chunks = [detailed(video) for video in range(4)]
-    own, other = (rows(config, other_clips=o)(chunks, np.random.default_rng(3)) for o in (False, True))
+    own, other = (rows(config, contrast=o)(chunks, np.random.default_rng(3)) for o in ("own", "other"))
     joint = np.isin(own["sequence_ids"], 1 + np.flatnonzero(own["sequence_modes"] == 3))
     clips = joint & (own["token_ids"] >= TOKENS.text_size)
     assert clips.sum() > 10
@@ -162,3 +164,53 @@ def test_a_segment_keeps_the_details_of_the_clips_that_are_shown() -> None:
     shown = sequence.ids[sequence.text_length : -1] - TOKENS.text_size
     assert len(shown) == 4
     np.testing.assert_array_equal(sequence.clips.features, details_of(shown).features)
+
+
+def test_a_sequence_without_another_video_does_not_count() -> None:
+    config = PretrainingConfig(max_predictions=200, text_only=0.0, video_only=0.0, misaligned=0.0)
+    for contrast in ("own", "other"):
+        row = rows(config, contrast=contrast)([detailed(0)], np.random.default_rng(0))
+        assert not row["prediction_weights"].any()
+    assert rows(config)([detailed(0)], np.random.default_rng(0))["prediction_weights"].any()
+
+
+def test_no_clip_shows_frames_of_a_clip_to_predict() -> None:
+    """Not even one that is chosen itself and would be kept, in spans."""
+    config = PretrainingConfig(max_predictions=200, text_only=0.0, joint=0.0, max_subsampling=1, span=4.0)
+    for seed in range(20):
+        row = rows(config)([detailed(0, 0.5)], np.random.default_rng(seed))
+        for place in row["prediction_positions"][row["prediction_targets"] > 0]:
+            near = slice(max(place - 2, 0), place + 3)
+            own = row["sequence_ids"][near] == row["sequence_ids"][place]
+            assert np.all(row["token_ids"][near][own] < TOKENS.text_size)
+
+
+def test_sentences_and_segments_of_overlapping_clips_agree() -> None:
+    record = dataclasses.replace(detailed(0, 0.5), start_clip=0)
+    ends = np.linspace(0.8, 10, len(record.sentence_starts)).astype(np.float32)
+    record = dataclasses.replace(
+        record, sentence_starts=ends - 0.4, sentence_ends=ends, caption_starts=ends[:1], caption_ends=ends[4:5]
+    )
+    centres = np.arange(20) * 0.5 + 0.75
+    inside = (centres >= ends[0]) & (centres < ends[4])
+    (segment,) = find_segments([record])
+    np.testing.assert_array_equal(segment.visual_ids, record.visual_ids[inside])
+    middles = ends - 0.2
+    near = np.abs(centres[:, None] - middles).argmin(axis=0)
+    expected = [record.token_ids[slice(*record.sentence_offsets[i : i + 2])] for i in np.flatnonzero(inside[near])]
+    assert list(segment.spoken) == np.concatenate(expected).tolist()
+
+
+def test_a_list_of_tokens_from_before_says_the_same(tmp_path: pathlib.Path) -> None:
+    """Runs of earlier versions go on with data that were prepared again."""
+    ours, theirs = Lexicon(tmp_path / "ours"), Lexicon(tmp_path / "theirs")
+    for lexicon, tokens in ((ours, TOKENS), (theirs, dataclasses.replace(TOKENS, continuing=(9,)))):
+        lexicon.folder.mkdir()
+        tokens.save(lexicon.tokens_file)
+    older = json.loads(ours.tokens_file.read_text())
+    for name in ("continuing", "feature_size", "codebooks", "codebook_size"):
+        del older[name]
+    ours.tokens_file.write_text(json.dumps(older))
+    assert ours.matches(ours.tokens_file, theirs.tokens_file)
+    DETAILED.save(theirs.tokens_file)
+    assert not ours.matches(ours.tokens_file, theirs.tokens_file)

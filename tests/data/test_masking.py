@@ -234,3 +234,10 @@ def test_spans_are_adjacent() -> None:
     runs = [np.sum(np.diff(one["prediction_positions"][used(one)]) > 1) for one in (apart, together)]
     assert runs[1] < 0.6 * runs[0]
     assert used(together).sum() == pytest.approx(used(apart).sum(), rel=0.3)
+
+
+def test_words_of_a_hidden_text_that_there_is_no_room_to_predict_are_hidden_too() -> None:
+    row = row_of(sequence(Mode.JOINT, 20, 20), sequence(Mode.JOINT, 20, 20))
+    result = masked(row, dataclasses.replace(CONFIG, mask_text=1.0, max_predictions=8))
+    assert used(result).sum() == 8
+    assert not np.any((result["token_ids"] >= FIRST_WORD) & (result["token_ids"] < TOKENS.text_size))

@@ -103,7 +103,7 @@ def test_wrong_version_names_file_and_record(written: pathlib.Path, monkeypatch:
     source = RecordSource(written, "train")
     with pytest.raises(
         RecordError,
-        match=r"videobert-train.*00001-of-00003, record 2: schema version 2, expected 3; remove .* and prepare",
+        match=r"videobert-train.*00001-of-00003, record 2: schema version 2, expected one of 3; remove .* and prepare",
     ):
         source[6]
 

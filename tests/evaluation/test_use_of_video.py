@@ -16,10 +16,10 @@ from videobert_jax.tasks import make_task
 
 
 def told_by_clips(record: Record, telling: bool) -> Record:
-    """All words and clips of a video have the parity of its number, or the clips have none."""
+    """All words of a video are one of two, and so are its clips, or these are any."""
     odd = int(record.video_id.removeprefix("video")) % 2
-    clips = record.visual_ids // 2 * 2 + odd if telling else record.visual_ids
-    return dataclasses.replace(record, token_ids=record.token_ids // 2 * 2 + odd, visual_ids=clips)
+    clips = np.full_like(record.visual_ids, 3 + odd) if telling else record.visual_ids
+    return dataclasses.replace(record, token_ids=np.full_like(record.token_ids, 20 + odd), visual_ids=clips)
 
 
 @pytest.fixture(scope="module", params=[True, False], ids=["telling", "silent"])
@@ -43,7 +43,7 @@ def test_near_zero_means_that_clips_say_nothing(trained: tuple[bool, dict[str, A
     telling, metrics = trained
     nats = metrics["use_of_video/nats"]
     assert nats == pytest.approx(metrics["use_of_video/own_clips"] - metrics["use_of_video/other_clips"])
-    assert (nats > 0.1) if telling else (abs(nats) < 0.05)
+    assert (nats > 0.5) if telling else (abs(nats) < 0.05)
 
 
 def test_the_report_says_it_in_words() -> None:

@@ -24,6 +24,7 @@ from videobert_jax.training.workdir import Workdir
 from videobert_jax.visual_words.details import Details
 from videobert_jax.visual_words.vocabulary import Projection
 
+PREPARE = {"feature_size": 8, "codebooks": 2}
 MODELS = [{"visual_input": "both"}, {"visual_input": "codes", "fusion": "cross"}]
 
 
@@ -44,7 +45,7 @@ def params_of(workdir: pathlib.Path) -> dict[str, np.ndarray]:
 
 @pytest.mark.slow
 def test_a_resumed_run_is_bitwise_the_whole_one(detailed: pathlib.Path, cache: pathlib.Path, tmp_path) -> None:
-    config = tiny_run.tiny_config(cache, steps=4, model=MODELS[0], checkpoint={"every": 2})
+    config = tiny_run.tiny_config(cache, steps=4, model=MODELS[0], prepare=PREPARE, checkpoint={"every": 2})
     tiny_run.train(config, tmp_path / "whole", detailed)
     shutil.copytree(tmp_path / "whole", tmp_path / "resumed")
     shutil.rmtree(tmp_path / "resumed" / "checkpoints" / "4")

@@ -33,6 +33,7 @@ def _contradictions(config: Config) -> Iterator[tuple[str, str]]:
         yield "data.sequence_length", f"at most model.max_positions, which is {model.max_positions}"
     if model.hidden_size % model.num_heads:
         yield "model.num_heads", f"a divisor of model.hidden_size, which is {model.hidden_size}"
+    yield from _detail_contradictions(config)
     if model.text_rows == "frozen" and not config.init_from:
         yield "model.text_rows", "'trained' if init_from is empty, since there are no words to freeze"
     if data.batch_size % micro_batches:
@@ -44,6 +45,16 @@ def _contradictions(config: Config) -> Iterator[tuple[str, str]]:
             yield f"kitchen.{side}", "an even number, as yuv420p video needs"
     yield from _metric_contradictions(config)
     yield from _mesh_contradictions(config.mesh)
+
+
+def _detail_contradictions(config: Config) -> Iterator[tuple[str, str]]:
+    prepare, visual_input = config.prepare, config.model.visual_input
+    if prepare.codebooks > prepare.feature_size:
+        yield "prepare.codebooks", f"at most prepare.feature_size, which is {prepare.feature_size}"
+    if visual_input == "codes" and not prepare.codebooks:
+        yield "prepare.codebooks", "at least 1 if model.visual_input is 'codes'"
+    if visual_input in ("features", "both") and not prepare.feature_size:
+        yield "prepare.feature_size", f"at least 1 if model.visual_input is {visual_input!r}"
 
 
 def _metric_contradictions(config: Config) -> Iterator[tuple[str, str]]:

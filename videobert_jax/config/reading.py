@@ -16,7 +16,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from videobert_jax.config.evaluators import EVALUATORS, EvaluatorConfig, default_evaluators
+from videobert_jax.config.evaluators import EVALUATORS, EvaluatorConfig
 from videobert_jax.config.rules import flat
 from videobert_jax.config.tasks import TASKS, PretrainingConfig, TaskConfig
 from videobert_jax.config.tree import Config
@@ -167,8 +167,8 @@ def _convert(kind: Any, value: Any, where: str) -> Any:
 def _translated(values: Mapping[str, Any]) -> dict[str, Any]:
     """Moves the values of old keys to the new ones; if both exist, keeps the old one, which is then reported."""
     now = copy.deepcopy(dict(values))
-    if "evaluation" in now:  # then every run had both
-        now.setdefault("evaluators", {name: {} for name in default_evaluators()})
+    if "evaluation" in now:  # then every run had both of these
+        now.setdefault("evaluators", {"held_out": {}, "zero_shot": {}})
     for old in _old_keys(values):
         section, name = old.split(".")
         *path, last = MOVED[old].split(".")

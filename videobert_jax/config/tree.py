@@ -61,7 +61,8 @@ class ModelConfig:
     # embeddings that are added to them; frozen rows have to be large from the start.
     visual_scale: float = setting(4.0, Interval(0, 1_000_000, "(]"))
     # What is read of a clip: its visual word (paper), the word and its further words ("codes"), its feature in place of
-    # the word, or both word and feature. All but "words" need `prepare.feature_size`. Targets are always visual words.
+    # the word, or both word and feature. "codes" need `prepare.codebooks`, features `prepare.feature_size`. Targets are
+    # visual words in any case.
     visual_input: str = setting("words", Choice(("words", "codes", "features", "both")))
     # How words and clips meet: in one encoder ("joint", the paper's), or after an encoder each, by an MLP ("late") or a
     # layer of attention to the other modality ("cross").

@@ -15,7 +15,7 @@ class Masking:
 
     In each sequence, a fraction `config.masking` of the words and of the visual words is chosen, at least one of each;
     in a fraction `config.mask_video` of the joint sequences, all visual words are chosen, and in a fraction
-    `config.mask_text` of all other sequences all words and no visual word, so that only the video, if any, can tell
+    `config.mask_text` of all other sequences all words and no visual word, so that only the video, if any, can reveal
     them. 80 % of the chosen tokens become [MASK], 10 % become a random token of their modality, and 10 % stay; if all
     words are chosen, all become [MASK]. Special tokens are never chosen or sampled. Misaligned sequences are masked
     like aligned ones, so that masks do not reveal alignment, but their predictions have weight 0 unless
@@ -41,35 +41,40 @@ class Masking:
 
         `overlaps`, int [N], has the `TokenSequence.overlap` of each sequence; by default no clips overlap.
         """
-        ids = row["token_ids"]
+        ids, is_video = row["token_ids"], row["token_ids"] >= self._tokens.text_size
         overlaps = np.zeros(len(row["sequence_modes"]), int) if overlaps is None else overlaps
-        chosen, untold = self._choose(row, rng, overlaps)
+        chosen, text_hidden = self._choose(row, rng, overlaps)
+        surplus = chosen[self._config.max_predictions :]  # not predicted; of a hidden text, not shown either
+        chosen = np.sort(chosen[: self._config.max_predictions])
         chance = rng.random(len(chosen))
-        chance[self._of_sequence(row, untold)[chosen] & (ids[chosen] < self._tokens.text_size)] = 1
+        # A clip that is kept would show frames of a clip that overlaps it.
+        chance[self._of_sequence(row, text_hidden)[chosen] & ~is_video[chosen]] = 1
+        chance[self._of_sequence(row, overlaps > 0)[chosen] & is_video[chosen]] = 1
         masked = ids.copy()
         masked[chosen[chance >= KEPT + RANDOM]] = self._tokens.mask
         swapped = chosen[chance < RANDOM]
         masked[swapped] = self._replacements(ids[swapped], rng)
         overlapping = self._overlapping(row, chosen, overlaps)
         masked[overlapping] = self._tokens.mask
+        masked[surplus[self._of_sequence(row, text_hidden)[surplus]]] = self._tokens.mask
 
         size = self._config.max_predictions
         positions, targets, weights = np.zeros(size, np.int32), np.zeros(size, np.int32), np.zeros(size, np.float32)
         positions[: len(chosen)] = chosen
         targets[: len(chosen)] = ids[chosen]
         weights[: len(chosen)] = self._of_sequence(row, self._weighted(row))[chosen]
-        result = {
-            **row,
-            "token_ids": masked,
+        predictions = {
             "prediction_positions": positions,
             "prediction_targets": targets,
             "prediction_weights": weights,
         }
-        hide_clips(result, np.concatenate([chosen, overlapping]))
-        return result
+        return {**hide_clips(row, np.concatenate([chosen, overlapping])), "token_ids": masked, **predictions}
 
     def _choose(self, row: Row, rng: np.random.Generator, overlaps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Returns the positions to predict, ascending, at most K; and whether all words of a sequence are, [N]."""
+        """Returns the positions to predict, the first K spread over all sequences; and bool [N], if a text is hidden.
+
+        K of them, or fewer, are ascending.
+        """
         ids = row["token_ids"]
         corrupted = row["sequence_modes"] != Mode.JOINT if not self._config.mask_joint else row["sequence_modes"] > 0
         candidates = np.flatnonzero(self._maskable[ids] & self._of_sequence(row, corrupted))
@@ -80,28 +85,31 @@ class Masking:
         order = np.argsort(groups + rng.random(units[-1] + 1 if len(units) else 0)[units], kind="stable")
         candidates, units = candidates[order], units[order]
         sizes = np.bincount(groups, minlength=2 * len(corrupted) + 2)
-        wanted = np.rint(self._config.masking * sizes)
-        wanted[3::2] = np.rint(self._config.masking * sizes[3::2] / (2 * overlaps + 1))  # neighbours are masked too
-        wanted = np.maximum(wanted, 1)
-        joint = row["sequence_modes"] == Mode.JOINT
-        pictured = joint & (rng.random(len(corrupted)) < self._config.mask_video)
-        wanted[3::2][pictured] = sizes[3::2][pictured]
-        untold = np.zeros_like(pictured)
-        if self._config.mask_text:
-            untold = (
-                corrupted
-                & ~pictured
-                & (row["sequence_modes"] != Mode.VIDEO)
-                & (rng.random(len(corrupted)) < self._config.mask_text)
-            )
-            wanted[2::2][untold] = sizes[2::2][untold]
-            wanted[3::2][untold] = 0
+        wanted, text_hidden = self._wanted(row, sizes, corrupted, overlaps, rng)
         rank = np.arange(len(groups)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
         within = self._middles(rank, units) < wanted[groups]  # units are chosen as a whole
         chosen = candidates[within]
         if len(chosen) > self._config.max_predictions:
-            chosen = chosen[np.argsort(rank[within], kind="stable")[: self._config.max_predictions]]
-        return np.sort(chosen), untold
+            chosen = chosen[np.argsort(rank[within], kind="stable")]
+        return chosen, text_hidden
+
+    def _wanted(
+        self, row: Row, sizes: np.ndarray, corrupted: np.ndarray, overlaps: np.ndarray, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Returns how many tokens of each group are to be chosen, and bool [N], if all words of a sequence are."""
+        modes = row["sequence_modes"]
+        wanted = np.rint(self._config.masking * sizes)
+        wanted[3::2] = np.rint(self._config.masking * sizes[3::2] / (2 * overlaps + 1))  # neighbours are masked too
+        wanted = np.maximum(wanted, 1)
+        video_hidden = (modes == Mode.JOINT) & (rng.random(len(modes)) < self._config.mask_video)
+        wanted[3::2][video_hidden] = sizes[3::2][video_hidden]
+        text_hidden = np.zeros_like(video_hidden)
+        if self._config.mask_text:
+            drawn = rng.random(len(modes)) < self._config.mask_text
+            text_hidden = drawn & corrupted & ~video_hidden & (modes != Mode.VIDEO)
+            wanted[2::2][text_hidden] = sizes[2::2][text_hidden]
+            wanted[3::2][text_hidden] = 0
+        return wanted, text_hidden
 
     def _units(
         self, candidates: np.ndarray, groups: np.ndarray, ids: np.ndarray, rng: np.random.Generator

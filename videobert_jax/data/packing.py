@@ -68,7 +68,7 @@ def rows_of_sequences(
     rows = [pack([sequence], length, 1, tokens) for sequence in sequences]
     batch = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
     masked = batch["token_ids"] == tokens.mask
-    hide_clips(batch, masked)
+    batch = hide_clips(batch, masked)
     counts = masked.sum(axis=1)
     if counts.max() > max_predictions:
         raise ValueError(f"a sequence has {counts.max()} masks, expected at most {max_predictions}")
@@ -79,11 +79,12 @@ def rows_of_sequences(
     return batch
 
 
-def hide_clips(arrays: Row | Batch, hidden: np.ndarray) -> None:
-    """Takes what is known of clips besides their words out of rows, in place, where bool `hidden` is true."""
-    for name in CLIPS:
-        if name in arrays:
-            arrays[name][hidden] = 0
+def hide_clips(arrays: Batch, hidden: np.ndarray) -> Batch:
+    """Returns a row or batch that tells nothing of some clips besides their tokens; `hidden` indexes the positions."""
+    shown = {name: arrays[name].copy() for name in CLIPS if name in arrays}
+    for array in shown.values():
+        array[hidden] = 0
+    return {**arrays, **shown}
 
 
 def pad_rows(batch: Batch, rows: int, tokens: TokenSpace) -> Batch:

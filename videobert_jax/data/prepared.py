@@ -1,6 +1,7 @@
 """The paths within a folder of prepared data; defined only here."""
 
 import dataclasses
+import filecmp
 import pathlib
 from collections.abc import Sequence
 
@@ -69,6 +70,13 @@ class Lexicon:
         """The files that must not change under a trained model."""
         details = (self.details,) if self.details.exists() else ()
         return self.tokens_file, self.tokenizer / "tokenizer.json", self.tree, *details
+
+    def matches(self, path: pathlib.Path, other: pathlib.Path) -> bool:
+        """Whether two files that define ids say the same; earlier versions of `tokens_file` said less."""
+        if path.name != self.tokens_file.name:
+            return filecmp.cmp(path, other, shallow=False)
+        one, another = (dataclasses.replace(Lexicon(file.parent).tokens(), continuing=()) for file in (path, other))
+        return one == another
 
     def counterparts(self, other: "Lexicon") -> list[tuple[pathlib.Path, pathlib.Path]]:
         """Pairs (the path here, the other's file) of all that defines the other's ids."""

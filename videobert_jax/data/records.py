@@ -118,6 +118,13 @@ class Record:
         """The details of all clips, which may be without columns."""
         return no_details(len(self.visual_ids)) if self.details is None else self.details
 
+    def border(self, clip: int | np.ndarray) -> float | np.ndarray:
+        """Seconds from which on a moment is nearer to the centre of this chunk's `clip` than to that of the one before.
+
+        Without overlap, this is where the clip begins.
+        """
+        return (self.start_clip + clip) * self.step + (self.clip_seconds - self.step) / 2
+
     def overlapping(self, rate: int = 1) -> int:
         """How many of the next clips, of every `rate`-th one, share frames with a clip."""
         return max(0, math.ceil(round(self.clip_seconds / (self.step * rate), 3)) - 1)
@@ -190,7 +197,7 @@ def decode(data: bytes) -> Record:
     values = {name: _value(name, getattr(features[name], _LISTS[_FIELDS[name][0]]).value) for name in expected}
     version = values.pop("schema_version")
     if version not in VERSIONS:
-        raise ValueError(f"schema version {version}, expected {SCHEMA_VERSION}")
+        raise ValueError(f"schema version {version}, expected one of {', '.join(map(str, VERSIONS))}")
     clips = len(values["visual_ids"])
     raw, codes = values.pop("visual_features", b""), values.pop("visual_codes", None)
     if clips and (raw or (codes is not None and len(codes))):

@@ -23,7 +23,7 @@ class Chunk:
         self.video_id = record.video_id
         self.token_ids = record.token_ids
         self.visual_ids = record.visual_ids
-        self.overlapping = record.overlapping
+        self.overlap_at = record.overlapping
         self.details = record.details
         self.sentences = len(record.sentence_starts)
         self._offsets = record.sentence_offsets.tolist()
@@ -37,7 +37,7 @@ class Chunk:
     def with_clips(self, sequence: TokenSequence, clips: slice) -> TokenSequence:
         """Adds to a sequence of these clips what else is known of them."""
         details = None if self.details is None else self.details.at(clips)
-        return sequence._replace(clips=details, overlap=self.overlapping(clips.step), video_id=self.video_id)
+        return sequence._replace(clips=details, overlap=self.overlap_at(clips.step), video_id=self.video_id)
 
     def words(self, window: Window) -> np.ndarray:
         """Returns the WordPieces of the window's sentences."""

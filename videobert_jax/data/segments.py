@@ -44,7 +44,7 @@ def find_segments(records: Iterable[Record]) -> list[Segment]:
 
 
 def _segment(record: Record, caption: str, first: int, stop: int) -> Segment:
-    begin, end = ((record.start_clip + clip) * record.step for clip in (first, stop))
+    begin, end = record.border(first), record.border(stop)
     middles = (record.sentence_starts + record.sentence_ends) / 2
     sentences = np.flatnonzero((middles >= begin) & (middles < end))
     words = [record.token_ids[slice(*record.sentence_offsets[index : index + 2])] for index in sentences]
@@ -95,7 +95,7 @@ def windows(record: Record, clips: int | None = None) -> list[Segment]:
         raise ValueError(f"windows of {clips} clips; expected at least 1, or None for a single window")
     count = len(record.visual_ids)
     borders = [*range(0, count, clips or count), count]
-    moments = (record.start_clip + np.array(borders[1:-1])) * record.step
+    moments = record.border(np.array(borders[1:-1]))
     middles = (record.sentence_starts + record.sentence_ends) / 2
     sentences = [0, *np.searchsorted(middles, moments).tolist(), len(middles)]
     tokens = record.sentence_offsets[sentences].tolist()

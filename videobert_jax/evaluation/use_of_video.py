@@ -71,8 +71,8 @@ def _rows(task: Task) -> tuple[PretrainingRows, PretrainingRows]:
     if not isinstance(task.row, PretrainingRows):
         raise ConfigError("config.evaluators has use_of_video, which needs the rows of pretraining: remove it")
     matching = dataclasses.replace(task.row.config, misaligned=0.0)
-    own = dataclasses.replace(task.row, config=matching)
-    return own, dataclasses.replace(own, other_clips=True)
+    own = dataclasses.replace(task.row, config=matching, contrast="own")
+    return own, dataclasses.replace(own, contrast="other")
 
 
 def _difference(own: Mapping[str, float], other: Mapping[str, float]) -> dict[str, float]:

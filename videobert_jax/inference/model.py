@@ -78,8 +78,9 @@ class Model:
 
     @functools.cached_property
     def details(self) -> Details | None:
-        """Clip features to what the model reads of clips besides their words; None if that is all."""
-        return Details.load(self.lexicon.details) if self.tokens.feature_size else None
+        """Clip features to what the model reads of clips besides their words; None if it reads nothing else."""
+        reads = "clip_seen" in self.task.network.arrays
+        return Details.load(self.lexicon.details) if reads else None
 
     def watch(self, video: str | pathlib.Path, transcript: str | pathlib.Path | None = None) -> list[Segment]:
         """What the model reads of a video file: its visual words, and what is said in it.

@@ -38,7 +38,8 @@ def whole_video(
       clip_step: seconds from the start of a clip to that of the next; 0: `clip_seconds`.
       details: what else is kept of the clips.
     """
-    end = (len(visual_ids) - 1) * (clip_step or clip_seconds) + clip_seconds
+    step = clip_step or clip_seconds
+    end = len(visual_ids) * step + (clip_seconds - step)
     spoken = [(s, ids) for s in sentences if s.start < end and (ids := encode(s.text))]
     seen = [caption for caption in captions if caption.start < end]
     return Record(
@@ -88,7 +89,8 @@ def cut(video: Record, chunk_tokens: int) -> Iterator[Record]:
 def _clip_spans(video: Record, starts: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Returns the clips [first, stop) of each span of seconds; for a span without clips, the clip at its midpoint."""
     first, stop = video.clips_within(starts, ends)
-    middle = ((starts + ends) / 2 / video.step).astype(np.int64).clip(0, len(video.visual_ids) - 1)
+    middle = (((starts + ends) / 2 - video.border(0)) / video.step).astype(np.int64)
+    middle = middle.clip(0, len(video.visual_ids) - 1)
     first = np.where(first < stop, first, middle)
     return first, np.maximum(stop, first + 1)
 

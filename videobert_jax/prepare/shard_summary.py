@@ -31,7 +31,7 @@ class ShardSummary:
         for caption in captions[len(video.captions) :]:
             item = f"{video.video_id}, {caption.text!r}"
             self.problems.append(Problem(item, "alignment", "begins after the last clip"))
-        end = (len(video.visual_ids) - 1) * video.step + video.clip_seconds
+        end = len(video.visual_ids) * video.step + (video.clip_seconds - video.step)
         if late := sum(sentence.start >= end for sentence in narration.sentences):
             reason = f"{late} of {len(narration.sentences)} sentences begin after the last clip"
             self.problems.append(Problem(video.video_id, "alignment", reason))

@@ -4,7 +4,6 @@ The rows of the visual words come from the centroids' features (VideoBERT sectio
 out alike: what is learnt of one holds for a rare or never seen one beside it.
 """
 
-import filecmp
 import pathlib
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -68,7 +67,7 @@ def load(config: Config, task: Task, lexicon: Lexicon) -> list[Rows]:
 
 def _load_workdir(source: Workdir, task: Task, lexicon: Lexicon) -> list[Rows]:
     for theirs, ours in source.counterparts(lexicon):
-        if not (theirs.exists() and filecmp.cmp(theirs, ours, shallow=False)):
+        if not (theirs.exists() and source.matches(theirs, ours)):
             raise ConfigError(
                 f"{theirs} is not the same as {ours}: the run that config.init_from names has other words or visual "
                 "words. Prepare again with it, by launch/prepare.py or launch/main.py"

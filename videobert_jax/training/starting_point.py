@@ -13,6 +13,7 @@ from videobert_jax.training.workdir import Workdir
 
 # What the meaning of a visual word depends on, and the shapes of the parameters.
 CLIPS = ("fps", "clip_frames", "clip_step", "crop", "backbone", "image_size")
+DETAILS = ("feature_size", "codebooks", "codebook_size", "quantisation")
 SHAPES = ("num_layers", "hidden_size", "num_heads", "mlp_size", "max_positions")
 LAYERS = ("visual_input", "fusion", "norm", "positions", "activation", "gated", "use_bias")
 
@@ -50,7 +51,7 @@ def is_workdir(config: Config) -> bool:
 
 def _require_alike(config: Config, source: Workdir) -> None:
     theirs, ours = config_lib.flat(config_lib.load(source.config_file)), config_lib.flat(config)
-    keys = [*(f"prepare.{name}" for name in CLIPS), *(f"model.{name}" for name in SHAPES + LAYERS)]
+    keys = [*(f"prepare.{name}" for name in CLIPS + DETAILS), *(f"model.{name}" for name in SHAPES + LAYERS)]
     wrong = [f"{key} is {ours[key]!r}, there {theirs[key]!r}" for key in keys if ours[key] != theirs[key]]
     if wrong:
         raise ConfigError(

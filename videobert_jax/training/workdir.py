@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import errno
-import filecmp
 import os
 import pathlib
 import shutil
@@ -109,7 +108,7 @@ class Workdir(Lexicon):
         self.folder.mkdir(parents=True, exist_ok=True)
         begun = self.has_begun()
         for mine, theirs in self.counterparts(prepared):
-            if begun and mine.exists() and not filecmp.cmp(mine, theirs, shallow=False):
+            if begun and mine.exists() and not self.matches(mine, theirs):
                 raise ConfigError(
                     f"{self.folder} was trained with another {mine.name} than that of {prepared.folder}: its "
                     "checkpoints do not fit. Choose another --workdir, or use the data it was trained on"

@@ -9,7 +9,8 @@ from videobert_jax.errors import ConfigError
 
 Region = tuple[float, float, float, float]  # left, top, right and bottom, as fractions of the upright picture's sides
 WHOLE: Region = (0.0, 0.0, 1.0, 1.0)
-EXPECTED = '"left,top,right,bottom" as fractions of the frame, such as "0.25,0.5,0.75,1"'
+LEAST = 0.02  # of a side: the whole frame is scaled so that this part has the size that is asked for
+EXPECTED = '"left,top,right,bottom" as fractions of the frame, such as "0.25,0.5,0.75,1", at least 0.02 apart'
 
 
 def file_of(crop: str) -> pathlib.Path | None:
@@ -30,6 +31,8 @@ def _listed(path: pathlib.Path) -> dict[str, Region]:
     try:
         listed = json.loads(path.read_text())
         return {str(video_id): _region(text, f"{path}: {video_id}") for video_id, text in listed.items()}
+    except ConfigError:
+        raise
     except (OSError, ValueError, AttributeError) as error:
         raise ConfigError(
             f"config.prepare.crop is {str(path)!r}, expected {EXPECTED}, or a JSON file of such texts by video id: "
@@ -40,7 +43,7 @@ def _listed(path: pathlib.Path) -> dict[str, Region]:
 def _region(text: Any, name: str) -> Region:
     try:
         left, top, right, bottom = map(float, text.split(","))
-        if 0 <= left < right <= 1 and 0 <= top < bottom <= 1:
+        if left >= 0 and left + LEAST <= right <= 1 and top >= 0 and top + LEAST <= bottom <= 1:
             return left, top, right, bottom
     except (AttributeError, ValueError):
         pass

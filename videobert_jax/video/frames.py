@@ -61,8 +61,7 @@ def read_clips(
       clip_frames: frames per clip.
       image_size: height and width of the frames in pixels; the aspect ratio is not kept.
       threads: decoding threads; 0: FFmpeg decides.
-      step: frames from the start of a clip to that of the next; clips overlap if it is less than `clip_frames`, their
-        default is to follow each other.
+      step: frames from the start of a clip to that of the next, 0: `clip_frames`; clips overlap if it is less.
       region: the part of each frame that is seen.
 
     Yields:

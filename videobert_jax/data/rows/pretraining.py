@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 
@@ -24,14 +25,15 @@ class PretrainingRows:
       tokens: the joint vocabulary.
       config: how sequences are sampled and masked.
       data: the sizes of a row.
-      other_clips: whether, after everything is drawn, joint sequences get the clips of another video of the group: the
-        same words are masked beside clips that say nothing of them.
+      contrast: for `evaluation.use_of_video`. "other": after everything is drawn, joint sequences get the clips of
+        another video of the group: the same words are masked beside clips that say nothing of them. "own": they keep
+        theirs. In both, no prediction counts in a sequence for which there is no other video. "": pretraining.
     """
 
     tokens: TokenSpace
     config: PretrainingConfig
     data: DataConfig
-    other_clips: bool = False
+    contrast: Literal["", "own", "other"] = ""
 
     @property
     def shapes(self) -> Mapping[str, ArraySpec]:
@@ -48,27 +50,31 @@ class PretrainingRows:
         overlaps = np.zeros(self.data.max_sequences, int)
         overlaps[: len(sequences)] = [sequence.overlap for sequence in sequences]
         row = self._masking(packed, rng, overlaps)
-        return self._with_other_clips(row, sequences, examples, rng) if self.other_clips else row
+        return self._contrasted(row, sequences, examples, rng) if self.contrast else row
 
-    def _with_other_clips(
+    def _contrasted(
         self, row: Row, sequences: Sequence[TokenSequence], examples: Sequence[Record], rng: np.random.Generator
     ) -> Row:
-        """Replaces clips that are seen, in joint sequences; leaves them if the group has no other video with clips."""
         row = {name: array.copy() for name, array in row.items()}
+        predicted = row["sequence_ids"][row["prediction_positions"]]
         for number, sequence in enumerate(sequences, 1):
             others = [x for x in examples if x.video_id != sequence.video_id and len(x.visual_ids)]
-            if sequence.mode != Mode.JOINT or not others:
-                continue
-            other = others[rng.integers(len(others))]
-            places = np.flatnonzero((row["sequence_ids"] == number) & (row["token_ids"] >= self.tokens.text_size))
-            clips = (int(rng.integers(len(other.visual_ids))) + np.arange(len(places))) % len(other.visual_ids)
-            row["token_ids"][places] = other.visual_ids[clips] + self.tokens.text_size
-            if "clip_seen" in row and other.details is not None:
-                seen = row["clip_seen"][places] > 0
-                for name, values in zip(detail_sizes(self.tokens), other.details.at(clips[seen]), strict=True):
-                    if name in row:
-                        row[name][places[seen]] = values
+            if sequence.mode == Mode.JOINT and not others:
+                row["prediction_weights"][predicted == number] = 0
+            elif sequence.mode == Mode.JOINT and self.contrast == "other":
+                self._replace_clips(row, number, others[rng.integers(len(others))], rng)
         return row
+
+    def _replace_clips(self, row: Row, number: int, other: Record, rng: np.random.Generator) -> None:
+        """Puts clips of another video in the place of those that a sequence shows, in place."""
+        places = np.flatnonzero((row["sequence_ids"] == number) & (row["token_ids"] >= self.tokens.text_size))
+        clips = (int(rng.integers(len(other.visual_ids))) + np.arange(len(places))) % len(other.visual_ids)
+        row["token_ids"][places] = other.visual_ids[clips] + self.tokens.text_size
+        if "clip_seen" in row and other.details is not None:
+            seen = row["clip_seen"][places] > 0
+            for name, values in zip(detail_sizes(self.tokens), other.details.at(clips[seen]), strict=True):
+                if name in row:
+                    row[name][places[seen]] = values
 
     @functools.cached_property
     def _sampler(self) -> Sampler:
