@@ -4,6 +4,7 @@ import dataclasses
 import pathlib
 from typing import Any
 
+import numpy as np
 import pytest
 import tiny_run
 from written_records import write_records
