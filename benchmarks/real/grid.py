@@ -69,7 +69,9 @@ SETTINGS = {
     "task.weights.video": 0.02,
     "task.weights.alignment": 0.1,
     "model.norm": "pre",
-    "model.dropout": 0.1,
+    "model.dropout": 0.15,
+    "model.visual_rows": "centroids",
+    "steps": 2200,
     "report.storyboards": 0,
 }
 BEST: dict[str, dict[str, Any]] = {
