@@ -34,8 +34,9 @@ def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
             path.unlink()
         write_records(prepared / "records", split, records)
     task = {"mask_text": 1.0, "joint": 4.0, "misaligned": 0.2, "max_predictions": 40, "chunks_per_row": 4}
-    config = tiny_run.tiny_config(folder / "cache", steps=30, task=task)
-    config = dataclasses.replace(config, evaluators={**config.evaluators, "use_of_video": UseOfVideoConfig(every=30)})
+    model, optimizer = {"init_std": 0.125}, {"learning_rate": 3e-3}
+    config = tiny_run.tiny_config(folder / "cache", steps=40, task=task, model=model, optimizer=optimizer)
+    config = dataclasses.replace(config, evaluators={**config.evaluators, "use_of_video": UseOfVideoConfig(every=40)})
     return request.param, tiny_run.train(config, folder / "run", prepared)
 
 
@@ -44,7 +45,7 @@ def test_near_zero_means_that_clips_say_nothing(trained: tuple[bool, dict[str, A
     telling, metrics = trained
     nats = metrics["use_of_video/nats"]
     assert nats == pytest.approx(metrics["use_of_video/own_clips"] - metrics["use_of_video/other_clips"])
-    assert (nats > 0.5) if telling else (abs(nats) < 0.05)
+    assert (nats > 1) if telling else (abs(nats) < 0.1)
 
 
 def test_the_report_says_it_in_words() -> None:

@@ -73,9 +73,14 @@ class Lexicon:
 
     def matches(self, path: pathlib.Path, other: pathlib.Path) -> bool:
         """Whether two files that define ids say the same; earlier versions of `tokens_file` said less."""
+        if filecmp.cmp(path, other, shallow=False):
+            return True
         if path.name != self.tokens_file.name:
-            return filecmp.cmp(path, other, shallow=False)
-        one, another = (dataclasses.replace(Lexicon(file.parent).tokens(), continuing=()) for file in (path, other))
+            return False
+        try:
+            one, another = (dataclasses.replace(Lexicon(file.parent).tokens(), continuing=()) for file in (path, other))
+        except DamagedError:
+            return False
         return one == another
 
     def counterparts(self, other: "Lexicon") -> list[tuple[pathlib.Path, pathlib.Path]]:
