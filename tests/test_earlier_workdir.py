@@ -99,7 +99,7 @@ def test_no_more_words_are_returned_than_there_are(folder: pathlib.Path) -> None
             model.fill("cut the [MASK]", top=top)
     for ask in (model.fill, model.embed):
         with pytest.raises(UserError, match="the text is 3, expected a string"):
-            ask(3)  # type: ignore[arg-type]
+            ask(3)
 
 
 @pytest.mark.parametrize("file", ["tokens.json", "tokenizer/tokenizer.json"])

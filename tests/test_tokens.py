@@ -36,3 +36,10 @@ def test_specials_hold_the_unused() -> None:
 def test_nonsense_is_refused(change: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         dataclasses.replace(SPACE, **change)
+
+
+def test_sizes_of_details_are_known_where_details_are_kept() -> None:
+    kept = SPACE.with_details(feature_size=128, codebooks=8, codebook_size=256)
+    assert (kept.feature_size, kept.codebooks, kept.codebook_size) == (128, 8, 256)
+    assert SPACE.with_details(128, 0, 256) == dataclasses.replace(SPACE, feature_size=128)
+    assert SPACE.with_details(0, 8, 256) == SPACE

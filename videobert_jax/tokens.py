@@ -76,6 +76,13 @@ class TokenSpace:
         """Rows of the embedding table: `size` rounded up to a multiple of 256."""
         return -(-self.size // PADDING_MULTIPLE) * PADDING_MULTIPLE
 
+    def with_details(self, feature_size: int, codebooks: int, codebook_size: int) -> "TokenSpace":
+        """The same with what records keep of clips; nothing is kept without a feature."""
+        if not feature_size:
+            return self
+        size = codebook_size if codebooks else 0
+        return dataclasses.replace(self, feature_size=feature_size, codebooks=codebooks, codebook_size=size)
+
     def save(self, path: pathlib.Path) -> None:
         """Writes JSON."""
         path.write_text(json.dumps(dataclasses.asdict(self), indent=2) + "\n")

@@ -1,24 +1,18 @@
 """The benchmark on GRID: what it makes of the files that people have."""
 
-import importlib.util
 import json
 import pathlib
 import types
+from collections.abc import Callable
 
 import pytest
 
-ROOT = pathlib.Path(__file__).parents[2]
 ALIGN = "0 17000 sil\n17000 23250 place\n23250 30000 blue\n30000 30500 sp\n30500 74500 sil\n"
 
 
 @pytest.fixture(scope="module")
-def grid() -> types.ModuleType:
-    spec = importlib.util.spec_from_file_location("grid", ROOT / "benchmarks" / "real" / "grid.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def grid(benchmark_module: Callable[[str], types.ModuleType]) -> types.ModuleType:
+    return benchmark_module("real/grid.py")
 
 
 def test_a_collection_is_what_prepare_reads(

@@ -57,6 +57,13 @@ def test_a_sentence_that_begins_at_the_very_end() -> None:
     assert (chunk.sentence_starts, chunk.sentence_ends) == (10.5, 10.5)
 
 
+def test_a_word_shorter_than_a_step_belongs_to_the_clip_that_is_centred_on_it() -> None:
+    """Clips of two seconds, every half: the centre of clip i is at 1 + i / 2."""
+    words = [Sentence("a", 2.05, 2.25), Sentence("b", 3.55, 3.85), Sentence("c", 5.05, 5.3)]
+    record = chunks.whole_video("v", np.arange(15, dtype=np.int32), 2.0, words, [], letters, clip_step=0.5)
+    assert chunks._clip_spans(record, record.sentence_starts, record.sentence_ends)[0].tolist() == [2, 5, 8]
+
+
 def random_video(seed: int) -> Record:
     rng = np.random.default_rng(seed)
     seconds = float(rng.choice([1.5, 1.0, 0.7]))

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from videobert_jax.config import Config, HeldOutConfig
-from videobert_jax.data.batching import validation_batches
+from videobert_jax.data.batching import RowMaker, validation_batches
 from videobert_jax.data.prepared import VALIDATION, Prepared
 from videobert_jax.evaluation.result import Result
 from videobert_jax.inference.model import Model
@@ -51,15 +51,21 @@ def evaluate(model: Model, prepared: Prepared, section: HeldOutConfig) -> Result
     return Result(means, means)
 
 
+def on_mesh(
+    program: Program, config: Config, task: Task, prepared: Prepared, row: RowMaker[Any], count: int
+) -> list[dict[str, jax.Array]]:
+    """Held-out batches of a task, made by `row` and split over the mesh of a program."""
+    mesh, size = program.mesh, config.data.batch_size
+    rows = sharding.rows_of_process(mesh, size, config.optimizer.accumulation)
+    drawn = validation_batches(task.examples(prepared, VALIDATION), row, task.group, config.data, count, rows)
+    return [sharding.to_global(batch, rows, mesh, size) for batch in drawn]
+
+
 def build(config: Config, task: Task, prepared: Prepared, section: HeldOutConfig) -> Build:
     """The same for the loop, on batches that are split over the mesh."""
 
     def for_program(program: Program) -> Measure:
-        mesh, size = program.mesh, config.data.batch_size
-        rows = sharding.rows_of_process(mesh, size, config.optimizer.accumulation)
-        examples = task.examples(prepared, VALIDATION)
-        drawn = validation_batches(examples, task.row, task.group, config.data, section.batches, rows)
-        placed = [sharding.to_global(batch, rows, mesh, size) for batch in drawn]
+        placed = on_mesh(program, config, task, prepared, task.row, section.batches)
         step = program.compile_eval_step()
 
         def measured(params: Any) -> dict[str, float]:

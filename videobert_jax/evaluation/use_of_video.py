@@ -19,7 +19,6 @@ from videobert_jax.evaluation import held_out
 from videobert_jax.evaluation.result import Result
 from videobert_jax.inference.model import Model
 from videobert_jax.tasks.task import Task
-from videobert_jax.training import sharding
 from videobert_jax.training.evaluators import Build, Measure
 from videobert_jax.training.program import Program
 from videobert_jax.training.step import make_eval_step
@@ -47,15 +46,8 @@ def build(config: Config, task: Task, prepared: Prepared, section: UseOfVideoCon
     """The same for the loop, on batches that are split over the mesh."""
 
     def for_program(program: Program) -> Measure:
-        mesh, size = program.mesh, config.data.batch_size
-        rows = sharding.rows_of_process(mesh, size, config.optimizer.accumulation)
-        examples, step = task.examples(prepared, VALIDATION), program.compile_eval_step()
-
-        def placed(row: RowMaker[Any]) -> list[Any]:
-            drawn = validation_batches(examples, row, task.group, config.data, section.batches, rows)
-            return [sharding.to_global(batch, rows, mesh, size) for batch in drawn]
-
-        own, other = map(placed, _rows(task))
+        step = program.compile_eval_step()
+        own, other = (held_out.on_mesh(program, config, task, prepared, row, section.batches) for row in _rows(task))
 
         def measured(params: Any) -> Mapping[str, float]:
             means = [held_out.measure(lambda batch: step(params, batch), batches) for batches in (own, other)]

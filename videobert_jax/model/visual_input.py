@@ -53,6 +53,6 @@ class VisualInput(nn.Module):
         size = self.tokens.codebook_size
         table = embed(self.config, self.tokens.codebooks * size, name="codes")
         if "clip_seen" not in batch:
-            return table(jnp.zeros_like(batch["token_ids"])) * 0
+            return jnp.zeros((*batch["token_ids"].shape, self.config.hidden_size), self.config.dtype)
         codes = batch["clip_codes"] + size * jnp.arange(self.tokens.codebooks)[None, None]
         return jnp.sum(table(codes), axis=2) * (batch["clip_seen"][..., None] > 0)

@@ -187,12 +187,7 @@ def token_space(config: Config) -> TokenSpace:
     prepare = config.prepare
     text = BERT_VOCABULARY if prepare.tokenizer else prepare.tokenizer_size
     words = TokenSpace(text, prepare.branching**prepare.depth, pad=0, unknown=1, cls=2, sep=3, mask=4, joiner=5)
-    if not prepare.feature_size:
-        return words
-    codebook_size = prepare.codebook_size if prepare.codebooks else 0
-    return dataclasses.replace(
-        words, feature_size=prepare.feature_size, codebooks=prepare.codebooks, codebook_size=codebook_size
-    )
+    return words.with_details(prepare.feature_size, prepare.codebooks, prepare.codebook_size)
 
 
 def _compile(program: Program) -> jax.stages.Compiled | int:

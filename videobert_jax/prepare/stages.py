@@ -37,7 +37,6 @@ from videobert_jax.prepare.scan import fingerprint
 from videobert_jax.prepare.shard_summary import ShardSummary
 from videobert_jax.prepare.splits import split_videos
 from videobert_jax.speech import sentences
-from videobert_jax.tokens import TokenSpace
 from videobert_jax.video.crops import region_of
 from videobert_jax.video.features import extract
 from videobert_jax.visual_words import details
@@ -159,8 +158,8 @@ class Preparation:
         vocabulary = Vocabulary.load(self.prepared.tree)
         with reading(self.prepared.tokenizer, self.prepared.tokenizer):
             words = tokenizer.load(self.prepared.tokenizer)
-        tokens = _with_details(words.token_space(vocabulary.size), self.config)
-        tokens.save(self.prepared.tokens_file)
+        details = (self.config.feature_size, self.config.codebooks, self.config.codebook_size)
+        words.token_space(vocabulary.size).with_details(*details).save(self.prepared.tokens_file)
 
     def _tokenizer(self, blocks: Sequence[Block]) -> tokenizer.TextTokenizer:
         if self.config.tokenizer:
@@ -284,14 +283,6 @@ def _fit_vocabulary(
     if config.feature_size:
         books = (config.codebooks, config.codebook_size, config.quantisation)
         details.fit(videos, vocabulary, config.feature_size, *books, VOCABULARY_SEED).save(target / "details.npz")
-
-
-def _with_details(tokens: TokenSpace, config: PrepareConfig) -> TokenSpace:
-    """Adds the sizes of what the records keep of clips."""
-    if not config.feature_size:
-        return tokens
-    size = config.codebook_size if config.codebooks else 0
-    return dataclasses.replace(tokens, feature_size=config.feature_size, codebooks=config.codebooks, codebook_size=size)
 
 
 # A process that writes many blocks reads these once. The folder's name tells its content.

@@ -1,0 +1,27 @@
+"""The clip itself as its feature."""
+
+import numpy as np
+import pytest
+
+from videobert_jax.backbones import get_backbone
+from videobert_jax.backbones.grey_pixels import SIDE, embed
+from videobert_jax.errors import ConfigError
+
+
+def test_each_number_is_the_mean_of_its_area_in_grey() -> None:
+    shown = np.random.default_rng(0).integers(0, 256, (2, 3, SIDE, SIDE), dtype=np.uint8)
+    clips = np.repeat(np.kron(shown, np.ones((2, 2), np.uint8))[..., None], 3, axis=-1)
+    features = embed(clips)
+    assert (features.shape, features.dtype) == ((2, 3 * SIDE**2), np.float32)
+    np.testing.assert_allclose(features, shown.reshape(2, -1) / 255, atol=1e-6)
+    uneven = clips.copy()
+    uneven[0, 0, 0, 0], uneven[0, 0, 0, 1] = 0, 100  # of an area of four pixels
+    mean = (0 + 100 + 2 * float(shown[0, 0, 0, 0])) / 4
+    assert embed(uneven)[0, 0] * 255 == pytest.approx(mean, abs=1)  # rounded to a whole level
+
+
+def test_it_takes_any_clip_and_no_weights() -> None:
+    backbone = get_backbone("pixels")
+    backbone.check(1, 32, "")
+    with pytest.raises(ConfigError, match="pixels has its own weights: leave"):
+        backbone.check(1, 32, "folder")
