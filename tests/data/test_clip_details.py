@@ -62,6 +62,16 @@ def test_records_of_the_first_version_are_read(monkeypatch: pytest.MonkeyPatch) 
     assert (read.details, read.step) == (None, record.clip_seconds)
 
 
+def test_details_stay_with_their_clips() -> None:
+    config = PretrainingConfig(max_subsampling=3, drop_clips=0.6, masking=0.0, mask_video=0.0)
+    row = rows(config)([detailed(0), detailed(1)], np.random.default_rng(0))
+    seen = row["clip_seen"] > 0
+    assert seen.sum() > 20
+    expected = details_of(row["token_ids"][seen] - DETAILED.text_size)
+    np.testing.assert_array_equal(row["clip_features"][seen], expected.features)
+    np.testing.assert_array_equal(row["clip_codes"][seen], expected.codes)
+
+
 def test_details_of_another_number_of_clips_are_refused() -> None:
     record = detailed(0)
     short = dataclasses.replace(record, details=details_of(record.visual_ids[1:]))

@@ -1,6 +1,7 @@
 """What a model reads of clips besides their visual words."""
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -14,7 +15,7 @@ from videobert_jax.data.packing import pack
 from videobert_jax.data.records import ClipDetails
 from videobert_jax.data.sequences import encode_joint
 from videobert_jax.model.videobert import VideoBert
-from videobert_jax.model.visual_input import CENTROIDS, READS
+from videobert_jax.model.visual_input import CENTROIDS, CODEBOOKS, READS
 
 TOKENS = dataclasses.replace(tiny_model.TOKENS, feature_size=6, codebooks=3, codebook_size=5)
 WORDS, CLIPS = np.array([9, 12], np.int32), np.array([3, 7, 11, 3], np.int32)
@@ -66,8 +67,8 @@ def test_the_feature_stands_beside_the_word_or_in_its_place() -> None:
         assert np.array_equal(hidden(network, params, other), hidden(network, params, given)) == same
 
 
-@pytest.mark.parametrize("visual_input", ["features", "both"])
-def test_a_word_without_a_feature_gets_its_centroid(visual_input: str) -> None:
+@pytest.mark.parametrize("visual_input", ["codes", "features", "both"])
+def test_a_word_of_which_no_more_is_known_gets_its_centroid(visual_input: str) -> None:
     network = make(visual_input)
     params = params_of(network)
     centroids = traverse_util.flatten_dict(params, sep="/")[CENTROIDS]
@@ -75,12 +76,37 @@ def test_a_word_without_a_feature_gets_its_centroid(visual_input: str) -> None:
     seen["clip_features"][0, FIRST : FIRST + 4] = centroids[CLIPS]
     unseen_alone = {name: array for name, array in unseen.items() if not name.startswith("clip_")}
     np.testing.assert_array_equal(hidden(network, params, unseen_alone), hidden(network, params, unseen))
-    np.testing.assert_allclose(hidden(network, params, seen), hidden(network, params, unseen), atol=5e-3)  # of float16
-    changed = traverse_util.flatten_dict(params, sep="/")
-    changed[CENTROIDS] = centroids + 1
-    changed = traverse_util.unflatten_dict(changed, sep="/")
-    np.testing.assert_array_equal(hidden(network, changed, seen), hidden(network, params, seen))
-    assert not np.array_equal(hidden(network, changed, unseen), hidden(network, params, unseen))
+    if visual_input == "codes":
+        told = with_table(params, CODEBOOKS, np.zeros_like)
+        np.testing.assert_array_equal(hidden(network, told, seen), hidden(network, params, unseen))
+    else:  # within the precision of float16
+        np.testing.assert_allclose(hidden(network, params, seen), hidden(network, params, unseen), atol=5e-3)
+        moved = with_table(params, CENTROIDS, lambda table: table + 1)
+        np.testing.assert_array_equal(hidden(network, moved, seen), hidden(network, params, seen))
+    moved = with_table(params, CENTROIDS, lambda table: table + 1)
+    assert not np.array_equal(hidden(network, moved, unseen), hidden(network, params, unseen))
+
+
+def test_words_tell_the_feature_that_their_vectors_add_up_to() -> None:
+    codes, features = make("codes"), make("both")
+    params, given = params_of(codes), batch()
+    flat = traverse_util.flatten_dict(params, sep="/")
+    codebooks = flat[CODEBOOKS].reshape(3, 5, 6)
+    added = sum(codebooks[number, given["clip_codes"][0, FIRST : FIRST + 4, number]] for number in range(3))
+    given["clip_features"] = given["clip_features"].astype(np.float32)
+    given["clip_features"][0, FIRST : FIRST + 4] = flat[CENTROIDS][CLIPS] + added
+    told, read = hidden(codes, params, given), hidden(features, without_codebooks(params), given)
+    np.testing.assert_allclose(told, read, atol=1e-5)  # sums in another order
+
+
+def with_table(params: Any, path: str, change: Callable[[np.ndarray], np.ndarray]) -> Any:
+    flat = traverse_util.flatten_dict(params, sep="/")
+    return traverse_util.unflatten_dict({**flat, path: change(flat[path])}, sep="/")
+
+
+def without_codebooks(params: Any) -> Any:
+    flat = traverse_util.flatten_dict(params, sep="/")
+    return traverse_util.unflatten_dict({path: value for path, value in flat.items() if path != CODEBOOKS}, sep="/")
 
 
 @pytest.mark.parametrize("visual_input", ["codes", "features", "both"])
@@ -92,9 +118,10 @@ def test_a_masked_clip_gives_nothing(visual_input: str) -> None:
     np.testing.assert_array_equal(hidden(network, params, other), hidden(network, params, given))
 
 
-def test_centroids_get_no_gradient() -> None:
-    network, given = make("both"), batch(seen=False)
+@pytest.mark.parametrize("visual_input", ["codes", "both"])
+def test_tables_of_the_vocabulary_get_no_gradient(visual_input: str) -> None:
+    network, given = make(visual_input), batch(seen=visual_input == "codes")
     gradient = jax.grad(lambda params: network.apply({"params": params}, given).hidden.sum())(params_of(network))
     flat = traverse_util.flatten_dict(gradient, sep="/")
-    assert not flat[CENTROIDS].any()
+    assert not any(flat[path].any() for path in (CENTROIDS, CODEBOOKS) if path in flat)
     assert flat["embeddings/visual_input/feature/kernel"].any()

@@ -55,7 +55,7 @@ def configured(folder: pathlib.Path, cache: pathlib.Path, **data: str) -> Config
 
 def imagined(config: PrepareConfig, directory: pathlib.Path, video: tuple[str, str]) -> None:
     """Writes features of three clips in place of `extract`, which takes many times as long as everything else."""
-    width = sum(part.size for parts in factors(config.backbone) for part in parts)
+    width = sum(part.size for parts in factors(config) for part in parts)
     with io.BytesIO() as file:
         PIL.Image.new("RGB", (32, 32)).save(file, "jpeg")
         jpeg = file.getvalue()

@@ -41,7 +41,7 @@ def test_the_feature_of_a_clip_is_the_networks(config, tmp_path, monkeypatch):
     monkeypatch.setattr(features, "read_clips", lambda *_, **__: iter(clips))
     content = features.features_of(tmp_path / "video.mp4", config)
     np.testing.assert_allclose(content.features, clips.mean(axis=(1, 2, 3)) * [[1, 2, 3]], rtol=1e-3)
-    assert factors(NAME) == ()
+    assert factors(PrepareConfig(backbone=NAME)) == ()
 
 
 def test_settings_that_it_cannot_work_with_are_refused_before_anything_is_read(config):

@@ -237,7 +237,7 @@ def test_the_feature_of_a_clip_is_the_mean_of_its_rows(tmp_path: pathlib.Path) -
     assert len(pooled.thumbnails) == 3
     single = features.features_of(path, PrepareConfig(backbone="precomputed", clip_frames=1))
     np.testing.assert_array_equal(single.features, ROWS)
-    assert factors("precomputed") == ()
+    assert factors(PrepareConfig(backbone="precomputed")) == ()
 
 
 def test_a_file_that_cannot_be_used_is_refused_as_a_video_is(tmp_path: pathlib.Path) -> None:

@@ -43,7 +43,7 @@ def clip(colour=RED, direction=ACROSS, phase=0, distractor=None):
 def parts():
     """A function from a clip to the parts of its feature, by name."""
     embed = features._embedder(CONFIG.backbone)
-    sizes = [part.size for factor in factors(CONFIG.backbone) for part in factor]
+    sizes = [part.size for factor in factors(CONFIG) for part in factor]
 
     def split(*clips):
         embedded = np.concatenate([embed(clip[None]) for clip in clips])  # one shape: compiled once
@@ -143,7 +143,7 @@ def test_each_readable_video_gets_a_file_and_the_other_a_reason(extracted):
     directory, failures = extracted
     assert failures == {"broken": "not decodable: Invalid data found when processing input"}
     assert sorted(path.name for path in directory.iterdir()) == ["video1.npz", "video2.npz", "video3.npz"]
-    size = sum(part.size for factor in factors(CONFIG.backbone) for part in factor)
+    size = sum(part.size for factor in factors(CONFIG) for part in factor)
     for count in (1, 2, 3):
         content = ClipFeatures.load(directory / f"video{count}.npz")
         assert content.features.shape == (count, size)

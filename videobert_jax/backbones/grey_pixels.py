@@ -1,4 +1,7 @@
-"""No network: a clip's feature is the clip itself, grey and small. A mark that a network has to beat."""
+"""No network: a clip's feature is the clip itself, grey and small. A mark that a network has to beat.
+
+The picture that its frames have in common, their mean, stands apart from what changes in it.
+"""
 
 import numpy as np
 from PIL import Image
@@ -19,10 +22,15 @@ def _load(weights: str) -> Embed:
 
 
 def embed(clips: np.ndarray) -> np.ndarray:
-    """RGB clips uint8 [N, T, H, W, 3] to float32 [N, T * SIDE ** 2] in [0, 1]; each pixel is the mean of its area."""
+    """RGB clips uint8 [N, T, H, W, 3] to float32 [N, (T + 1) * SIDE ** 2] in [-1, 1].
+
+    First how each frame differs from the mean frame, then the mean frame; each pixel is the mean of its area.
+    """
     grey = [Image.fromarray(frame).convert("L") for frame in clips.reshape(-1, *clips.shape[2:])]
     small = np.stack([np.asarray(frame.resize((SIDE, SIDE), Image.Resampling.BOX)) for frame in grey])
-    return small.reshape(len(clips), -1).astype(np.float32) / 255
+    frames = small.reshape(len(clips), -1, SIDE**2).astype(np.float32) / 255
+    mean = frames.mean(axis=1, keepdims=True)
+    return np.concatenate([frames - mean, mean], axis=1).reshape(len(clips), -1)
 
 
 def _suits(weights: str) -> tuple[int, int]:

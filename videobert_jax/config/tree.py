@@ -60,9 +60,9 @@ class ModelConfig:
     # Ratio of their initial scale to that of word rows. Training makes random rows outgrow the position and segment
     # embeddings that are added to them; frozen rows have to be large from the start.
     visual_scale: float = setting(4.0, Interval(0, 1_000_000, "(]"))
-    # What is read of a clip: its visual word (paper), the word and its further words ("codes"), its feature in place of
-    # the word, or both word and feature. "codes" need `prepare.codebooks`, features `prepare.feature_size`. Targets are
-    # visual words in any case.
+    # What is read of a clip: its visual word (paper), that and the vectors of its further words ("codes"), its feature
+    # in place of the word, or both word and feature. "codes" need `prepare.codebooks`, features `prepare.feature_size`.
+    # Targets are visual words in any case.
     visual_input: str = setting("words", Choice(("words", "codes", "features", "both")))
     # How words and clips meet: in one encoder ("joint", the paper's), or after an encoder each, by an MLP ("late") or a
     # layer of attention to the other modality ("cross").

@@ -210,7 +210,7 @@ def _judge(
     for candidate, of in zip(chosen, measured, strict=True):
         parts = ([of[name].features[: clips[name]].astype(np.float32) for name in part] for part in (learned, judged))
         known, unseen = map(np.concatenate, parts)
-        reduced = vocabulary.fit(known, *size, SEED, factors(candidate.config.backbone))
+        reduced = vocabulary.fit(known, *size, SEED, factors(candidate.config))
         one_hot = np.eye(reduced.size, dtype=np.float32)
         tokens = one_hot[reduced.assign(known)], one_hot[reduced.assign(unseen)]
         hours = sum(len(video.features) for video in of.values()) * clip_seconds / 3600

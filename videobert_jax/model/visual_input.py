@@ -7,10 +7,11 @@ import jax
 import jax.numpy as jnp
 
 from videobert_jax.config import ModelConfig
-from videobert_jax.model.layers import Dense, embed
+from videobert_jax.model.layers import Dense
 from videobert_jax.tokens import TokenSpace
 
-CENTROIDS = "embeddings/visual_input/centroids"  # path in the parameters of what stands in for a missing feature
+CENTROIDS = "embeddings/visual_input/centroids"  # path in the parameters of each visual word's mean feature
+CODEBOOKS = "embeddings/visual_input/codebooks"  # and of what each further word adds to it
 # model.visual_input -> the arrays of `data.batch.SCHEMA` that it reads
 READS: Mapping[str, tuple[str, ...]] = {
     "words": (),
@@ -21,10 +22,11 @@ READS: Mapping[str, tuple[str, ...]] = {
 
 
 class VisualInput(nn.Module):
-    """Embeds the features, or the further words, of the clips in a sequence.
+    """Projects the features of the clips in a sequence, or what their words tell of these.
 
-    Where a position holds a visual word without a feature (one that the model wrote, or a random one), the word's
-    centroid takes the feature's place; further words have no such stand-in. A masked clip gives zeros.
+    Words tell a feature by their vectors in `visual_words.details`: the sum of the visual word's centroid and its
+    further words' vectors. Of a visual word without a feature or further words (one that the model wrote, or a random
+    one), the centroid is read. A masked clip gives zeros.
     """
 
     config: ModelConfig
@@ -38,21 +40,18 @@ class VisualInput(nn.Module):
           batch: `token_ids`, and the arrays of `READS`; without the latter, no clip has a feature.
         """
         visual_ids = batch["token_ids"] - self.tokens.text_size
-        is_clip = (visual_ids >= 0)[..., None]
+        centroids = self._fixed("centroids", self.tokens.visual_size)
+        features = jnp.take(centroids, jnp.maximum(visual_ids, 0), axis=0)
         if self.config.visual_input == "codes":
-            return self._codes(batch) * is_clip
-        shape = (self.tokens.visual_size, self.tokens.feature_size)
-        centroids = jax.lax.stop_gradient(self.param("centroids", nn.initializers.zeros, shape))
-        features = jnp.take(centroids, jnp.maximum(visual_ids, 0), axis=0).astype(self.config.dtype)
-        if "clip_seen" in batch:
+            codebooks = self._fixed("codebooks", self.tokens.codebooks * self.tokens.codebook_size)
+            if "clip_seen" in batch:
+                rows = batch["clip_codes"] + self.tokens.codebook_size * jnp.arange(self.tokens.codebooks)[None, None]
+                features += jnp.take(codebooks, rows, axis=0).sum(axis=2) * (batch["clip_seen"][..., None] > 0)
+        elif "clip_seen" in batch:
             seen = batch["clip_seen"][..., None] > 0
             features = jnp.where(seen, batch["clip_features"].astype(self.config.dtype), features)
-        return Dense(self.config, self.config.hidden_size, name="feature")(features) * is_clip
+        return Dense(self.config, self.config.hidden_size, name="feature")(features) * (visual_ids >= 0)[..., None]
 
-    def _codes(self, batch: Mapping[str, jax.Array]) -> jax.Array:
-        size = self.tokens.codebook_size
-        table = embed(self.config, self.tokens.codebooks * size, name="codes")
-        if "clip_seen" not in batch:
-            return jnp.zeros((*batch["token_ids"].shape, self.config.hidden_size), self.config.dtype)
-        codes = batch["clip_codes"] + size * jnp.arange(self.tokens.codebooks)[None, None]
-        return jnp.sum(table(codes), axis=2) * (batch["clip_seen"][..., None] > 0)
+    def _fixed(self, name: str, rows: int) -> jax.Array:
+        table = self.param(name, nn.initializers.zeros, (rows, self.tokens.feature_size))
+        return jax.lax.stop_gradient(table).astype(self.config.dtype)

@@ -1,13 +1,46 @@
 """How the visual vocabulary splits the features of a backbone into factors."""
 
+import dataclasses
+from collections.abc import Sequence
+
 from videobert_jax.backbones import Backbone, get_backbone
+from videobert_jax.backbones.grey_pixels import PIXELS, SIDE
+from videobert_jax.config import PrepareConfig
+from videobert_jax.errors import ConfigError
 from videobert_jax.video.features import COLOUR_BINS
 from videobert_jax.visual_words.vocabulary import Part
 
+Factors = tuple[tuple[Part, ...], ...]
 
-def factors(backbone: str) -> tuple[tuple[Part, ...], ...]:
-    """Returns motion and appearance (see `video.features`) for image networks in JAX, and none for other backbones."""
-    network = get_backbone(backbone)
+
+def factors(config: PrepareConfig) -> Factors:
+    """The parts of a feature that `prepare.distinguish` asks for, by factor; none: features are not taken apart.
+
+    Raises ConfigError if it asks for one of motion and appearance where features do not tell them apart.
+    """
+    known = _motion_and_appearance(config)
+    if config.distinguish == "both":
+        return known
+    if len(known) < 2:
+        raise ConfigError(
+            f"config.prepare.distinguish is {config.distinguish!r}, but features of backbone {config.backbone}, of "
+            f"{config.clip_frames} frames, do not tell motion and appearance apart: leave it at 'both'"
+        )
+    motion, appearance = known
+    if config.distinguish == "motion":
+        return ((*motion, *_left_out(appearance)),)
+    return ((*_left_out(motion), *appearance),)
+
+
+def _left_out(parts: Sequence[Part]) -> list[Part]:
+    return [dataclasses.replace(part, components=0) for part in parts]
+
+
+def _motion_and_appearance(config: PrepareConfig) -> Factors:
+    """Both (see `video.features` and `backbones.grey_pixels`), or none for backbones that do not tell them apart."""
+    network = get_backbone(config.backbone)
+    if network is PIXELS and config.clip_frames > 1:
+        return tuple((Part(count * SIDE**2, 48, whitening=0.5),) for count in (config.clip_frames, 1))
     if not isinstance(network, Backbone):
         return ()
     size = network.feature_size

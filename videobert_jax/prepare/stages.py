@@ -57,6 +57,7 @@ def check(config: PrepareConfig) -> None:
     `config.check` judges the rest.
     """
     get_backbone(config.backbone).check(config.clip_frames, config.image_size, config.backbone_weights)
+    factors(config)
     region_of(config.crop, "")
     sentences.find_splitter(config)
 
@@ -272,7 +273,7 @@ def _fit_vocabulary(
     """Writes the vocabulary of the training videos, its pictures, and how well its words fit them."""
     for video_id, features_of_video in videos.items():
         require_finite(features_of_video, f"video {video_id}")
-    how = (config.branching, config.depth, VOCABULARY_SEED, factors(config.backbone))
+    how = (config.branching, config.depth, VOCABULARY_SEED, factors(config))
     vocabulary = fit_videos(videos, *how, memory=config.vocabulary_memory_mb << 20, scratch=target)
     vocabulary.save(target / "tree.npz")
     nearest = nearest_clips(vocabulary, videos.items(), NEAREST)

@@ -20,7 +20,7 @@ from videobert_jax.data.prepared import Lexicon
 from videobert_jax.errors import ConfigError
 from videobert_jax.interop.bert import OPTIONAL, load_bert, require_vocabulary
 from videobert_jax.model.embeddings import TOKEN_TABLE
-from videobert_jax.model.visual_input import CENTROIDS
+from videobert_jax.model.visual_input import CENTROIDS, CODEBOOKS
 from videobert_jax.tasks.task import Task
 from videobert_jax.training.parameters import restore_params
 from videobert_jax.training.starting_point import is_workdir
@@ -60,8 +60,11 @@ def load(config: Config, task: Task, lexicon: Lexicon) -> list[Rows]:
     visual = load_visual_rows(config.model, lexicon, config.seed, deviation)
     if visual is not None:
         rows.append(Rows(TOKEN_TABLE, tokens.text_size, visual))
-    if "clip_features" in task.network.arrays:
-        rows.append(Rows(CENTROIDS, 0, Details.load(lexicon.details).centroids))
+    if config.model.visual_input != "words":
+        details = Details.load(lexicon.details)
+        rows.append(Rows(CENTROIDS, 0, details.centroids))
+        if config.model.visual_input == "codes":
+            rows.append(Rows(CODEBOOKS, 0, details.codebooks.reshape(-1, details.codebooks.shape[-1])))
     return rows
 
 

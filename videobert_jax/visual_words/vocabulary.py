@@ -36,7 +36,7 @@ class Part:
     """Adjacent columns of the feature vector that are projected separately."""
 
     size: int  # columns
-    components: int  # principal components kept, at most
+    components: int  # principal components kept, at most; 0: the columns are left out
     weight: float = 1.0  # standard deviation after projection; the share of a squared distance is ``weight ** 2``
     whitening: float = 1.0  # 1 gives every kept component the same variance, 0 keeps their variances
 
@@ -74,6 +74,8 @@ def _principal_axes(centred: np.ndarray, part: Part) -> np.ndarray:
     """Scaled eigenvectors [columns, components] of the covariance, without those of zero variance."""
     covariance = centred.T @ centred / len(centred)
     kept = min(part.components, part.size, len(centred))
+    if not kept:
+        return np.zeros((part.size, 0), np.float32)
     variances, axes = scipy.linalg.eigh(covariance, subset_by_index=(part.size - kept, part.size - 1))
     alive = variances > 1e-6 * max(variances[-1], np.finfo(np.float32).tiny)
     variances, axes = variances[alive][::-1], axes[:, alive][:, ::-1]
