@@ -97,6 +97,23 @@ class Spoken(NamedTuple):
     end: float
 
 
+class Asked(NamedTuple):
+    """What a trained model tells.
+
+    Attributes:
+      slots: per cent of words told right, by slot, then their mean.
+      blind: the mean without video.
+      use_of_video: nats a word.
+      preparing, training: minutes; with questions and evaluation. Of an interrupted run, those since it went on.
+    """
+
+    slots: list[float]
+    blind: float
+    use_of_video: float
+    preparing: float
+    training: float
+
+
 def main() -> None:
     """Prepares, trains, asks and prints the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -111,10 +128,17 @@ def main() -> None:
     collection = collect(arguments.folder, output / "collection")
     changes = dict(text.partition("=")[::2] for text in arguments.set)
     settings = BEST | (ABLATIONS if arguments.ablations else {})
+    if arguments.only and arguments.only not in settings:
+        raise SystemExit(f"--only={arguments.only} is not one of {', '.join(settings)}")
+    table: dict[str, list[list[float]]] = {}
     for name, own in settings.items():
         if arguments.only in (None, name):
-            for seed in range(arguments.seeds):
-                run(name, own | changes | {"seed": seed}, collection, output)
+            asked = [run(name, own | changes | {"seed": seed}, collection, output) for seed in range(arguments.seeds)]
+            table[name] = [one.slots for one in asked]
+    print_row("", "", [*(slot[:5] for slot in SLOTS), "mean"])
+    for name, rows in table.items():
+        spread = f"+- {np.std([row[-1] for row in rows], ddof=1):.1f}" if len(rows) > 1 else ""
+        print_row(name, spread, np.mean(rows, axis=0))
     for name, mark in MARKS.items():
         print_row(name, "", mark)
 
@@ -150,9 +174,15 @@ def write_once(path: pathlib.Path, text: str) -> None:
 
 
 def read_align(path: pathlib.Path) -> list[Spoken]:
-    """The words of a sentence, without silence."""
-    lines = [line.split() for line in path.read_text().splitlines()]
-    return [Spoken(word, int(a) / UNITS, int(b) / UNITS) for a, b, word in lines if word not in SILENCE]
+    """The words of a sentence, without silence. Ends this program if there are none."""
+    lines = [line.split() for line in path.read_text(errors="replace").splitlines() if line.strip()]
+    try:
+        spoken = [Spoken(word, int(a) / UNITS, int(b) / UNITS) for a, b, word in lines if word not in SILENCE]
+    except ValueError as error:
+        raise SystemExit(f"{path}: {error}; expected lines of start, end and word; mend or remove the file") from error
+    if not spoken:
+        raise SystemExit(f"{path} has no words; remove it")
+    return spoken
 
 
 def clock(seconds: float) -> str:
@@ -160,26 +190,37 @@ def clock(seconds: float) -> str:
     return f"00:00:{seconds:06.3f}"
 
 
-def run(name: str, changes: Mapping[str, Any], collection: pathlib.Path, output: pathlib.Path) -> None:
-    """Trains with these settings, asks, and prints a row."""
-    seed = changes.get("seed", 0)
-    workdir = Workdir(output / f"{name.replace(' ', '-')}-{seed}")
-    values = {"data.videos": collection, "data.cache": output / "cache", **SETTINGS, **changes}
+def run(name: str, changes: Mapping[str, Any], collection: pathlib.Path, output: pathlib.Path) -> Asked:
+    """Trains with these settings, asks, and prints a row; what was asked before is read."""
+    workdir = Workdir(output / f"{name.replace(' ', '-')}-{changes['seed']}")
+    values = {"data.videos": str(collection), "data.cache": str(output / "cache"), **SETTINGS, **changes}
+    kept = workdir.folder / "asked.json"
+    if not kept.exists() or json.loads(kept.read_text())["values"] != values:
+        kept.unlink(missing_ok=True)
+        asked = train_and_ask(values, workdir)
+        kept.write_text(json.dumps({"values": values, "asked": asked._asdict()}, indent=2))
+    asked = Asked(**json.loads(kept.read_text())["asked"])
+    print_row(name, f"seed {changes['seed']}", asked.slots)
+    print(
+        f"  without video {asked.blind:.1f}; use of video {asked.use_of_video:.2f} nats a word; "
+        f"preparing {asked.preparing:.1f} min, training and asking {asked.training:.1f} min",
+        flush=True,
+    )
+    return asked
+
+
+def train_and_ask(values: Mapping[str, Any], workdir: Workdir) -> Asked:
+    """Runs the commands that a user would, which go on where they were interrupted."""
     options = ["--config=configs/base.py", *(f"--config.{key}={value}" for key, value in values.items())]
     start = time.monotonic()
     command("prepare", *options)
     prepared = time.monotonic()
     command("main", *options, f"--workdir={workdir.folder}")
     model = videobert_jax.load(workdir.folder)
-    own, blind = (slots(model, workdir.prepared(), seen) for seen in (True, False))
-    ended = time.monotonic()
-    print_row(name, f"seed {seed}", [*(100 * own), 100 * own.mean()])
+    own, blind = (100 * slots(model, workdir.prepared(), seen) for seen in (True, False))
     used = writers.summary(workdir.metrics).get("use_of_video/nats", math.nan)
-    print(
-        f"  without video {100 * blind.mean():.1f}; use of video {used:.2f} nats a word; "
-        f"preparing {(prepared - start) / 60:.1f} min, training and asking {(ended - prepared) / 60:.1f} min",
-        flush=True,
-    )
+    minutes = (prepared - start) / 60, (time.monotonic() - prepared) / 60
+    return Asked([*own.tolist(), float(own.mean())], float(blind.mean()), used, *minutes)
 
 
 def command(name: str, *options: str) -> None:
@@ -203,7 +244,8 @@ def slots(model: Model, prepared: Prepared, seen: bool) -> np.ndarray:
 
 def print_row(name: str, note: str, values: Any) -> None:
     """A row of the table."""
-    print(f"{name:72} {note:8}", *(f"{value:5.1f}" for value in values), flush=True)
+    cells = (value if isinstance(value, str) else f"{value:.1f}" for value in values)
+    print(f"{name:72} {note:8}", *(f"{cell:>5}" for cell in cells), flush=True)
 
 
 if __name__ == "__main__":

@@ -41,3 +41,32 @@ def test_a_collection_is_what_prepare_reads(
 def test_too_few_sentences_are_refused(grid: types.ModuleType, tmp_path: pathlib.Path) -> None:
     with pytest.raises(SystemExit, match=r"has 0 pairs of \*\.mpg and \*\.align, expected more than 800"):
         grid.collect(tmp_path, tmp_path / "collection")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"), [("0 17000 sil\n", "has no words"), ("0 place\n", "expected lines of start")]
+)
+def test_times_that_cannot_be_read_are_named(
+    grid: types.ModuleType, tmp_path: pathlib.Path, text: str, reason: str
+) -> None:
+    (tmp_path / "a.align").write_text(text)
+    with pytest.raises(SystemExit, match=rf"a\.align.*{reason}"):
+        grid.read_align(tmp_path / "a.align")
+
+
+def test_a_finished_run_is_not_trained_again(
+    grid: types.ModuleType, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trained: list[object] = []
+
+    def train_and_ask(values: dict[str, object], workdir: object) -> object:
+        trained.append(values["steps"])
+        workdir.folder.mkdir(parents=True, exist_ok=True)  # type: ignore[attr-defined]
+        return grid.Asked([50.0] * 6 + [40.0 + len(trained)], 19.0, 2.5, 0.0, 1.0)
+
+    monkeypatch.setattr(grid, "train_and_ask", train_and_ask)
+    for steps in (7, 7, 9):
+        asked = grid.run("words", {"seed": 3, "steps": steps}, tmp_path, tmp_path)
+    assert trained == [7, 9]
+    assert asked.slots[-1] == 42
+    assert capsys.readouterr().out.count("seed 3    50.0") == 3
