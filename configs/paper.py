@@ -85,6 +85,7 @@ def get_config() -> ConfigDict:
     config.model.unroll = 24  # ours; likewise
 
     config.model.visual_input = "words"  # quoted: a clip is its visual word
+    config.model.feature_noise = 0.0  # ours: off
     config.model.fusion = "joint"  # quoted: one encoder
 
     # The losses: a weighted sum.

@@ -72,7 +72,8 @@ SETTINGS = {
     "model.norm": "pre",
     "model.dropout": 0.15,
     "model.visual_rows": "centroids",
-    "steps": 2200,
+    "model.feature_noise": 0.4,
+    "steps": 3000,
     "report.storyboards": 0,
 }
 BEST: dict[str, dict[str, Any]] = {

@@ -64,6 +64,9 @@ class ModelConfig:
     # in place of the word, or both word and feature. "codes" need `prepare.codebooks`, features `prepare.feature_size`.
     # Targets are visual words in any case.
     visual_input: str = setting("words", Choice(("words", "codes", "features", "both")))
+    # Standard deviation of noise that training adds to features, whose own is 1 on average, and to what words tell of
+    # them: a corpus of a few hundred videos is not learnt by heart so soon.
+    feature_noise: float = setting(0.0, WEIGHT)
     # How words and clips meet: in one encoder ("joint", the paper's), or after an encoder each, by an MLP ("late") or a
     # layer of attention to the other modality ("cross").
     fusion: str = setting("joint", Choice(("joint", "late", "cross")))

@@ -39,7 +39,7 @@ class Embeddings(nn.Module):
         if self.config.visual_input == "features":
             x *= (batch["token_ids"] < self.tokens.text_size)[..., None]
         if self.config.visual_input != "words":
-            x += split_by_positions(self.visual_input(batch))
+            x += split_by_positions(self.visual_input(batch, deterministic))
         x += self.segment_embedding(batch["segment_types"])
         if self.config.positions == "learned":
             x += self.position_embedding(batch["positions"])

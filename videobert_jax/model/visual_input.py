@@ -33,8 +33,10 @@ class VisualInput(nn.Module):
     tokens: TokenSpace
 
     @nn.compact
-    def __call__(self, batch: Mapping[str, jax.Array]) -> jax.Array:
+    def __call__(self, batch: Mapping[str, jax.Array], deterministic: bool) -> jax.Array:
         """Returns [B, S, D] in `config.dtype`, to be added to the embeddings; zeros where there is no clip.
+
+        Unless `deterministic`, features are read with noise of the standard deviation `config.feature_noise`.
 
         Args:
           batch: `token_ids`, and the arrays of `READS`; without the latter, no clip has a feature.
@@ -50,6 +52,9 @@ class VisualInput(nn.Module):
         elif "clip_seen" in batch:
             seen = batch["clip_seen"][..., None] > 0
             features = jnp.where(seen, batch["clip_features"].astype(self.config.dtype), features)
+        if self.config.feature_noise and not deterministic:
+            noise = jax.random.normal(self.make_rng("dropout"), features.shape, features.dtype)
+            features += self.config.feature_noise * noise
         return Dense(self.config, self.config.hidden_size, name="feature")(features) * (visual_ids >= 0)[..., None]
 
     def _fixed(self, name: str, rows: int) -> jax.Array:
