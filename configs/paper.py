@@ -56,7 +56,6 @@ def get_config() -> ConfigDict:
     config.task.misaligned_from = "other_video"  # unknown
     config.task.masking = 0.15  # BERT: 80 % [MASK], 10 % random, 10 % unchanged
     config.task.mask_video = 0.0  # ours: off
-    config.task.drop_clips = 0.0  # ours: off
     config.task.mask_text = 0.0  # ours: off; see docs/results.md for what it is good for
     config.task.whole_words = False  # unknown; BERT's first release masked WordPieces
     config.task.span = 1.0  # BERT

@@ -208,20 +208,6 @@ def test_clips_are_subsampled_at_every_rate_and_phase() -> None:
     }
 
 
-def test_up_to_a_share_of_the_clips_is_dropped_at_random() -> None:
-    source = record(0, clips=10, sentences=1)
-    config = dataclasses.replace(ALIGNED, max_subsampling=1, drop_clips=0.5, min_clips=1)
-    joint = [clips_of(sequence) for sequence in draw([source], config)[:-1]]
-    assert {len(clips) for clips in joint} == {5, 6, 7, 8, 9, 10}
-    assert all((np.diff(clips) > 0).all() for clips in joint)
-    shown = np.bincount(np.concatenate(joint), minlength=10) / len(joint)
-    np.testing.assert_allclose(shown, 0.75, atol=4 * np.sqrt(0.75 * 0.25 / len(joint)))
-    fewest = dataclasses.replace(config, min_clips=8)
-    assert {len(clips_of(sequence)) for sequence in draw([source], fewest)[:-1]} == {8, 9, 10}
-    alone = draw([record(0, clips=1, sentences=1)], dataclasses.replace(config, drop_clips=1.0))
-    assert {len(clips_of(sequence)) for sequence in alone[:-1]} == {1}
-
-
 def test_video_only_sequences_have_the_set_number_of_neighbouring_clips() -> None:
     source = record(0, clips=90, sentences=0)
     drawn = [clips_of(sequence) for sequence in draw([source])[:-1]]

@@ -51,7 +51,6 @@ class PretrainingConfig(TaskConfig):
     max_subsampling: int = setting(5, COUNT)  # visual tokens are subsampled at a rate of 1 to this (paper: 5)
     # Subsampling leaves a joint sequence at least this many clips, if it has them (paper: unknown).
     min_clips: int = setting(1, COUNT)
-    drop_clips: float = setting(0.0, SHARE)  # a random share, at most this, of the clips of joint sequences is left out
     video_only_tokens: int = setting(16, COUNT)  # visual tokens of a video-only sequence (paper: 16)
     masking: float = setting(0.15, SHARE)
     mask_video: float = setting(0.0, SHARE)  # share of the joint sequences whose visual words are all masked (paper: 0)

@@ -34,10 +34,10 @@ class Chunk:
         """Whether sequences of this mode can be sampled from it."""
         return (mode == Mode.VIDEO or self.sentences > 0) and (mode == Mode.TEXT or len(self.visual_ids) > 0)
 
-    def with_clips(self, sequence: TokenSequence, clips: np.ndarray, rate: int) -> TokenSequence:
-        """Adds to a sequence of these clips, at least `rate` apart, what else is known of them."""
+    def with_clips(self, sequence: TokenSequence, clips: slice) -> TokenSequence:
+        """Adds to a sequence of these clips what else is known of them."""
         details = None if self.details is None else self.details.at(clips)
-        return sequence._replace(clips=details, overlap=self.overlap_at(rate), video_id=self.video_id)
+        return sequence._replace(clips=details, overlap=self.overlap_at(clips.step), video_id=self.video_id)
 
     def words(self, window: Window) -> np.ndarray:
         """Returns the WordPieces of the window's sentences."""
@@ -114,8 +114,8 @@ class Sampler:
         rate = 1 + int(rng.integers(max(1, min(self._config.max_subsampling, len(clips) // least))))
         span = min(len(clips), rate * min(max(self._config.video_only_tokens, least), room - 3))
         start = int(rng.integers(len(clips) - span + 1))
-        shown = np.arange(start, start + span, rate)
-        return chunk.with_clips(encode_video(clips[shown], self._tokens), shown, rate)
+        shown = slice(start, start + span, rate)
+        return chunk.with_clips(encode_video(clips[shown], self._tokens), shown)
 
     def _joint(self, pool: list[Chunk], rng: np.random.Generator, share: int, room: int) -> TokenSequence:
         chunk = pool[rng.integers(len(pool))]
@@ -124,7 +124,8 @@ class Sampler:
         first, stop = chunk.clips(window)
         rate = self._rate(stop - first, coarsest)
         phase = int(rng.integers(min(rate, stop - first)))
-        shown = self._without_dropped(np.arange(first + phase, stop, rate), rng)
+        shown = slice(first + phase, stop, rate)
+        visual_ids = chunk.visual_ids[shown]
 
         elsewhere = self._elsewhere(chunk, window, pool, rng) if rng.random() < self._config.misaligned else None
         if elsewhere is None:
@@ -134,18 +135,11 @@ class Sampler:
             words = other.words(self._window(rng, within, lambda w: self._joint_size(other, w, coarsest), share, room))
 
         budget = room - 3  # each side keeps at least half of it, if it needs that much
-        shown = shown[: max(budget - len(words), budget // 2)]
-        words = words[: budget - len(shown)]
-        sequence = encode_joint(words, chunk.visual_ids[shown], self._tokens, aligned=elsewhere is None)
-        return chunk.with_clips(sequence, shown, rate)
-
-    def _without_dropped(self, clips: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Leaves out up to the share `drop_clips`, but keeps `min_clips` and at least one."""
-        if not self._config.drop_clips:
-            return clips
-        kept = round(len(clips) * (1 - self._config.drop_clips * rng.random()))
-        kept = min(len(clips), max(kept, self._config.min_clips, 1))
-        return clips[np.sort(rng.permutation(len(clips))[:kept])]
+        visual_ids = visual_ids[: max(budget - len(words), budget // 2)]
+        words = words[: budget - len(visual_ids)]
+        shown = slice(shown.start, shown.start + rate * len(visual_ids), rate)
+        sequence = encode_joint(words, visual_ids, self._tokens, aligned=elsewhere is None)
+        return chunk.with_clips(sequence, shown)
 
     def _joint_size(self, chunk: Chunk, window: Window, coarsest: int) -> int:
         first, stop = chunk.clips(window)
