@@ -22,8 +22,8 @@ WORDS, CLIPS = np.array([9, 12], np.int32), np.array([3, 7, 11, 3], np.int32)
 FIRST = 1 + len(WORDS) + 1  # the place of the first clip
 
 
-def make(visual_input: str) -> VideoBert:
-    return VideoBert(dataclasses.replace(tiny_model.CONFIG, visual_input=visual_input), TOKENS)
+def make(visual_input: str, **changes: float) -> VideoBert:
+    return VideoBert(dataclasses.replace(tiny_model.CONFIG, visual_input=visual_input, **changes), TOKENS)
 
 
 def batch(seed: int = 0, seen: bool = True) -> Batch:
@@ -107,6 +107,22 @@ def with_table(params: Any, path: str, change: Callable[[np.ndarray], np.ndarray
 def without_codebooks(params: Any) -> Any:
     flat = traverse_util.flatten_dict(params, sep="/")
     return traverse_util.unflatten_dict({path: value for path, value in flat.items() if path != CODEBOOKS}, sep="/")
+
+
+@pytest.mark.parametrize("visual_input", ["codes", "features", "both"])
+def test_training_reads_features_with_noise(visual_input: str) -> None:
+    noisy, plain = make(visual_input, feature_noise=0.5, dropout=0.0), make(visual_input, dropout=0.0)
+    params, given = params_of(plain), batch()
+
+    def trained(given: Batch, seed: int) -> np.ndarray:
+        rngs = {"dropout": jax.random.key(seed)}
+        return np.asarray(noisy.apply({"params": params}, given, deterministic=False, rngs=rngs).hidden)
+
+    np.testing.assert_array_equal(hidden(noisy, params, given), hidden(plain, params, given))
+    np.testing.assert_array_equal(trained(given, 1), trained(given, 1))
+    assert not np.array_equal(trained(given, 1), trained(given, 2))
+    given["token_ids"][0, FIRST : FIRST + 4] = TOKENS.mask
+    np.testing.assert_array_equal(trained(given, 1), hidden(plain, params, given))  # a masked clip has no noise either
 
 
 @pytest.mark.parametrize("visual_input", ["codes", "features", "both"])
