@@ -25,14 +25,17 @@ import numpy as np
 import videobert_jax
 from videobert_jax.data.prepared import VALIDATION, Prepared
 from videobert_jax.data.segments import find_segments
+from videobert_jax.files import read_json, write_json
 from videobert_jax.inference import fill
 from videobert_jax.inference.model import Model
+from videobert_jax.prepare.scan import fingerprint
 from videobert_jax.training.reporting import writers
 from videobert_jax.training.workdir import Workdir
 
 ROOT = pathlib.Path(__file__).parents[2]
 UNITS = 25_000  # of the times in `.align` files, a second
 SILENCE = ("sil", "sp")
+LONGEST = 59.0  # seconds of a video; GRID's have three
 SLOTS = ("command", "colour", "preposition", "letter", "digit", "adverb")
 TRAINED, SPLIT_SEED = 800, 0
 MOUTH = "0.2889,0.6111,0.5778,0.8889"  # of the frames of speaker 1: x 104-208 of 360, y 176-256 of 288
@@ -129,8 +132,10 @@ def main() -> None:
     collection = collect(arguments.folder, output / "collection")
     changes = dict(text.partition("=")[::2] for text in arguments.set)
     settings = BEST | (ABLATIONS if arguments.ablations else {})
+    if arguments.seeds < 1:
+        raise SystemExit(f"--seeds={arguments.seeds}, expected at least 1")
     if arguments.only and arguments.only not in settings:
-        raise SystemExit(f"--only={arguments.only} is not one of {', '.join(settings)}")
+        raise SystemExit(f"--only={arguments.only} is not one of {', '.join(settings)}; --ablations adds further ones")
     table: dict[str, list[list[float]]] = {}
     for name, own in settings.items():
         if arguments.only in (None, name):
@@ -153,11 +158,15 @@ def collect(folder: pathlib.Path, target: pathlib.Path) -> pathlib.Path:
         raise SystemExit(f"{folder} has {len(names)} pairs of *.mpg and *.align, expected more than {TRAINED}")
     trained = set(np.random.default_rng(SPLIT_SEED).permutation(names)[:TRAINED].tolist())
     target.mkdir(parents=True, exist_ok=True)
+    for made in target.iterdir():
+        if made.stem not in {*names, "annotations"}:  # of another folder
+            made.unlink()
     database = {}
     for name in names:
         spoken = read_align(times[name])
         video, said = target / f"{name}.mpg", target / f"{name}.vtt"
-        if not video.exists():
+        if not (video.exists() and video.samefile(videos[name])):
+            video.unlink(missing_ok=True)
             video.symlink_to(videos[name].absolute())
         cues = [f"{clock(one.start)} --> {clock(one.end)}\n{one.word}\n" for one in spoken]
         write_once(said, "\n".join(["WEBVTT\n", *cues]))
@@ -179,6 +188,8 @@ def read_align(path: pathlib.Path) -> list[Spoken]:
     lines = [line.split() for line in path.read_text(errors="replace").splitlines() if line.strip()]
     try:
         spoken = [Spoken(word, int(a) / UNITS, int(b) / UNITS) for a, b, word in lines if word not in SILENCE]
+        if wrong := [word for word, start, end in spoken if not 0 <= start < end <= LONGEST]:
+            raise ValueError(f"the times of {wrong[0]!r} are out of order, or beyond {LONGEST} seconds")
     except ValueError as error:
         raise SystemExit(f"{path}: {error}; expected lines of start, end and word; mend or remove the file") from error
     if not spoken:
@@ -187,7 +198,7 @@ def read_align(path: pathlib.Path) -> list[Spoken]:
 
 
 def clock(seconds: float) -> str:
-    """Seconds, less than a minute, as WebVTT writes them."""
+    """Seconds, at most LONGEST, as WebVTT writes them."""
     return f"00:00:{seconds:06.3f}"
 
 
@@ -196,11 +207,10 @@ def run(name: str, changes: Mapping[str, Any], collection: pathlib.Path, output:
     workdir = Workdir(output / f"{name.replace(' ', '-')}-{changes['seed']}")
     values = {"data.videos": str(collection), "data.cache": str(output / "cache"), **SETTINGS, **changes}
     kept = workdir.folder / "asked.json"
-    if not kept.exists() or json.loads(kept.read_text())["values"] != values:
-        kept.unlink(missing_ok=True)
-        asked = train_and_ask(values, workdir)
-        kept.write_text(json.dumps({"values": values, "asked": asked._asdict()}, indent=2))
-    asked = Asked(**json.loads(kept.read_text())["asked"])
+    question = {"videos": fingerprint(sorted(collection.glob("*.mpg"))), **values}
+    if not kept.exists() or read_json(kept, kept)["question"] != question:
+        write_json(kept, {"question": question, "asked": train_and_ask(values, workdir)._asdict()})
+    asked = Asked(**read_json(kept, kept)["asked"])
     print_row(name, f"seed {changes['seed']}", asked.slots)
     print(
         f"  without video {asked.blind:.1f}; use of video {asked.use_of_video:.2f} nats a word; "

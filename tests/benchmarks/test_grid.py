@@ -44,7 +44,13 @@ def test_too_few_sentences_are_refused(grid: types.ModuleType, tmp_path: pathlib
 
 
 @pytest.mark.parametrize(
-    ("text", "reason"), [("0 17000 sil\n", "has no words"), ("0 place\n", "expected lines of start")]
+    ("text", "reason"),
+    [
+        ("0 17000 sil\n", "has no words"),
+        ("0 place\n", "expected lines of start"),
+        ("9 8 place\n", "the times of 'place' are out of order"),
+        ("0 2000000 place\n", "or beyond 59"),
+    ],
 )
 def test_times_that_cannot_be_read_are_named(
     grid: types.ModuleType, tmp_path: pathlib.Path, text: str, reason: str
@@ -70,3 +76,24 @@ def test_a_finished_run_is_not_trained_again(
     assert trained == [7, 9]
     assert asked.slots[-1] == 42
     assert capsys.readouterr().out.count("seed 3    50.0") == 3
+    (tmp_path / "another.mpg").touch()
+    grid.run("words", {"seed": 3, "steps": 9}, tmp_path, tmp_path)
+    assert trained == [7, 9, 9], "other videos are another question"
+
+
+def test_a_collection_follows_its_folder(
+    grid: types.ModuleType, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(grid, "TRAINED", 1)
+    for folder, names in (("one", "ab"), ("two", "bcd")):
+        (tmp_path / folder).mkdir()
+        for name in names:
+            (tmp_path / folder / f"{name}.mpg").touch()
+            (tmp_path / folder / f"{name}.align").write_text(ALIGN)
+    target = grid.collect(tmp_path / "one", tmp_path / "collection")
+    (tmp_path / "two").rename(tmp_path / "moved")
+    for folder in ("moved", "one", "moved"):
+        grid.collect(tmp_path / folder, target)
+        links = {path.name: path.resolve() for path in target.glob("*.mpg")}
+        assert links == {path.name: path for path in (tmp_path / folder).glob("*.mpg")}
+        assert {path.stem for path in target.glob("*.vtt")} == {path.removesuffix(".mpg") for path in links}

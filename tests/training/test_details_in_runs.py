@@ -16,7 +16,7 @@ from flax import traverse_util
 
 from videobert_jax.data.prepared import Prepared
 from videobert_jax.errors import ConfigError
-from videobert_jax.model.visual_input import CENTROIDS
+from videobert_jax.model.visual_input import CENTROIDS, CODEBOOKS
 from videobert_jax.tasks import make_task
 from videobert_jax.training import initial_params
 from videobert_jax.training.parameters import restore_params
@@ -34,7 +34,7 @@ def detailed(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     folder = tiny_run.write_prepared(tmp_path_factory.mktemp("detailed") / "prepared", tiny_run.DETAILED)
     tokens, rng = tiny_run.DETAILED, np.random.default_rng(0)
     centroids = rng.normal(size=(tokens.visual_size, tokens.feature_size)).astype(np.float32)
-    codebooks = np.zeros((tokens.codebooks, tokens.codebook_size, tokens.feature_size), np.float32)
+    codebooks = rng.normal(size=(tokens.codebooks, tokens.codebook_size, tokens.feature_size)).astype(np.float32)
     Details(Projection(np.zeros(8, np.float32)), centroids, codebooks).save(Prepared(folder).details)
     return folder
 
@@ -57,11 +57,23 @@ def test_a_resumed_run_is_bitwise_the_whole_one(detailed: pathlib.Path, cache: p
     np.testing.assert_array_equal(whole[CENTROIDS], expected, err_msg="frozen at the centroids")
 
 
-def test_a_run_starts_from_the_centroids(detailed: pathlib.Path, tmp_path: pathlib.Path) -> None:
-    config = tiny_run.tiny_config(tmp_path, model=MODELS[0])
+@pytest.mark.parametrize("model", MODELS)
+def test_a_run_keeps_the_tables_of_its_vocabulary(
+    detailed: pathlib.Path, tmp_path: pathlib.Path, model: dict[str, str]
+) -> None:
+    config = tiny_run.tiny_config(tmp_path, model=model)
     task = make_task(config, tiny_run.DETAILED)
     given = {rows.path: rows.values for rows in initial_params.load(config, task, Prepared(detailed))}
-    np.testing.assert_array_equal(given[CENTROIDS], Details.load(Prepared(detailed).details).centroids)
+    details = Details.load(Prepared(detailed).details)
+    expected = {CENTROIDS: details.centroids}
+    if model["visual_input"] == "codes":
+        expected[CODEBOOKS] = details.codebooks.reshape(-1, details.codebooks.shape[-1])
+    shapes = traverse_util.flatten_dict(task.abstract_params(), sep="/")
+    for path, values in expected.items():
+        np.testing.assert_array_equal(given[path], values)
+        assert shapes[path].shape == values.shape
+    assert {frozen.path for frozen in task.frozen} >= expected.keys()
+    assert shapes.keys() & {CENTROIDS, CODEBOOKS} == expected.keys()
 
 
 @pytest.mark.parametrize(("visual_input", "missing"), [("both", "feature_size"), ("codes", "codebooks")])
@@ -77,7 +89,8 @@ import jax, numpy as np, tiny_run
 from videobert_jax.data.records import RecordSource
 from videobert_jax.data import batching
 from videobert_jax.tasks import make_task
-from videobert_jax.training import sharding
+from videobert_jax.data.prepared import Prepared
+from videobert_jax.training import initial_params, sharding
 from videobert_jax.training.program import make_program
 from videobert_jax.training.reporting import writers
 prepared, models = pathlib.Path(sys.argv[1]), json.loads(sys.argv[2])
@@ -94,6 +107,7 @@ for model in models:
         program = make_program(config, task, devices)
         with jax.set_mesh(devices):
             state, step = program.init(), program.compile_train_step()
+            state = initial_params.put(state, initial_params.load(config, task, Prepared(prepared)))
             for _ in range(2):
                 state, metrics = step(state, arrays)
         results.append(writers.means(jax.device_get(metrics)))

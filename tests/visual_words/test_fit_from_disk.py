@@ -82,6 +82,15 @@ def test_hardly_any_memory_still_gives_a_tree(tmp_path) -> None:
     assert set(vocabulary.assign(clips())) == set(range(vocabulary.size))
 
 
+@pytest.mark.parametrize("memory", [1, 1 << 21])
+def test_a_factor_in_which_nothing_differs_gives_one_word(tmp_path, memory) -> None:
+    same = [np.concatenate([np.ones((len(video), 6), np.float32), video[:, 6:]], axis=1) for video in videos()]
+    still = fit_videos(same, 4, 2, 0, ((*FACTORS[0], Part(10, 0)),), memory, tmp_path)
+    assert still.size == 1
+    assert not still.assign(np.concatenate(same)).any()
+    assert fit_videos(same, 4, 3, 0, FACTORS, memory, tmp_path).trees[0].size == 1
+
+
 def test_means_and_residuals_of_blocks_are_those_of_the_whole() -> None:
     groups = np.random.default_rng(2).integers(5, size=3000)
     means = np.stack([clips()[groups == group].mean(axis=0) for group in range(5)])

@@ -28,9 +28,9 @@ def embed(clips: np.ndarray) -> np.ndarray:
     """
     grey = [Image.fromarray(frame).convert("L") for frame in clips.reshape(-1, *clips.shape[2:])]
     small = np.stack([np.asarray(frame.resize((SIDE, SIDE), Image.Resampling.BOX)) for frame in grey])
-    frames = small.reshape(len(clips), -1, SIDE**2).astype(np.float32) / 255
-    mean = frames.mean(axis=1, keepdims=True)
-    return np.concatenate([frames - mean, mean], axis=1).reshape(len(clips), -1)
+    frames = small.reshape(len(clips), -1, SIDE**2).astype(np.float32)
+    mean = frames.mean(axis=1, keepdims=True)  # exact where nothing moves: sums of whole levels are
+    return np.concatenate([frames - mean, mean], axis=1).reshape(len(clips), -1) / 255
 
 
 def _suits(weights: str) -> tuple[int, int]:

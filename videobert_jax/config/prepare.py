@@ -32,8 +32,8 @@ class PrepareConfig:
     # A file for "s3d", "s3dg" and "resnet..."; a folder for "transformers"; the others include their weights.
     backbone_weights: str = ""
     image_size: int = setting(128, SIDE)  # pixels; frames are resized to a square of this size
-    # What visual words tell apart: motion at the first level and appearance below it, or one of them. Of networks for
-    # images and of "pixels"; other backbones do not separate the two.
+    # What visual words tell apart: motion at the first level and appearance below it, or one of them. Only features of
+    # "efficientnet_lite0" and "pixels" separate the two.
     distinguish: str = setting("both", Choice(("both", "motion", "appearance")))
     branching: int = setting(12, Interval(2, 65_536))  # k of the hierarchical k-means (paper: 12)
     depth: int = setting(4, Interval(1, 16))  # d of the hierarchical k-means (paper: 4)

@@ -71,6 +71,8 @@ class Trunk(nn.Module):
     @nn.nowrap
     def flops(self, batch: Mapping[str, Any]) -> float:
         """Model FLOPs of one forward and backward pass; only the batch's shapes matter. See `model/flops.py`."""
-        visual = flops.feature_flops(self.config, *batch["clip_features"].shape) if "clip_features" in batch else 0.0
+        rows, positions = batch["token_ids"].shape
+        projected = 0 if self.config.visual_input == "words" else self.tokens.feature_size
         encoders = 1 if self.config.fusion == "joint" else 2
-        return encoders * flops.encoder_flops(self.config, *batch["token_ids"].shape) + visual
+        total = encoders * flops.encoder_flops(self.config, rows, positions)
+        return total + flops.feature_flops(self.config, rows, positions, projected)

@@ -38,6 +38,7 @@ from videobert_jax.video.crops import file_of
 
 VERSION = 2  # of the result; raised when a stage comes to compute something else
 FEATURES_VERSION = 2  # the same, of the features alone
+REVISIONS = {"pixels": 1}  # likewise of one backbone, so that nobody has to compute the features of others again
 # The fields of PrepareConfig that features depend on.
 FEATURE_SETTINGS = ("fps", "clip_frames", "backbone", "backbone_weights", "image_size")
 
@@ -137,7 +138,8 @@ def _key(config: PrepareConfig, corpus: Corpus, given: Lexicon | None = None) ->
     truth = annotation_files(corpus.annotations) if corpus.annotations else []
     files = fingerprint([*videos, corpus.transcripts, *truth, *tokenizer, *_weights(config), *_crops(config)])
     meaning = [hashlib.sha256(path.read_bytes()).hexdigest() for path in given.defining] if given else []
-    return digest([VERSION, SCHEMA_VERSION, _settings(config), files, _as_dicts(corpus.problems), *meaning])
+    content = [VERSION, SCHEMA_VERSION, _settings(config), files, _as_dicts(corpus.problems), *meaning]
+    return digest(content + _revision(config))
 
 
 def _features_key(config: PrepareConfig) -> str:
@@ -145,7 +147,11 @@ def _features_key(config: PrepareConfig) -> str:
     settings = [getattr(config, name) for name in FEATURE_SETTINGS]
     if config.clip_step or config.crop:  # settings that came later: without them, features are as before
         settings += [config.clip_step, config.crop, fingerprint(_crops(config))]
-    return digest([FEATURES_VERSION, *settings, fingerprint(_weights(config))])
+    return digest([FEATURES_VERSION, *settings, fingerprint(_weights(config)), *_revision(config)])
+
+
+def _revision(config: PrepareConfig) -> list[Any]:
+    return [REVISIONS[config.backbone]] if config.backbone in REVISIONS else []
 
 
 def _crops(config: PrepareConfig) -> list[pathlib.Path]:
