@@ -158,9 +158,10 @@ def collect(folder: pathlib.Path, target: pathlib.Path) -> pathlib.Path:
         raise SystemExit(f"{folder} has {len(names)} pairs of *.mpg and *.align, expected more than {TRAINED}")
     trained = set(np.random.default_rng(SPLIT_SEED).permutation(names)[:TRAINED].tolist())
     target.mkdir(parents=True, exist_ok=True)
-    for made in target.iterdir():
-        if made.stem not in {*names, "annotations"}:  # of another folder
-            made.unlink()
+    for link in target.glob("*.mpg"):
+        if link.is_symlink() and link.stem not in names:  # of another folder
+            link.unlink()
+            link.with_suffix(".vtt").unlink(missing_ok=True)
     database = {}
     for name in names:
         spoken = read_align(times[name])

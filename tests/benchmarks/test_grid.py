@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
+from videobert_jax.training.workdir import Workdir
+
 ALIGN = "0 17000 sil\n17000 23250 place\n23250 30000 blue\n30000 30500 sp\n30500 74500 sil\n"
 
 
@@ -65,9 +67,9 @@ def test_a_finished_run_is_not_trained_again(
 ) -> None:
     trained: list[object] = []
 
-    def train_and_ask(values: dict[str, object], workdir: object) -> object:
+    def train_and_ask(values: dict[str, object], workdir: Workdir) -> object:
         trained.append(values["steps"])
-        workdir.folder.mkdir(parents=True, exist_ok=True)  # type: ignore[attr-defined]
+        workdir.folder.mkdir(parents=True, exist_ok=True)
         return grid.Asked([50.0] * 6 + [40.0 + len(trained)], 19.0, 2.5, 0.0, 1.0)
 
     monkeypatch.setattr(grid, "train_and_ask", train_and_ask)

@@ -141,3 +141,10 @@ def test_tables_of_the_vocabulary_get_no_gradient(visual_input: str) -> None:
     flat = traverse_util.flatten_dict(gradient, sep="/")
     assert not any(flat[path].any() for path in (CENTROIDS, CODEBOOKS) if path in flat)
     assert flat["embeddings/visual_input/feature/kernel"].any()
+
+
+def test_the_projection_counts_among_the_flops() -> None:
+    given = batch()
+    words, codes, both = (make(visual_input).flops(given) for visual_input in ("words", "codes", "both"))
+    assert codes == both
+    assert both - words == 4 * given["token_ids"].size * TOKENS.feature_size * tiny_model.CONFIG.hidden_size

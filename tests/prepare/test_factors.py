@@ -8,6 +8,7 @@ import pytest
 from videobert_jax.backbones.grey_pixels import SIDE
 from videobert_jax.config import PrepareConfig
 from videobert_jax.errors import ConfigError
+from videobert_jax.prepare import pipeline
 from videobert_jax.prepare.factors import factors
 from videobert_jax.visual_words import vocabulary
 
@@ -50,3 +51,12 @@ def test_features_that_do_not_tell_them_apart_are_refused(config: PrepareConfig)
     with pytest.raises(ConfigError, match=r"config.prepare.distinguish is '\w+', but features of backbone \w+, of"):
         factors(config)
     assert factors(dataclasses.replace(config, distinguish="both")) == ()
+
+
+def test_a_revised_backbone_has_its_features_computed_again_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    configs = PIXELS, PrepareConfig()
+    before = [pipeline._features_key(config) for config in configs]
+    monkeypatch.setitem(pipeline.REVISIONS, "pixels", 99)
+    pixels, others = (pipeline._features_key(config) for config in configs)
+    assert pixels != before[0]
+    assert others == before[1]

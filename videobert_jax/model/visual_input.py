@@ -19,6 +19,13 @@ READS: Mapping[str, tuple[str, ...]] = {
     "features": ("clip_seen", "clip_features"),
     "both": ("clip_seen", "clip_features"),
 }
+# model.visual_input -> the parameters that hold what the vocabulary knows of its words; never trained
+TABLES: Mapping[str, tuple[str, ...]] = {
+    "words": (),
+    "codes": (CENTROIDS, CODEBOOKS),
+    "features": (CENTROIDS,),
+    "both": (CENTROIDS,),
+}
 
 
 class VisualInput(nn.Module):

@@ -9,7 +9,7 @@ from videobert_jax.errors import ConfigError
 from videobert_jax.model.embeddings import TOKEN_TABLE
 from videobert_jax.model.trunk import Trunk
 from videobert_jax.model.videobert import VideoBert
-from videobert_jax.model.visual_input import CENTROIDS, CODEBOOKS
+from videobert_jax.model.visual_input import TABLES
 from videobert_jax.objectives.pretraining import Pretraining
 from videobert_jax.tasks.task import Frozen, Task
 from videobert_jax.tokens import TokenSpace
@@ -52,5 +52,4 @@ def frozen_tokens(config: ModelConfig, tokens: TokenSpace) -> tuple[Frozen, ...]
     first = 0 if config.text_rows == "frozen" else tokens.text_size
     last = tokens.size if config.visual_rows == "frozen" else tokens.text_size
     rows = (Frozen(TOKEN_TABLE, range(first, last)),) if first < last else ()
-    tables = {"words": (), "codes": (CENTROIDS, CODEBOOKS)}.get(config.visual_input, (CENTROIDS,))
-    return (*rows, *map(Frozen, tables))
+    return (*rows, *map(Frozen, TABLES[config.visual_input]))

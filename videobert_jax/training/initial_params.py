@@ -20,7 +20,7 @@ from videobert_jax.data.prepared import Lexicon
 from videobert_jax.errors import ConfigError
 from videobert_jax.interop.bert import OPTIONAL, load_bert, require_vocabulary
 from videobert_jax.model.embeddings import TOKEN_TABLE
-from videobert_jax.model.visual_input import CENTROIDS, CODEBOOKS
+from videobert_jax.model.visual_input import CENTROIDS, CODEBOOKS, TABLES
 from videobert_jax.tasks.task import Task
 from videobert_jax.training.parameters import restore_params
 from videobert_jax.training.starting_point import is_workdir
@@ -60,11 +60,10 @@ def load(config: Config, task: Task, lexicon: Lexicon) -> list[Rows]:
     visual = load_visual_rows(config.model, lexicon, config.seed, deviation)
     if visual is not None:
         rows.append(Rows(TOKEN_TABLE, tokens.text_size, visual))
-    if config.model.visual_input != "words":
+    if tables := TABLES[config.model.visual_input]:
         details = Details.load(lexicon.details)
-        rows.append(Rows(CENTROIDS, 0, details.centroids))
-        if config.model.visual_input == "codes":
-            rows.append(Rows(CODEBOOKS, 0, details.codebooks.reshape(-1, details.codebooks.shape[-1])))
+        codebooks = details.codebooks.reshape(-1, details.codebooks.shape[-1])
+        rows += [Rows(path, 0, {CENTROIDS: details.centroids, CODEBOOKS: codebooks}[path]) for path in tables]
     return rows
 
 

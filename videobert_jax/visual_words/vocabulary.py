@@ -72,10 +72,10 @@ def fit_projection(features: np.ndarray, parts: Sequence[Part]) -> Projection:
 
 def _principal_axes(centred: np.ndarray, part: Part) -> np.ndarray:
     """Scaled eigenvectors [columns, components] of the covariance; zeros [columns, 1] if there is no variance."""
-    covariance = centred.T @ centred / len(centred)
     kept = min(part.components, part.size, len(centred))
     if not kept:
         return np.zeros((part.size, 0), np.float32)
+    covariance = centred.T @ centred / len(centred)
     variances, axes = scipy.linalg.eigh(covariance, subset_by_index=(part.size - kept, part.size - 1))
     alive = variances > 1e-6 * max(variances[-1], np.finfo(np.float32).tiny)
     if not alive.any():  # of a corpus in which nothing moves, say: all its clips are at the same place
