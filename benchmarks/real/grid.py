@@ -3,6 +3,7 @@
     python benchmarks/real/grid.py FOLDER                  the best settings, one seed
     python benchmarks/real/grid.py FOLDER --seeds=3        three seeds of them
     python benchmarks/real/grid.py FOLDER --ablations      the other settings as well
+    python benchmarks/real/grid.py FOLDER --choose         to choose settings: 100 of the 800 are asked, 700 trained on
 
 FOLDER is searched for `*.mpg` and `*.align`, GRID's videos and the times of their words. 800 sentences are trained on
 and the others asked, by a fixed seed. Each word of the transcript is a sentence of its own, so training draws windows
@@ -37,7 +38,7 @@ UNITS = 25_000  # of the times in `.align` files, a second
 SILENCE = ("sil", "sp")
 LONGEST = 59.0  # seconds of a video; GRID's have three
 SLOTS = ("command", "colour", "preposition", "letter", "digit", "adverb")
-TRAINED, SPLIT_SEED = 800, 0
+TRAINED, CHOSEN_ON, SPLIT_SEED = 800, 100, 0
 MOUTH = "0.2889,0.6111,0.5778,0.8889"  # of the frames of speaker 1: x 104-208 of 360, y 176-256 of 288
 
 # Published or measured before, of the same question or easier ones: by slot, then the mean.
@@ -125,11 +126,12 @@ def main() -> None:
     parser.add_argument("--output", type=pathlib.Path, default=pathlib.Path("runs/grid"))
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--ablations", action="store_true")
+    parser.add_argument("--choose", action="store_true", help="leave the 200 alone, ask 100 of the 800")
     parser.add_argument("--only", help="one setting, by its name")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a value of the config")
     arguments = parser.parse_args()
-    output = arguments.output.absolute()
-    collection = collect(arguments.folder, output / "collection")
+    output = arguments.output.absolute() / ("choose" if arguments.choose else "")
+    collection = collect(arguments.folder, output / "collection", arguments.choose)
     changes = dict(text.partition("=")[::2] for text in arguments.set)
     settings = BEST | (ABLATIONS if arguments.ablations else {})
     if arguments.seeds < 1:
@@ -149,21 +151,25 @@ def main() -> None:
         print_row(name, "", mark)
 
 
-def collect(folder: pathlib.Path, target: pathlib.Path) -> pathlib.Path:
-    """A folder with a link to each video, its transcript, and annotations with the split and whole sentences."""
+def collect(folder: pathlib.Path, target: pathlib.Path, choose: bool = False) -> pathlib.Path:
+    """A folder with a link to each video, its transcript, and annotations with the split and whole sentences.
+
+    To `choose` settings, the sentences that a result is asked about are left out, and the last of the others asked.
+    """
     videos = {path.stem: path for path in sorted(folder.rglob("*.mpg"))}
     times = {path.stem: path for path in sorted(folder.rglob("*.align"))}
     names = sorted(videos.keys() & times.keys())
     if len(names) <= TRAINED:
         raise SystemExit(f"{folder} has {len(names)} pairs of *.mpg and *.align, expected more than {TRAINED}")
-    trained = set(np.random.default_rng(SPLIT_SEED).permutation(names)[:TRAINED].tolist())
+    names = np.random.default_rng(SPLIT_SEED).permutation(names)[: TRAINED if choose else None].tolist()
+    trained = set(names[: TRAINED - CHOSEN_ON if choose else TRAINED])
     target.mkdir(parents=True, exist_ok=True)
     for link in target.glob("*.mpg"):
         if link.is_symlink() and link.stem not in names:  # of another folder
             link.unlink()
             link.with_suffix(".vtt").unlink(missing_ok=True)
     database = {}
-    for name in names:
+    for name in sorted(names):
         spoken = read_align(times[name])
         video, said = target / f"{name}.mpg", target / f"{name}.vtt"
         if not (video.exists() and video.samefile(videos[name])):

@@ -40,6 +40,29 @@ def test_a_collection_is_what_prepare_reads(
     assert (target / "video0.vtt").stat().st_mtime_ns == before, "what is there is not prepared again"
 
 
+def test_settings_are_chosen_without_the_sentences_that_are_asked(
+    grid: types.ModuleType, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(grid, "TRAINED", 6)
+    monkeypatch.setattr(grid, "CHOSEN_ON", 2)
+    for number in range(10):
+        (tmp_path / f"video{number}.mpg").touch()
+        (tmp_path / f"video{number}.align").write_text(ALIGN)
+
+    def subsets(choose: bool) -> dict[str, list[str]]:
+        target = grid.collect(tmp_path, tmp_path.parent / f"choose-{choose}", choose)
+        database = json.loads((target / "annotations.json").read_text())["database"]
+        assert {path.stem for path in target.glob("*.mpg")} == database.keys()
+        return {
+            wanted: [name for name in database if database[name]["subset"] == wanted]
+            for wanted in ("training", "validation")
+        }
+
+    result, choosing = subsets(False), subsets(True)
+    assert [len(names) for names in choosing.values()] == [4, 2]
+    assert sorted(choosing["training"] + choosing["validation"]) == result["training"]
+
+
 def test_too_few_sentences_are_refused(grid: types.ModuleType, tmp_path: pathlib.Path) -> None:
     with pytest.raises(SystemExit, match=r"has 0 pairs of \*\.mpg and \*\.align, expected more than 800"):
         grid.collect(tmp_path, tmp_path / "collection")
