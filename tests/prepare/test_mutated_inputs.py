@@ -1,11 +1,12 @@
-"""2,000 damaged files in one folder, and files of many transcripts or annotations that are damaged, through prepare.
+"""Hundreds of damaged files in one folder, and damaged files of many transcripts or annotations, through prepare.
 
 The damage is random but the same every time: bits and bytes changed, pieces cut out, put in, or taken from another
-file. A larger number, 25,000 videos, has been tried by hand.
+file. MUTANTS=1000 runs this with more of them, as `make test-all` does; 25,000 videos have been tried by hand.
 """
 
 import dataclasses
 import json
+import os
 import pathlib
 import random
 import re
@@ -24,7 +25,7 @@ from videobert_jax.errors import PrepareError
 from videobert_jax.prepare.pipeline import prepare
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
-MUTANTS = 1000  # of videos, and as many of transcripts
+MUTANTS = int(os.environ.get("MUTANTS", "300"))  # of videos, and as many of transcripts
 SHARED_MUTANTS = 8  # of each kind of file that is for many videos: each takes a run
 SECONDS = 2
 START = 120  # seconds in which a run with next to no input ends, on a slow machine
@@ -179,7 +180,7 @@ def prepared(config: Config, folder: pathlib.Path, inputs: int) -> pathlib.Path:
 
 
 @pytest.mark.slow
-def test_2000_mutants_harm_nobody(tmp_path: pathlib.Path) -> None:
+def test_mutants_harm_nobody(tmp_path: pathlib.Path) -> None:
     folder = tmp_path / "videos"
     fill(folder, tmp_path / "originals")
     config = tiny_corpus.config(folder, tmp_path / "cache", workers=2)
@@ -191,7 +192,7 @@ def test_2000_mutants_harm_nobody(tmp_path: pathlib.Path) -> None:
     unexplained = re.compile(r"^\w+(Error|Exception|Warning)\b|died|Traceback|^$")
     assert not {item: reason for item, reason in refused.items() if unexplained.search(reason)}
     unread = {item for item, stage in refused if stage == "features"}
-    assert 100 < len(unread) < MUTANTS  # neither is all damage fatal, nor all of it harmless
+    assert MUTANTS // 10 < len(unread) < MUTANTS  # neither is all damage fatal, nor all of it harmless
     assert all(item.startswith("video") for item in unread)
     assert report["counts"]["usable videos"] == report["counts"]["videos"] - len(unread)
 

@@ -1,14 +1,12 @@
-"""Runs that read more of clips than their visual words: they resume and split over a mesh as others do."""
+"""Runs that read more of clips than their visual words: they split over a mesh as others do."""
 
 import json
 import os
 import pathlib
-import shutil
 import subprocess
 import sys
 from typing import Any
 
-import jax
 import numpy as np
 import pytest
 import tiny_run
@@ -19,42 +17,9 @@ from videobert_jax.errors import ConfigError
 from videobert_jax.model.visual_input import CENTROIDS, CODEBOOKS
 from videobert_jax.tasks import make_task
 from videobert_jax.training import initial_params
-from videobert_jax.training.parameters import restore_params
-from videobert_jax.training.workdir import Workdir
 from videobert_jax.visual_words.details import Details
-from videobert_jax.visual_words.vocabulary import Projection
 
-PREPARE = {"feature_size": 8, "codebooks": 2}
 MODELS = [{"visual_input": "both"}, {"visual_input": "codes", "fusion": "cross"}]
-
-
-@pytest.fixture(scope="module")
-def detailed(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
-    """A prepared folder whose records keep features and further words."""
-    folder = tiny_run.write_prepared(tmp_path_factory.mktemp("detailed") / "prepared", tiny_run.DETAILED)
-    tokens, rng = tiny_run.DETAILED, np.random.default_rng(0)
-    centroids = rng.normal(size=(tokens.visual_size, tokens.feature_size)).astype(np.float32)
-    codebooks = rng.normal(size=(tokens.codebooks, tokens.codebook_size, tokens.feature_size)).astype(np.float32)
-    Details(Projection(np.zeros(8, np.float32)), centroids, codebooks).save(Prepared(folder).details)
-    return folder
-
-
-def params_of(workdir: pathlib.Path) -> dict[str, np.ndarray]:
-    return traverse_util.flatten_dict(restore_params(Workdir(workdir).checkpoints, jax.devices()[0]), sep="/")
-
-
-@pytest.mark.slow
-def test_a_resumed_run_is_bitwise_the_whole_one(detailed: pathlib.Path, cache: pathlib.Path, tmp_path) -> None:
-    config = tiny_run.tiny_config(cache, steps=4, model=MODELS[0], prepare=PREPARE, checkpoint={"every": 2})
-    tiny_run.train(config, tmp_path / "whole", detailed)
-    shutil.copytree(tmp_path / "whole", tmp_path / "resumed")
-    shutil.rmtree(tmp_path / "resumed" / "checkpoints" / "4")
-    tiny_run.train(config, tmp_path / "resumed", detailed)
-    whole, resumed = params_of(tmp_path / "whole"), params_of(tmp_path / "resumed")
-    for path, values in whole.items():
-        np.testing.assert_array_equal(resumed[path], values, err_msg=path)
-    expected = Details.load(Prepared(detailed).details).centroids
-    np.testing.assert_array_equal(whole[CENTROIDS], expected, err_msg="frozen at the centroids")
 
 
 @pytest.mark.parametrize("model", MODELS)

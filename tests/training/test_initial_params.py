@@ -105,7 +105,7 @@ def test_frozen_rows_are_bitwise_as_they_were(
     folders: pathlib.Path, tmp_path: pathlib.Path, cache: pathlib.Path, text: str, visual: str
 ) -> None:
     """After updates with weight decay, in a run; what is not frozen moves, the tied head's bias too."""
-    config = config_of(folders, text_rows=text, visual_rows=visual)
+    config = tiny_run.measured_by(config_of(folders, text_rows=text, visual_rows=visual))
     before = flat(first_state(config, folders)[0].params)
     tiny_run.train(config, tmp_path, folders / "prepared")
     program = make_program(config, make_task(config, TOKENS), make_mesh(config.mesh, jax.devices()[:1]))

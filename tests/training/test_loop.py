@@ -49,7 +49,7 @@ def test_a_run_learns_and_a_complete_one_does_not_train_again(
 
 @pytest.mark.slow
 def test_steps_are_traced_on_request(prepared: pathlib.Path, cache: pathlib.Path, tmp_path: pathlib.Path) -> None:
-    config = tiny_run.tiny_config(cache, steps=4)
+    config = tiny_run.measured_by(tiny_run.tiny_config(cache, steps=4))
     tiny_run.train(config, tmp_path, prepared, profile_steps=range(2, 4))
     (trace,) = Workdir(tmp_path).profile.rglob("*.xplane.pb")
     planes = jax.profiler.ProfileData.from_file(str(trace)).planes

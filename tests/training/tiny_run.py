@@ -65,6 +65,12 @@ def tiny_config(cache: pathlib.Path, **changes: Any) -> Config:
     return _changed(config, changes)
 
 
+def measured_by(config: Config, **evaluators: Any) -> Config:
+    """The config with these evaluators and no others; checkpoints are kept by their age."""
+    checkpoint = dataclasses.replace(config.checkpoint, metric="")
+    return dataclasses.replace(config, evaluators=evaluators, checkpoint=checkpoint)
+
+
 def train(config: Config, workdir: pathlib.Path, prepared: pathlib.Path, **options: Any) -> dict[str, Any]:
     """Runs the loop with the task and the evaluators of the config."""
     from videobert_jax.evaluation import evaluator
