@@ -134,6 +134,8 @@ def main() -> None:
     collection = collect(arguments.folder, output / "collection", arguments.choose)
     changes = dict(text.partition("=")[::2] for text in arguments.set)
     settings = BEST | (ABLATIONS if arguments.ablations else {})
+    if "seed" in changes:
+        raise SystemExit(f"--set seed={changes['seed']} has no effect; --seeds=N runs seeds 0 to N - 1")
     if arguments.seeds < 1:
         raise SystemExit(f"--seeds={arguments.seeds}, expected at least 1")
     if arguments.only and arguments.only not in settings:
