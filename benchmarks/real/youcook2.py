@@ -40,12 +40,12 @@ from videobert_jax.evaluation.caption_words import find_reader
 from videobert_jax.evaluation.report.terminal import NOT_MEASURED
 from videobert_jax.evaluation.zero_shot import BLANKS, SCORES, judge, questions
 from videobert_jax.files import whole, write_json
+from videobert_jax.formats.annotations import Annotation
+from videobert_jax.formats.captions import is_activitynet, is_youcook2
+from videobert_jax.formats.files import read_json
+from videobert_jax.formats.recognise import annotation_files, read_annotations
 from videobert_jax.inference.fill import TOP, Fillings
 from videobert_jax.inference.model import load
-from videobert_jax.prepare.annotations import Annotation
-from videobert_jax.prepare.formats.captions import is_activitynet, is_youcook2
-from videobert_jax.prepare.formats.files import read_json
-from videobert_jax.prepare.formats.recognise import annotation_files, read_annotations
 from videobert_jax.prepare.scan import Source, scan
 from videobert_jax.training.workdir import Workdir
 

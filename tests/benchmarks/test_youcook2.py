@@ -14,7 +14,7 @@ import pytest
 from videobert_jax.config import Config, DataConfig, PrepareConfig
 from videobert_jax.errors import PrepareError
 from videobert_jax.evaluation.report.terminal import NOT_MEASURED
-from videobert_jax.prepare.annotations import Annotation, Caption
+from videobert_jax.formats.annotations import Annotation, Caption
 from videobert_jax.prepare.pipeline import prepare
 from videobert_jax.tokenizer import load
 

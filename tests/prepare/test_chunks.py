@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from videobert_jax.data.records import Record, decode, encode
+from videobert_jax.formats.annotations import Caption
 from videobert_jax.prepare import chunks
-from videobert_jax.prepare.annotations import Caption
 from videobert_jax.speech.sentences import Sentence
 
 

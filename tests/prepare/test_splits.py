@@ -2,7 +2,7 @@
 
 import pytest
 
-from videobert_jax.prepare.annotations import Annotation
+from videobert_jax.formats.annotations import Annotation
 from videobert_jax.prepare.splits import split_videos
 
 NAMES = [f"video{index}" for index in range(200)]

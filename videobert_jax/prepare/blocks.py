@@ -6,7 +6,7 @@ import pathlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from videobert_jax.files import reading, whole
-from videobert_jax.prepare.annotations import Annotation, Caption
+from videobert_jax.formats.annotations import Annotation, Caption
 
 
 @dataclasses.dataclass(frozen=True)

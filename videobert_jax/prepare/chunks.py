@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from videobert_jax.data.records import ClipDetails, Record
-from videobert_jax.prepare.annotations import Caption
+from videobert_jax.formats.annotations import Caption
 from videobert_jax.speech.sentences import Sentence
 
 

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from videobert_jax.files import reading, whole
+from videobert_jax.prepare import streams
 from videobert_jax.prepare.blocks import Block, Planned
-from videobert_jax.prepare.formats import streams
 from videobert_jax.progress import progress
 from videobert_jax.speech.narration import Narration, Split, narrate
 from videobert_jax.speech.read import read_transcript

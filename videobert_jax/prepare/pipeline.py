@@ -25,11 +25,11 @@ from videobert_jax.data.prepared import TRAIN, VALIDATION, Lexicon, Prepared
 from videobert_jax.data.records import SCHEMA_VERSION, RecordSource, is_data_set
 from videobert_jax.errors import DamagedError, FormatError, MissingError, PrepareError, RecordError, RoundsError
 from videobert_jax.files import exclusive, read_json, remove, whole, write_json
-from videobert_jax.prepare.annotations import Annotation
+from videobert_jax.formats.annotations import Annotation
+from videobert_jax.formats.problems import Problem, summary
+from videobert_jax.formats.recognise import annotation_files, read_annotations
+from videobert_jax.prepare import streams
 from videobert_jax.prepare.blocks import Block, Planned, write_plan
-from videobert_jax.prepare.formats import streams
-from videobert_jax.prepare.formats.recognise import annotation_files, read_annotations
-from videobert_jax.prepare.problems import Problem, summary
 from videobert_jax.prepare.rounds import Runner, run_in_processes
 from videobert_jax.prepare.scan import CACHE_TAG, Corpus, digest, fingerprint, scan
 from videobert_jax.prepare.shard_summary import ShardSummary

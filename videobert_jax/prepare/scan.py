@@ -17,7 +17,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from videobert_jax.errors import MissingError
-from videobert_jax.prepare.problems import Problem
+from videobert_jax.formats.problems import Problem
 from videobert_jax.video import feature_files
 
 VIDEO_SUFFIXES = (

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from videobert_jax.data.records import Record
-from videobert_jax.prepare.annotations import Caption
+from videobert_jax.formats.annotations import Caption
+from videobert_jax.formats.problems import Problem
 from videobert_jax.prepare.narrations import Narration
-from videobert_jax.prepare.problems import Problem
 
 
 @dataclasses.dataclass

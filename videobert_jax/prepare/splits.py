@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 
 from videobert_jax.data.prepared import TRAIN, VALIDATION
-from videobert_jax.prepare.annotations import Annotation
+from videobert_jax.formats.annotations import Annotation
 
 
 def split_videos(

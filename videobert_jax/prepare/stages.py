@@ -20,6 +20,7 @@ from videobert_jax.data.prepared import TRAIN, Lexicon, Prepared
 from videobert_jax.data.records import Record, shard_name, write_metadata, write_shard
 from videobert_jax.errors import RoundsError
 from videobert_jax.files import copy, link, read_json, reading, remove, whole, write_json
+from videobert_jax.formats.problems import Problem
 from videobert_jax.prepare import chunks
 from videobert_jax.prepare.blocks import Block, Planned, list_blocks, read_plan, write_blocks
 from videobert_jax.prepare.factors import factors
@@ -31,7 +32,6 @@ from videobert_jax.prepare.narrations import (
     read_narrations,
     write_narrations,
 )
-from videobert_jax.prepare.problems import Problem
 from videobert_jax.prepare.rounds import Round
 from videobert_jax.prepare.scan import fingerprint
 from videobert_jax.prepare.shard_summary import ShardSummary

@@ -7,8 +7,8 @@ import pathlib
 import pytest
 
 from videobert_jax.errors import FormatError
-from videobert_jax.prepare.annotations import Annotation, Caption
-from videobert_jax.prepare.formats.recognise import annotation_files, read_annotations
+from videobert_jax.formats.annotations import Annotation, Caption
+from videobert_jax.formats.recognise import annotation_files, read_annotations
 
 KINETICS = "label,youtube_id,time_start,time_end,split,is_cc\n"
 PEELING = Annotation("train", (Caption("peeling apples", 0.0, 10.0),))

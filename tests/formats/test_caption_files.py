@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from videobert_jax.errors import FormatError
-from videobert_jax.prepare.annotations import Annotation, Caption
-from videobert_jax.prepare.formats.recognise import read_annotations
+from videobert_jax.formats.annotations import Annotation, Caption
+from videobert_jax.formats.recognise import read_annotations
 
 
 def write(tmp_path: pathlib.Path, content: object, name: str = "annotations.json") -> pathlib.Path:

@@ -1,6 +1,6 @@
 """The printed summary of the quarantine."""
 
-from videobert_jax.prepare.problems import Problem, summary
+from videobert_jax.formats.problems import Problem, summary
 
 
 def test_summary_counts_everything_and_shows_the_first() -> None:

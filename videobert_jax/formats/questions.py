@@ -13,8 +13,8 @@ from collections.abc import Callable
 from typing import Any
 
 from videobert_jax.errors import FormatError
-from videobert_jax.prepare.formats.files import read_json
-from videobert_jax.prepare.problems import Problem
+from videobert_jax.formats.files import read_json
+from videobert_jax.formats.problems import Problem
 
 
 @dataclasses.dataclass(frozen=True)

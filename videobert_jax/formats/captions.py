@@ -17,7 +17,7 @@ import re
 from collections.abc import Set
 from typing import Any
 
-from videobert_jax.prepare.annotations import Caption, CollectedAnnotations, caption
+from videobert_jax.formats.annotations import Caption, CollectedAnnotations, caption
 
 
 def is_youcook2(content: Any) -> bool:

@@ -4,11 +4,11 @@ import pathlib
 from collections.abc import Collection, Set
 
 from videobert_jax.errors import FormatError, UnknownFormatError
-from videobert_jax.prepare.annotations import Annotation, CollectedAnnotations, merged
-from videobert_jax.prepare.formats import captions
-from videobert_jax.prepare.formats.files import read_json
-from videobert_jax.prepare.formats.tables import from_table
-from videobert_jax.prepare.problems import Problem
+from videobert_jax.formats import captions
+from videobert_jax.formats.annotations import Annotation, CollectedAnnotations, merged
+from videobert_jax.formats.files import read_json
+from videobert_jax.formats.problems import Problem
+from videobert_jax.formats.tables import from_table
 
 
 def annotation_files(path: pathlib.Path) -> list[pathlib.Path]:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from videobert_jax.errors import FormatError
-from videobert_jax.prepare.formats.questions import Question, read_activitynet_qa, read_msrvtt_qa
+from videobert_jax.formats.questions import Question, read_activitynet_qa, read_msrvtt_qa
 
 
 def write(tmp_path: pathlib.Path, content: object, name: str) -> pathlib.Path:

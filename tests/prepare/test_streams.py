@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from videobert_jax.errors import FormatError, TranscriptError
-from videobert_jax.prepare.formats import streams
+from videobert_jax.prepare import streams
 
 GOOD = {"start": [0.5, 3], "end": [2.5, 5], "text": ["chop the onion", "stir it"]}
 
@@ -162,7 +162,7 @@ def test_howto100m_does_not_depend_on_how_it_is_read(
 
 MEASURE = """
 import pathlib, resource, sys
-from videobert_jax.prepare.formats import streams
+from videobert_jax.prepare import streams
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 found = list(streams.transcripts(pathlib.Path(sys.argv[1]), ["video0", "video5999"]))
 assert len(found) == 2

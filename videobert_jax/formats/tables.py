@@ -16,8 +16,8 @@ import pathlib
 from collections.abc import Callable, Mapping, Set
 
 from videobert_jax.errors import UnknownFormatError
-from videobert_jax.prepare.annotations import Caption, CollectedAnnotations, caption
-from videobert_jax.prepare.formats.files import read_table
+from videobert_jax.formats.annotations import Caption, CollectedAnnotations, caption
+from videobert_jax.formats.files import read_table
 
 Row = Mapping[str, str]
 

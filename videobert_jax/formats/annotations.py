@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from videobert_jax.prepare.problems import Problem
+from videobert_jax.formats.problems import Problem
 
 # Published name of a split -> our name. Videos of any other split, such as "test", are not used.
 SPLITS = dict.fromkeys(("train", "training"), "train")

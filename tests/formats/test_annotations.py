@@ -4,8 +4,8 @@ import itertools
 
 import pytest
 
-from videobert_jax.prepare.annotations import Annotation, Caption, CollectedAnnotations, caption, merged
-from videobert_jax.prepare.problems import Problem
+from videobert_jax.formats.annotations import Annotation, Caption, CollectedAnnotations, caption, merged
+from videobert_jax.formats.problems import Problem
 
 
 def file(split: object, *segments: tuple[float, float], text: str = "stir") -> CollectedAnnotations:
