@@ -36,9 +36,11 @@ def test_a_caption_of_two_files_counts_once_but_two_people_may_say_the_same() ->
     )
 
 
-def test_a_file_that_does_not_use_a_video_yields() -> None:
+def test_a_file_that_does_not_use_a_video_or_only_tests_with_it_yields() -> None:
     for files in itertools.permutations([file("test", (1, 2)), file("val", (3, 4)), file(None)]):
         assert captions_of(*files) == (Caption("stir", 3, 4),)
+        assert merged(files)[0]["a"].split == "validation"
+    assert merged([file(None), file("testing", (1, 2))]) == ({"a": Annotation("test", (Caption("stir", 1, 2),))}, [])
 
 
 def test_a_video_on_both_sides_is_not_used() -> None:
@@ -49,12 +51,13 @@ def test_a_video_on_both_sides_is_not_used() -> None:
         assert problem == Problem("a", "annotations", reason)
 
 
-@pytest.mark.parametrize("split", ["test", "Train", ["train"], {}, None])
+@pytest.mark.parametrize("split", ["tests", "Train", ["train"], {}, None])
 def test_a_video_of_another_split_is_not_used(split: object) -> None:
-    annotations, (problem,) = merged([file(split, (1, 2)), file("testing")])
+    annotations, (problem,) = merged([file(split, (1, 2)), file("unknown")])
     assert annotations == {"a": Annotation(None, ())}
     assert problem.reason == (
-        f"split {split!r} is not one of train, training, val, validate, validation: the video is not used"
+        f"split {split!r} is not one of train, training, val, validate, validation, test, testing: "
+        "the video is not used"
     )
 
 

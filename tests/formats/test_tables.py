@@ -43,16 +43,16 @@ def test_msrvtt_for_retrieval_overrules_the_test_split(tmp_path: pathlib.Path) -
     sentences = [{"video_id": f"video{n}", "caption": "one of twenty"} for n in range(2)]
     write(tmp_path, json.dumps({"videos": videos, "sentences": sentences}), "MSRVTT_data.json")
     write(tmp_path, "key,vid_key,video_id,sentence\nret0,msr1,video1,the one\n", "MSRVTT_JSFUSION_test.csv")
-    annotations, (problem,) = read_annotations(tmp_path, ["video0", "video1"])
+    annotations, problems = read_annotations(tmp_path, ["video0", "video1"])
     assert annotations["video1"] == Annotation("validation", (Caption("the one", 0.0, math.inf),))
-    assert annotations["video0"].split is None
-    assert problem.item == "video0"
+    assert annotations["video0"] == Annotation("test", (Caption("one of twenty", 0.0, 9.0),))
+    assert not problems
 
 
 def test_a_label_of_kinetics_is_the_caption_of_the_clips_own_file(tmp_path: pathlib.Path) -> None:
     rows = 'peeling apples,-ab_1,7,17,train,0\n"tap, dance",b,100,110.0,val,1\nfrying,b,3,13,validate,0\n'
     path = write(tmp_path, "\ufeff" + KINETICS + rows)
-    assert read_annotations(path, ["-ab_1_000007_000017", "b_000100_000110", "b_000003_000013", "b"]) == (
+    assert read_annotations(path, ["-ab_1_000007_000017", "b_000100_000110", "b_000003_000013", "c"]) == (
         {
             "-ab_1_000007_000017": PEELING,
             "b_000100_000110": Annotation("validation", (Caption("tap, dance", 0.0, 10.0),)),
@@ -62,14 +62,17 @@ def test_a_label_of_kinetics_is_the_caption_of_the_clips_own_file(tmp_path: path
     )
 
 
-@pytest.mark.parametrize(
-    "table", ["youtube_id,time_start,time_end,split\na,7,17,test\n", KINETICS + "x,a,7,17,test,0\n"]
-)
-def test_the_test_split_of_kinetics_is_not_used(tmp_path: pathlib.Path, table: str) -> None:
-    """With and without labels."""
-    annotations, (problem,) = read_annotations(write(tmp_path, table), ["a_000007_000017"])
-    assert annotations == {"a_000007_000017": Annotation(None, ())}
-    assert (problem.item, problem.reason[:26]) == ("a_000007_000017", "split 'test' is not one of")
+def test_labels_of_kinetics_may_be_of_the_seconds_of_a_whole_video(tmp_path: pathlib.Path) -> None:
+    path = write(tmp_path, KINETICS + "frying,b,3,13.5,test,0\npeeling,b,20,22,test,0\n")
+    captions = (Caption("frying", 3.0, 13.5), Caption("peeling", 20.0, 22.0))
+    assert read_annotations(path, ["b"]) == ({"b": Annotation("test", captions)}, [])
+
+
+def test_the_test_split_of_kinetics_may_have_no_labels(tmp_path: pathlib.Path) -> None:
+    path = write(tmp_path, "youtube_id,time_start,time_end,split\na,7,17,test\n")
+    annotations, (problem,) = read_annotations(path, ["a_000007_000017"])
+    assert annotations == {"a_000007_000017": Annotation("test", ())}
+    assert problem.item.endswith("line 2")
 
 
 @pytest.mark.parametrize(

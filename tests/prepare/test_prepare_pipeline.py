@@ -19,6 +19,7 @@ import tiny_corpus
 
 from videobert_jax import config as config_lib
 from videobert_jax.config import Config, KitchenConfig, PrepareConfig
+from videobert_jax.data.prepared import Prepared
 from videobert_jax.data.records import Record, RecordSource
 from videobert_jax.errors import ConfigError, MissingError, PrepareError
 from videobert_jax.kitchen import corpus as kitchen_corpus
@@ -326,7 +327,7 @@ def test_annotations_give_the_split_and_the_captions(
     segments = [{"segment": [0.4, 2.6], "sentence": "cut the apple"}, {"segment": [7, 8], "sentence": "too late"}]
     database = {
         "video1": {"subset": "validation", "annotations": segments},
-        "video2": {"subset": "testing", "annotations": []},
+        "video2": {"subset": "testing", "annotations": [{"segment": [0.4, 2.6], "sentence": "stir it"}]},
     }
     (folder / "annotations.json").write_text(json.dumps({"database": database}))
     prepared = prepare(tiny_corpus.config(folder, cache_of_features), tiny_corpus.here).folder
@@ -334,13 +335,16 @@ def test_annotations_give_the_split_and_the_captions(
     assert {record.video_id for record in held_out} == {"video1"}
     assert [text for record in held_out for text in record.captions] == ["cut the apple"]
     assert "video2" not in {record.video_id for record in records_of(prepared, "train")}
+    tests = records_of(prepared, "test")
+    assert {record.video_id for record in tests} == {"video2"}
+    assert [text for record in tests for text in record.captions] == ["stir it"]
+    assert Prepared(prepared).splits == ("test", "train", "validation")
     quarantined = json.loads((prepared / "report.json").read_text())["quarantined"]
     assert {
         "item": "video1, 'too late'",
         "stage": "alignment",
         "reason": "begins after the last clip",
     } in quarantined
-    assert "video2" in {problem["item"] for problem in quarantined}
 
 
 def test_a_single_video_is_on_both_sides(

@@ -1,5 +1,7 @@
 """Which videos are held out."""
 
+import itertools
+
 import pytest
 
 from videobert_jax.formats.annotations import Annotation
@@ -29,6 +31,21 @@ def test_either_side_has_a_video(fraction: float) -> None:
     assert [len(videos) for videos in splits.values()] == [1, 1]
     everything = {name: Annotation("validation", ()) for name in NAMES}
     assert 0 < len(split_videos(NAMES, everything, 0.1)["validation"]) < 200
+
+
+def test_videos_to_test_with_are_in_no_other_split() -> None:
+    tests = {name: Annotation("test", ()) for name in NAMES[:50]}
+    splits = split_videos(NAMES, tests, 0.1)
+    assert splits["test"] == sorted(tests)
+    assert splits["validation"] == split_videos(NAMES[50:], {}, 0.1)["validation"]
+    assert sorted(itertools.chain(*splits.values())) == sorted(NAMES)
+    named = {**tests, "video77": Annotation("validation", ())}
+    assert split_videos(NAMES, named, 0.1)["validation"] == ["video77"]
+    assert split_videos(["a", "b"], {"b": Annotation("test", ())}, 0.1) == {
+        "train": ["a"],
+        "validation": ["a"],
+        "test": ["b"],
+    }
 
 
 def test_one_video_is_on_both_sides() -> None:

@@ -6,11 +6,11 @@ import pathlib
 from collections.abc import Sequence
 
 from videobert_jax.data.features import ClipFeatures
-from videobert_jax.data.records import RecordSource
+from videobert_jax.data.records import RecordSource, splits_of
 from videobert_jax.errors import DamagedError
 from videobert_jax.tokens import TokenSpace
 
-TRAIN, VALIDATION = "train", "validation"
+TRAIN, VALIDATION, TEST = "train", "validation", "test"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,7 +94,7 @@ class Prepared(Lexicon):
 
     @property
     def records(self) -> pathlib.Path:
-        """A TFDS dataset with the splits TRAIN and VALIDATION."""
+        """A TFDS dataset with the splits TRAIN and VALIDATION, and TEST if annotations name videos of it."""
         return self.folder / "records"
 
     @property
@@ -140,6 +140,11 @@ class Prepared(Lexicon):
     def features(self, video_id: str) -> pathlib.Path:
         """Returns the path of a video's `data.features.ClipFeatures`."""
         return self.folder / "features" / f"{video_id}.npz"
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """Those that have records. Raises RecordError."""
+        return splits_of(self.records)
 
     def source(self, split: str) -> RecordSource:
         """Opens the records of a split. Raises RecordError."""

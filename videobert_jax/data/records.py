@@ -294,6 +294,11 @@ def _read_metadata(directory: pathlib.Path) -> tuple[str, dict[str, list[int]]]:
         raise RecordError(f"{path} is damaged ({error}); {PREPARE_AGAIN}") from error
 
 
+def splits_of(directory: pathlib.Path) -> tuple[str, ...]:
+    """The splits that have records. Raises RecordError."""
+    return tuple(_read_metadata(directory)[1])
+
+
 class RecordSource:
     """Random access to the records of a split; a Grain data source, picklable and thread-safe.
 

@@ -8,9 +8,10 @@ from typing import Any
 
 from videobert_jax.formats.problems import Problem
 
-# Published name of a split -> our name. Videos of any other split, such as "test", are not used.
+# Published name of a split -> our name. Videos of any other split are not used.
 SPLITS = dict.fromkeys(("train", "training"), "train")
 SPLITS |= dict.fromkeys(("val", "validate", "validation"), "validation")
+SPLITS |= dict.fromkeys(("test", "testing"), "test")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Caption:
 
 @dataclasses.dataclass(frozen=True)
 class Annotation:
-    """A video's split, "train", "validation" or None (not used), and its captions in order of time."""
+    """A video's split, "train", "validation", "test" or None (not used), and its captions in order of time."""
 
     split: str | None
     captions: tuple[Caption, ...]
@@ -76,17 +77,19 @@ class CollectedAnnotations:
 def merged(files: Sequence[CollectedAnnotations]) -> tuple[dict[str, Annotation], list[Problem]]:
     """Merges the annotations of several files.
 
-    A file that does not use a video yields to one that does: MSR-VTT's split 1k-A holds out videos of the official test
-    split. A video is not used if two files assign it to different splits. Duplicate captions count once.
+    A file that does not use a video, or only tests with it, yields to one that does more: MSR-VTT's split 1k-A holds
+    out videos of the official test split. Otherwise, a video is not used if two files assign it to different splits.
+    Duplicate captions count once.
     """
     annotations: dict[str, Annotation] = {}
     problems = [problem for file in files for problem in file.problems]
     for video_id in dict.fromkeys(video_id for file in files for video_id in file.splits):
-        using = [file for file in files if file.splits.get(video_id)]
+        splits = {split for file in files if (split := file.splits.get(video_id))}
+        splits = splits - {"test"} or splits
         captions: list[Caption] = []
-        for file in using:
-            captions += [new for new in file.captions[video_id] if new not in captions]
-        splits = {file.splits[video_id] for file in using}
+        for file in files:
+            if file.splits.get(video_id) in splits:
+                captions += [new for new in file.captions[video_id] if new not in captions]
         if len(splits) == 1:
             captions.sort(key=lambda item: (item.start, item.end))
             annotations[video_id] = Annotation(splits.pop(), tuple(captions))

@@ -7,8 +7,8 @@ twice, the first split counts.
 * MSR-VTT: ``{"videos": [{"video_id", "start time", "end time", "split"}], "sentences": [{"video_id", "caption"}]}``.
   The times are those of the clip in a longer video; a caption describes the whole clip.
 * ActivityNet Captions: ``{"v_<id>": {"duration", "timestamps": [[start, end]], "sentences": [str]}}``, one file per
-  split. A file with "test" in its name is not used, one with "val" is held out, and any other is trained on. Segments
-  end at the latest with the video. The video file may be named ``v_<id>`` or ``<id>``.
+  split. A file with "test" in its name is for testing, one with "val" is held out, and any other is trained on.
+  Segments end at the latest with the video. The video file may be named ``v_<id>`` or ``<id>``.
 """
 
 import functools

@@ -6,8 +6,8 @@ A row whose caption cannot be used is left out with a `Problem`.
 * MSR-VTT for retrieval, split 1k-A, ``key,vid_key,video_id,sentence``: all rows are held out. A sentence describes the
   whole clip, whose length is not given.
 * Kinetics, ``label,youtube_id,time_start,time_end,split[,is_cc]``. The videos are clips named
-  ``<youtube_id>_<start:06d>_<end:06d>``; the label describes the whole clip. The test split, which may have no labels,
-  is not used.
+  ``<youtube_id>_<start:06d>_<end:06d>``, and the label describes the whole clip; or they are whole videos named
+  ``<youtube_id>``, and it describes those seconds of one.
 """
 
 import dataclasses
@@ -28,43 +28,48 @@ class Table:
 
     name: str
     columns: frozenset[str]
-    video_id: Callable[[Row], str]  # raises ValueError
+    video_ids: Callable[[Row], tuple[str, ...]]  # names that its video may have; raises ValueError
     split: Callable[[Row], str]
-    caption: Callable[[Row], Caption]  # raises ValueError
+    caption: Callable[[Row, str], Caption]  # of a row for a video of this name; raises ValueError
 
 
 def _held_out(row: Row) -> str:
     return "validation"
 
 
-def _kinetics_clip(row: Row) -> str:
+def _named(row: Row) -> tuple[str, ...]:
+    return (row["video_id"],)
+
+
+def _kinetics_names(row: Row) -> tuple[str, ...]:
     start, end = float(row["time_start"]), float(row["time_end"])
-    return f"{row['youtube_id']}_{start:06.0f}_{end:06.0f}"
+    return f"{row['youtube_id']}_{start:06.0f}_{end:06.0f}", row["youtube_id"]
 
 
-def _kinetics_caption(row: Row) -> Caption:
-    return caption(row["label"], (0.0, float(row["time_end"]) - float(row["time_start"])))
+def _kinetics_caption(row: Row, video_id: str) -> Caption:
+    start, end = float(row["time_start"]), float(row["time_end"])
+    return caption(row["label"], (start, end) if video_id == row["youtube_id"] else (0.0, end - start))
 
 
 TABLES = (
     Table(
         "YouCook2's for retrieval",
         frozenset({"end", "start", "text", "video_id"}),
-        video_id=lambda row: row["video_id"],
+        video_ids=_named,
         split=_held_out,
-        caption=lambda row: caption(row["text"], (row["start"], row["end"])),
+        caption=lambda row, video_id: caption(row["text"], (row["start"], row["end"])),
     ),
     Table(
         "MSR-VTT's 1k-A",
         frozenset({"vid_key", "video_id", "sentence"}),
-        video_id=lambda row: row["video_id"],
+        video_ids=_named,
         split=_held_out,
-        caption=lambda row: caption(row["sentence"], None),
+        caption=lambda row, video_id: caption(row["sentence"], None),
     ),
     Table(
         "Kinetics'",
         frozenset({"youtube_id", "time_start", "time_end", "split"}),
-        video_id=_kinetics_clip,
+        video_ids=_kinetics_names,
         split=lambda row: row["split"],
         caption=_kinetics_caption,
     ),
@@ -82,12 +87,12 @@ def from_table(path: pathlib.Path, video_ids: Set[str]) -> CollectedAnnotations:
     for line, row in rows:
         place = f"{path.name}, line {line:,}"
         try:
-            video_id = kind.video_id(row)
+            possible = kind.video_ids(row)
         except (ValueError, OverflowError) as error:
             found.refuse(place, f"unusable: {error!r}")
             continue
-        if video_id in video_ids:
+        for video_id in sorted(video_ids & set(possible)):
             found.place(video_id, kind.split(row))
             if found.splits[video_id]:
-                found.add(video_id, place, functools.partial(kind.caption, row))
+                found.add(video_id, place, functools.partial(kind.caption, row, video_id))
     return found

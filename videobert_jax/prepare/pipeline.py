@@ -22,7 +22,7 @@ from typing import Any
 
 from videobert_jax.config import Config, PrepareConfig, check
 from videobert_jax.data.prepared import TRAIN, VALIDATION, Lexicon, Prepared
-from videobert_jax.data.records import SCHEMA_VERSION, RecordSource, is_data_set
+from videobert_jax.data.records import SCHEMA_VERSION, RecordSource, is_data_set, splits_of
 from videobert_jax.errors import DamagedError, FormatError, MissingError, PrepareError, RecordError, RoundsError
 from videobert_jax.files import exclusive, read_json, remove, whole, write_json
 from videobert_jax.formats.annotations import Annotation
@@ -36,7 +36,7 @@ from videobert_jax.prepare.shard_summary import ShardSummary
 from videobert_jax.video import feature_files
 from videobert_jax.video.crops import file_of
 
-VERSION = 2  # of the result; raised when a stage comes to compute something else
+VERSION = 3  # of the result; raised when a stage comes to compute something else
 FEATURES_VERSION = 2  # the same, of the features alone
 REVISIONS = {"pixels": 1}  # likewise of one backbone, so that nobody has to compute the features of others again
 # The fields of PrepareConfig that features depend on.
@@ -121,7 +121,7 @@ def _remove_damaged_records(records: pathlib.Path) -> None:
 def _damage(records: pathlib.Path) -> RecordError | None:
     """What shows of damage without reading all: each shard is opened, and the first record of each split is read."""
     try:
-        for split in (TRAIN, VALIDATION):
+        for split in (TRAIN, VALIDATION, *splits_of(records)):
             RecordSource(records, split)[0]
     except RecordError as error:
         return error

@@ -119,6 +119,10 @@ class Preparation:
             return
         annotations = {video_id: video.annotation for video_id, video in videos.items() if video.annotation}
         splits = split_videos(readable, annotations, self.config.validation_fraction)
+        if not splits[TRAIN]:
+            raise RoundsError(
+                f"annotations put all {len(readable):,} readable videos into the test split; others have to be trained on"
+            )
         remove(self.prepared.blocks)
         write_blocks(self.prepared.blocks, videos, splits, self.config.videos_per_shard)
         if self.shared and self._silent() and not self.prepared.transcripts.exists():
