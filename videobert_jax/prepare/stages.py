@@ -121,7 +121,7 @@ class Preparation:
         splits = split_videos(readable, annotations, self.config.validation_fraction)
         if not splits[TRAIN]:
             raise RoundsError(
-                f"annotations put all {len(readable):,} readable videos into the test split; others have to be trained on"
+                f"annotations put all {len(readable):,} readable videos into the test split; none is left to train on"
             )
         remove(self.prepared.blocks)
         write_blocks(self.prepared.blocks, videos, splits, self.config.videos_per_shard)
