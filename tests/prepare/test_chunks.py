@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from videobert_jax.data.footage import join
 from videobert_jax.data.records import Record, decode, encode
 from videobert_jax.formats.annotations import Caption
 from videobert_jax.prepare import chunks
@@ -93,6 +94,9 @@ def test_nothing_is_lost_doubled_or_torn(seed: int) -> None:
     for chunk in parts:
         assert clips_of(chunk, "caption") == [expected[text] for text in chunk.captions]
     assert [span for chunk in parts for span in clips_of(chunk, "sentence")] == clips_of(whole, "sentence")
+    again = join(parts[::-1])
+    for name in ("visual_ids", "token_ids", "sentence_offsets", "sentence_starts", "sentence_ends"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(whole, name))
 
 
 def clips_of(record: Record, kind: str) -> list[list[int]]:

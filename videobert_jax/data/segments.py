@@ -39,11 +39,12 @@ def find_segments(records: Iterable[Record]) -> list[Segment]:
         firsts, stops = record.clips_within(record.caption_starts, record.caption_ends)
         for caption, first, stop in zip(record.captions, firsts, stops, strict=True):
             if first < stop:
-                segments.append(_segment(record, caption, first, stop))
+                segments.append(segment(record, first, stop, caption))
     return segments
 
 
-def _segment(record: Record, caption: str, first: int, stop: int) -> Segment:
+def segment(record: Record, first: int, stop: int, caption: str = "") -> Segment:
+    """Clips [first, stop) of a record, with the sentences whose midpoints they cover."""
     begin, end = record.border(first), record.border(stop)
     middles = (record.sentence_starts + record.sentence_ends) / 2
     sentences = np.flatnonzero((middles >= begin) & (middles < end))
@@ -70,7 +71,7 @@ def sentence_segments(records: Iterable[Record]) -> list[Segment]:
         for index, (first, stop) in enumerate(zip(firsts, stops, strict=True)):
             if first < stop:
                 words = record.token_ids[slice(*record.sentence_offsets[index : index + 2])]
-                segment = Segment(
+                spoken = Segment(
                     video_id=record.video_id,
                     caption="",
                     start_clip=int(record.start_clip + first),
@@ -78,7 +79,7 @@ def sentence_segments(records: Iterable[Record]) -> list[Segment]:
                     spoken=tuple(words.tolist()),
                     details=_details(record, first, stop),
                 )
-                segments.append(segment)
+                segments.append(spoken)
     return segments
 
 

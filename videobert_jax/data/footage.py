@@ -1,0 +1,88 @@
+"""Whole videos, joined again from their records: where any span of seconds becomes a segment."""
+
+import collections
+import dataclasses
+import itertools
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from videobert_jax.data.records import ClipDetails, Record
+from videobert_jax.data.segments import Segment, segment
+
+
+def join(chunks: Sequence[Record]) -> Record:
+    """The inverse of `prepare.chunks.cut`: consecutive chunks of a video, in any order, as one record.
+
+    Raises ValueError if one is missing between two others.
+    """
+    parts = sorted(chunks, key=lambda chunk: chunk.start_clip)
+    for before, after in itertools.pairwise(parts):
+        if before.start_clip + len(before.visual_ids) != after.start_clip:
+            raise ValueError(f"video {after.video_id!r} has no chunk that ends before clip {after.start_clip}")
+    if len(parts) == 1:
+        return parts[0]
+
+    def joined(name: str) -> np.ndarray:
+        return np.concatenate([getattr(part, name) for part in parts])
+
+    lengths = np.concatenate([np.diff(part.sentence_offsets) for part in parts])
+    details = [part.details for part in parts if part.details is not None]
+    return dataclasses.replace(
+        parts[0],
+        **{name: joined(name) for name in ("visual_ids", "token_ids", "sentence_starts", "sentence_ends")},
+        **{name: joined(name) for name in ("caption_starts", "caption_ends")},
+        sentence_offsets=np.cumsum([0, *lengths], dtype=np.int32),
+        captions=tuple(caption for part in parts for caption in part.captions),
+        details=ClipDetails(*map(np.concatenate, zip(*details, strict=True))) if details else None,
+    )
+
+
+class Footage:
+    """The videos of a split, by name."""
+
+    def __init__(self, records: Iterable[Record]) -> None:
+        chunks: dict[str, list[Record]] = collections.defaultdict(list)
+        for record in records:
+            chunks[record.video_id].append(record)
+        self._videos = {video_id: join(parts) for video_id, parts in chunks.items()}
+
+    def __contains__(self, video_id: str) -> bool:
+        return video_id in self._videos
+
+    def __getitem__(self, video_id: str) -> Record:
+        """The whole video."""
+        return self._videos[video_id]
+
+    @property
+    def video_ids(self) -> list[str]:
+        """The names of all videos, sorted."""
+        return sorted(self._videos)
+
+    def span(self, video_id: str, start: float, end: float, caption: str = "") -> Segment | None:
+        """The clips of a video whose centres lie in ``[start, end)`` seconds, or the one nearest to the middle.
+
+        None if the video ends before `start`.
+        """
+        video = self._videos[video_id]
+        clips = len(video.visual_ids)
+        if start >= video.border(clips):
+            return None
+        (first,), (stop,) = video.clips_within(np.array([start]), np.array([end]))
+        if first < stop:
+            return segment(video, int(first), int(stop), caption)
+        middle = int(((start + min(end, start + video.clip_seconds)) / 2 - video.border(0)) // video.step)
+        middle = min(max(middle, 0), clips - 1)
+        return segment(video, middle, middle + 1, caption)
+
+    def windows(self, video_id: str, seconds: float, step: float = 0.0) -> list[tuple[float, float]]:
+        """Spans of so many seconds, one every `step` seconds (0: they do not overlap), to the end of the video.
+
+        The last ends with the video, and so does the only one of a shorter video.
+        """
+        video = self._videos[video_id]
+        length = float(video.border(len(video.visual_ids)))
+        starts = np.arange(0.0, max(length - seconds, 0.0) + 1e-6, step or seconds)
+        if length - (starts[-1] + seconds) > video.step / 2:
+            starts = np.append(starts, length - seconds)
+        return [(float(start), float(min(start + seconds, length))) for start in starts]
