@@ -4,11 +4,15 @@ import collections
 import dataclasses
 import itertools
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
 from videobert_jax.data.records import ClipDetails, Record
 from videobert_jax.data.segments import Segment, segment
+
+# The arrays of a record whose rows follow each other from chunk to chunk.
+JOINED = ("visual_ids", "token_ids", "sentence_starts", "sentence_ends", "caption_starts", "caption_ends")
 
 
 def join(chunks: Sequence[Record]) -> Record:
@@ -23,15 +27,12 @@ def join(chunks: Sequence[Record]) -> Record:
     if len(parts) == 1:
         return parts[0]
 
-    def joined(name: str) -> np.ndarray:
-        return np.concatenate([getattr(part, name) for part in parts])
-
+    joined: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in JOINED}
     lengths = np.concatenate([np.diff(part.sentence_offsets) for part in parts])
     details = [part.details for part in parts if part.details is not None]
     return dataclasses.replace(
         parts[0],
-        **{name: joined(name) for name in ("visual_ids", "token_ids", "sentence_starts", "sentence_ends")},
-        **{name: joined(name) for name in ("caption_starts", "caption_ends")},
+        **joined,
         sentence_offsets=np.cumsum([0, *lengths], dtype=np.int32),
         captions=tuple(caption for part in parts for caption in part.captions),
         details=ClipDetails(*map(np.concatenate, zip(*details, strict=True))) if details else None,

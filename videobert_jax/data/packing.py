@@ -1,10 +1,10 @@
 """Packs token sequences into rows; `batch.SCHEMA` lists their arrays."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from videobert_jax.data.batch import CLIPS, SCHEMA, Batch, Row
+from videobert_jax.data.batch import CLIPS, SCHEMA, ArraySpec, Batch, Row, row_shapes
 from videobert_jax.data.sequences import TokenSequence
 from videobert_jax.tokens import Mode, TokenSpace
 
@@ -51,6 +51,15 @@ def _clips(sequences: Sequence[TokenSequence], stops: np.ndarray, length: int, t
                 if name in row:
                     row[name][place] = values
     return row
+
+
+def row_specs(
+    names: Iterable[str], length: int, max_sequences: int, tokens: TokenSpace, predictions: int = 0
+) -> dict[str, ArraySpec]:
+    """The specs of a packed row: of the arrays `names`, and of those that describe clips, if the records keep any."""
+    details = [name for name, size in detail_sizes(tokens).items() if size]
+    sizes = {"S": length, "N": max_sequences, "K": predictions, "P": tokens.feature_size, "C": tokens.codebooks}
+    return row_shapes((*names, *(["clip_seen", *details] if details else [])), **sizes)
 
 
 def detail_sizes(tokens: TokenSpace) -> dict[str, int]:

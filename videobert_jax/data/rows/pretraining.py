@@ -8,9 +8,9 @@ from typing import Literal
 import numpy as np
 
 from videobert_jax.config import DataConfig, PretrainingConfig
-from videobert_jax.data.batch import PREDICTIONS, SEQUENCES, ArraySpec, Row, row_shapes
+from videobert_jax.data.batch import PREDICTIONS, SEQUENCES, ArraySpec, Row
 from videobert_jax.data.masking import Masking
-from videobert_jax.data.packing import detail_sizes, pack
+from videobert_jax.data.packing import detail_sizes, pack, row_specs
 from videobert_jax.data.records import Record
 from videobert_jax.data.sampling import Sampler
 from videobert_jax.data.sequences import TokenSequence
@@ -38,10 +38,8 @@ class PretrainingRows:
     @property
     def shapes(self) -> Mapping[str, ArraySpec]:
         """The arrays of every row."""
-        sizes = {"S": self.data.sequence_length, "N": self.data.max_sequences, "K": self.config.max_predictions}
-        details = [name for name, size in detail_sizes(self.tokens).items() if size]
-        names = (*SEQUENCES, *PREDICTIONS, *(["clip_seen", *details] if details else []))
-        return row_shapes(names, **sizes, P=self.tokens.feature_size, C=self.tokens.codebooks)
+        sizes = self.data.sequence_length, self.data.max_sequences
+        return row_specs((*SEQUENCES, *PREDICTIONS), *sizes, self.tokens, self.config.max_predictions)
 
     def __call__(self, examples: Sequence[Record], rng: np.random.Generator) -> Row:
         """Makes one row."""
