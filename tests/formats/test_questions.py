@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from videobert_jax.errors import FormatError
-from videobert_jax.formats.questions import Question, read_activitynet_qa, read_msrvtt_qa
+from videobert_jax.formats.questions import Question, read_activitynet_qa, read_msrvtt_qa, read_questions
 
 
 def write(tmp_path: pathlib.Path, content: object, name: str) -> pathlib.Path:
@@ -73,3 +73,29 @@ def test_no_list_of_questions_is_an_error(
     path.write_bytes(content.encode(errors="surrogateescape"))
     with pytest.raises(FormatError, match=rf"train_qa\.json {reason}"):
         read(path)
+
+
+def test_a_folder_may_hold_files_of_both_kinds_and_others(tmp_path: pathlib.Path) -> None:
+    asked = [{"question_id": "1", "video_name": "a", "question": "what is cut"}]
+    (tmp_path / "train_q.json").write_text(json.dumps(asked))
+    (tmp_path / "train_a.json").write_text(json.dumps([{"question_id": "1", "answer": "bread", "type": 1}]))
+    (tmp_path / "test_q.json").write_text(json.dumps([{**asked[0], "question_id": "2"}]))
+    (tmp_path / "train_qa.json").write_text(
+        json.dumps([{"answer": "two", "id": 0, "question": "how many", "video_id": 7}])
+    )
+    (tmp_path / "annotations.json").write_text(json.dumps({"database": {}}))
+    assert read_questions(tmp_path) == (
+        [
+            Question("a", "what is cut", None),
+            Question("a", "what is cut", "bread"),
+            Question("video7", "how many", "two"),
+        ],
+        [],
+    )
+    assert read_questions(tmp_path / "train_qa.json")[0] == [Question("video7", "how many", "two")]
+
+
+def test_a_folder_without_questions_is_refused(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "annotations.json").write_text(json.dumps({"database": {}}))
+    with pytest.raises(FormatError, match="holds no questions, expected files of MSRVTT-QA"):
+        read_questions(tmp_path)

@@ -43,6 +43,7 @@ class Choice(tuple[str, ...]):
 COUNT = Interval(1)
 SHARE = Interval(0, 1)
 PART = Interval(0, 1, "()")  # a share that leaves something for both parts
+PART_OR_NONE = Interval(0, 1, "[)")
 WEIGHT = Interval(0, 1_000_000)
 SEED = Interval(0)
 WORKERS = Interval(0, 1024)  # processes or threads

@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Iterable, Iterator
 from typing import ClassVar
 
-from videobert_jax.config.rules import COUNT, SHARE, WEIGHT, Choice, Interval, setting
+from videobert_jax.config.rules import COUNT, PART_OR_NONE, SHARE, WEIGHT, Choice, Interval, setting
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,10 +16,13 @@ class TaskConfig:
 
     Attributes:
       make: "module:function", (Config, TokenSpace) -> `tasks.task.Task`.
+      complete: "module:function", (Config, Prepared) -> Config: fills in what follows from the data, such as the names
+        of the classes; "": nothing does.
       name: its key in `TASKS`.
     """
 
     make: ClassVar[str]
+    complete: ClassVar[str] = ""
     name: str
 
     def contradictions(self) -> Iterable[tuple[str, str]]:
@@ -72,4 +75,58 @@ class PretrainingConfig(TaskConfig):
             yield "weights.text", "more than 0 if task.weights.video and task.weights.alignment are 0"
 
 
-TASKS: dict[str, type[TaskConfig]] = {"pretraining": PretrainingConfig}
+@dataclasses.dataclass(frozen=True)
+class LabelledConfig(TaskConfig):
+    """The fields of tasks whose examples are segments with labels."""
+
+    # Names of the classes, separated by ";". Empty: all that training videos have, the commonest first.
+    classes: str = ""
+    inputs: str = setting("both", Choice(("both", "video", "words")))  # what is read of a segment
+    frozen: bool = False  # train the head alone (a linear probe of the pooled [CLS]), not what `init_from` gives
+    smoothing: float = setting(0.0, PART_OR_NONE)  # share of the target that is spread over all classes
+
+
+@dataclasses.dataclass(frozen=True)
+class ClassificationConfig(LabelledConfig):
+    """One class, or several, of segments of video: actions, sentiment, what is not safe to show."""
+
+    make: ClassVar[str] = "videobert_jax.tasks.classification:make"
+    complete: ClassVar[str] = "videobert_jax.tasks.classification:complete"
+    name: str = setting("classification", Choice(("classification",)))
+    # File or folder with labels of spans of video, in any format of annotations: a label is a caption. Empty: the
+    # captions of the records.
+    labels: str = ""
+    multiple: bool = False  # a segment may have any number of labels; else exactly one
+    # Seconds of the windows that videos are cut into; a window has the labels that last for half of it or that it holds
+    # half of. 0: the spans of the labels are the segments.
+    window: float = setting(0.0, WEIGHT)
+    # Videos that no label names are segments without any class; needs `multiple`.
+    unlabelled: bool = False
+
+    def contradictions(self) -> Iterator[tuple[str, str]]:
+        """No class at all is no class, if classes exclude each other."""
+        if not self.multiple and (self.window or self.unlabelled):
+            yield "multiple", "True if task.window or task.unlabelled is set, since such segments may have no label"
+
+
+@dataclasses.dataclass(frozen=True)
+class AnsweringConfig(LabelledConfig):
+    """Questions about videos, answered by one of a closed set of answers: ``[CLS] question [>] clips [SEP]``."""
+
+    make: ClassVar[str] = "videobert_jax.tasks.answering:make"
+    complete: ClassVar[str] = "videobert_jax.tasks.answering:complete"
+    name: str = setting("answering", Choice(("answering",)))
+    questions: str = ""  # folder of questions and answers, as MSRVTT-QA or ActivityNet-QA have them
+    answers: int = setting(1000, COUNT)  # classes if none are named: so many of the commonest answers
+
+    def contradictions(self) -> Iterator[tuple[str, str]]:
+        """There have to be questions."""
+        if not self.questions:
+            yield "questions", "the folder of the questions"
+
+
+TASKS: dict[str, type[TaskConfig]] = {
+    "pretraining": PretrainingConfig,
+    "classification": ClassificationConfig,
+    "answering": AnsweringConfig,
+}

@@ -27,6 +27,43 @@ class Question:
 
 
 Read = tuple[list[Question], list[Problem]]
+ASKED, ANSWERED = "_q.json", "_a.json"  # how the names of ActivityNet-QA's files end
+
+
+def read_questions(path: pathlib.Path) -> Read:
+    """Reads a file of questions, or all .json files of a folder: pairs of ActivityNet-QA's files, and MSRVTT-QA's.
+
+    Raises FormatError if a file is broken, or if there is no question.
+    """
+    files = sorted(path.glob("*.json")) if path.is_dir() else [path]
+    found: list[Question] = []
+    problems: list[Problem] = []
+    for file in files:
+        if file.name.endswith(ANSWERED) and file.with_name(_asked(file)) in files:
+            continue
+        if file.name.endswith(ASKED):
+            answers = file.with_name(file.name.removesuffix(ASKED) + ANSWERED)
+            questions, flaws = read_activitynet_qa(file, answers if answers.exists() else None)
+        elif path.is_dir() and not _is_list(file):
+            continue  # other files of a data set: captions, splits
+        else:
+            questions, flaws = read_msrvtt_qa(file)
+        found += questions
+        problems += flaws
+    if not found:
+        raise FormatError(
+            f"{path} holds no questions, expected files of MSRVTT-QA, or of ActivityNet-QA (*{ASKED}, *{ANSWERED})"
+        )
+    return found, problems
+
+
+def _asked(answers: pathlib.Path) -> str:
+    return answers.name.removesuffix(ANSWERED) + ASKED
+
+
+def _is_list(path: pathlib.Path) -> bool:
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
+        return file.read(100).lstrip().startswith("[")
 
 
 def read_msrvtt_qa(path: pathlib.Path) -> Read:

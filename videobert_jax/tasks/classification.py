@@ -1,0 +1,123 @@
+"""Classification of segments of video: one class or several, by what is seen, what is said, or both."""
+
+import collections
+import functools
+import pathlib
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from videobert_jax.config import Config
+from videobert_jax.config.tasks import ClassificationConfig
+from videobert_jax.data.footage import Footage
+from videobert_jax.data.prepared import TRAIN, Prepared
+from videobert_jax.data.rows.labelled import Labelled
+from videobert_jax.errors import ConfigError
+from videobert_jax.formats.recognise import read_annotations
+from videobert_jax.tasks import labelled
+from videobert_jax.tasks.task import Task
+from videobert_jax.tokens import TokenSpace
+
+
+class Span(NamedTuple):
+    """Seconds of a video, and the names of all that it is."""
+
+    video_id: str
+    start: float
+    end: float
+    labels: frozenset[str]
+
+
+def make(config: Config, tokens: TokenSpace) -> Task:
+    """The task of a config."""
+    section = config.task
+    assert isinstance(section, ClassificationConfig)
+    examples = functools.partial(examples_of, section)
+    return labelled.make(config, tokens, section.multiple, examples)
+
+
+def complete(config: Config, prepared: Prepared) -> Config:
+    """The config with the names of its classes: all labels of training videos, unless it names them."""
+    section = config.task
+    assert isinstance(section, ClassificationConfig)
+    if section.classes:
+        return labelled.with_classes(config, ())
+    found = spans_of(section, Footage(prepared.source(TRAIN)), TRAIN)
+    return labelled.with_classes(config, (name for span in found for name in span.labels))
+
+
+def examples_of(section: ClassificationConfig, prepared: Prepared, split: str) -> Sequence[Labelled]:
+    """The labelled segments of a split, in order of video and time.
+
+    Left out, with a warning that counts them: labels that are no class of the config, and where classes exclude each
+    other, segments with none or several. Raises ConfigError if nothing is left.
+    """
+    numbers = {name: number for number, name in enumerate(labelled.names_of(section))}
+    footage = Footage(prepared.source(split))
+    found, lost = [], collections.Counter[str]()
+    for span in spans_of(section, footage, split):
+        known = tuple(sorted(numbers[name] for name in span.labels & numbers.keys()))
+        segment = footage.span(span.video_id, span.start, span.end)
+        if segment is None:
+            lost["they begin after the end of their video"] += 1
+        elif not section.multiple and len(known) != 1:
+            reason = "several classes" if known else "no class"
+            lost[f"they have {reason} of config.task.classes, expected exactly one (or config.task.multiple)"] += 1
+        else:
+            found.append(Labelled(segment, segment.spoken, known))
+    labelled.left_out(f"labels of the split {split}", lost, len(found))
+    if not found:
+        raise ConfigError(
+            f"config.task.labels is {section.labels!r}, which gives no example of the split {split!r}: expected labels "
+            "of its videos"
+        )
+    return found
+
+
+def spans_of(section: ClassificationConfig, footage: Footage, split: str) -> list[Span]:
+    """The spans of a split with their labels. Raises ConfigError for a label of a video that is in another split."""
+    labels = collections.defaultdict(list)
+    for video_id, (start, end), name in _labels(section, footage, split):
+        labels[video_id].append(((start, end), name))
+    names = footage.video_ids if section.unlabelled else sorted(labels)
+    spans = []
+    for video_id in names:
+        if section.window:
+            pieces = footage.windows(video_id, section.window)
+        else:
+            pieces = sorted({span for span, _ in labels[video_id]}) or [(0.0, float("inf"))]
+        for start, end in pieces:
+            here = (name for span, name in labels[video_id] if _is_of(span, (start, end), bool(section.window)))
+            spans.append(Span(video_id, start, end, frozenset(here)))
+    return spans
+
+
+def _labels(
+    section: ClassificationConfig, footage: Footage, split: str
+) -> Iterator[tuple[str, tuple[float, float], str]]:
+    if not section.labels:
+        for video_id in footage.video_ids:
+            video = footage[video_id]
+            spans = zip(video.caption_starts.tolist(), video.caption_ends.tolist(), strict=True)
+            yield from ((video_id, span, name) for span, name in zip(spans, video.captions, strict=True))
+        return
+    path = pathlib.Path(section.labels)
+    if not path.exists():
+        raise ConfigError(f"config.task.labels is {section.labels!r}, expected a file or folder that exists")
+    annotations, _ = read_annotations(path, footage.video_ids)
+    for video_id, annotation in sorted(annotations.items()):
+        if annotation.split not in (split, None):
+            raise ConfigError(
+                f"config.task.labels is {section.labels!r}, which has video {video_id!r} in the split "
+                f"{annotation.split!r}; the records have it in {split!r}, by config.data.annotations: what is held out "
+                "must be the same in both"
+            )
+        for caption in annotation.captions:
+            yield video_id, (caption.start, caption.end), caption.text
+
+
+def _is_of(label: tuple[float, float], piece: tuple[float, float], window: bool) -> bool:
+    """Whether a label is one of a piece of video: of its very span, or for half of the window or of the label."""
+    if not window:
+        return label == piece
+    shared = min(label[1], piece[1]) - max(label[0], piece[0])
+    return shared > 0 and 2 * shared >= min(label[1] - label[0], piece[1] - piece[0])

@@ -1,0 +1,102 @@
+"""What tasks with labelled segments have in common: classes, network, rows and objective."""
+
+import collections
+import dataclasses
+from collections.abc import Callable, Iterable, Sequence
+
+from absl import logging
+
+from videobert_jax.config import Config
+from videobert_jax.config.tasks import LabelledConfig
+from videobert_jax.data.prepared import Prepared
+from videobert_jax.data.rows.labelled import Labelled, LabelledRows
+from videobert_jax.errors import ConfigError
+from videobert_jax.model.classifier import Classifier
+from videobert_jax.objectives.classification import Classification
+from videobert_jax.tasks.task import Frozen, Task, as_read, frozen_tokens
+from videobert_jax.tokens import TokenSpace
+
+SEPARATOR = ";"
+HEADS = ("class_head",)  # all that a frozen trunk leaves to be trained
+
+
+def names_of(section: LabelledConfig) -> tuple[str, ...]:
+    """The classes of a complete config. Raises ConfigError if there are none, or one twice."""
+    names = tuple(name.strip() for name in section.classes.split(SEPARATOR) if name.strip())
+    if not names:
+        raise ConfigError(
+            "config.task.classes is '', and there are no data to take the names of the classes from; set "
+            f"--config.task.classes to names separated by {SEPARATOR!r}"
+        )
+    if len(set(names)) < len(names):
+        twice = next(name for name, count in collections.Counter(names).items() if count > 1)
+        raise ConfigError(f"config.task.classes has {twice!r} twice, expected different names")
+    return names
+
+
+def with_classes(config: Config, labels: Iterable[str], most: int | None = None) -> Config:
+    """The config with its classes, if they are not named in it: all labels, or the `most` frequent, those first.
+
+    Raises ConfigError if labels cannot be the names of classes.
+    """
+    section = config.task
+    assert isinstance(section, LabelledConfig)
+    if section.classes:
+        names_of(section)
+        return config
+    counts = collections.Counter(labels)
+    if wrong := next((name for name in counts if SEPARATOR in name), None):
+        raise ConfigError(
+            f"{wrong!r} is a label, expected none with {SEPARATOR!r} in it, which separates the names of classes in "
+            "config.task.classes; write it otherwise"
+        )
+    if not counts:
+        raise ConfigError("no training video has a label that could be a class; see which videos the labels name")
+    names = sorted(counts, key=lambda name: (-counts[name], name))[:most]
+    return dataclasses.replace(config, task=dataclasses.replace(section, classes=SEPARATOR.join(names)))
+
+
+def make(
+    config: Config, tokens: TokenSpace, multiple: bool, examples: Callable[[Prepared, str], Sequence[Labelled]]
+) -> Task:
+    """A task over labelled segments.
+
+    Raises ConfigError if there is nothing to tell apart: one class only, of which every example is.
+    """
+    section = config.task
+    assert isinstance(section, LabelledConfig)
+    names = names_of(section)
+    if len(names) < 2 and not multiple:
+        raise ConfigError(f"config.task.classes is {section.classes!r}, expected at least two classes to tell apart")
+    network = Classifier(config.model, tokens, classes=len(names))
+    return Task(
+        network=network,
+        objective=Classification(multiple, section.smoothing),
+        row=LabelledRows(as_read(network), config.data, section.inputs, len(names)),
+        group=config.data.max_sequences,
+        examples=examples,
+        frozen=frozen(config, tokens),
+    )
+
+
+def frozen(config: Config, tokens: TokenSpace) -> tuple[Frozen, ...]:
+    """What no update moves: what the model's section freezes, or with `task.frozen` all but the head.
+
+    Raises ConfigError for a trunk that would stay as it was drawn.
+    """
+    section = config.task
+    assert isinstance(section, LabelledConfig)
+    if not section.frozen:
+        return frozen_tokens(config.model, tokens)
+    if not config.init_from:
+        raise ConfigError(
+            "config.task.frozen is True, but config.init_from is '': the trunk would stay as random as it began; name "
+            "a pretrained workdir with --config.init_from"
+        )
+    return tuple(map(Frozen, ("embeddings", "encoder", "video_encoder", "join", "pooler")))
+
+
+def left_out(kind: str, counts: collections.Counter[str], used: int) -> None:
+    """Warns of what is not used, by its reason."""
+    for reason, count in counts.items():
+        logging.warning("%s: %s of %s are left out: %s", kind, f"{count:,}", f"{used + counts.total():,}", reason)
