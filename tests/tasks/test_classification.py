@@ -68,8 +68,10 @@ def test_segments_have_the_clips_and_the_words_of_their_spans(
     ]
     assert found[0].words == found[0].segment.spoken != ()
     assert [record.getMessage() for record in caplog.records] == [
-        "labels of the split validation: 1 of 7 are left out: they have no class of config.task.classes, expected "
-        "exactly one (or config.task.multiple)",
+        (
+            "labels of the split validation: 1 of 7 are left out: they have no class of config.task.classes, expected "
+            "exactly one (or config.task.multiple)"
+        ),
         "labels of the split validation: 1 of 7 are left out: they begin after the end of their video",
     ]
 
@@ -100,8 +102,8 @@ def test_a_segment_may_have_several_labels_if_the_config_says_so(prepared: Prepa
     [
         (
             "cut,video100,0,3,train",
-            {},
-            "has video 'video100' in the split 'train'; the records have it in 'validation'",
+            {"classes": "cut;stir"},
+            "'train'; the records have it in 'validation'",
         ),
         ("cut,video0,0,3,train", {}, "expected at least two classes to tell apart"),
         ("sing,video100,0,3,validation", {}, "no training video has a label that could be a class"),

@@ -55,6 +55,7 @@ def examples_of(section: ClassificationConfig, prepared: Prepared, split: str) -
     footage = Footage(prepared.source(split))
     found, lost = [], collections.Counter[str]()
     for span in spans_of(section, footage, split):
+        lost["they are no class of config.task.classes"] += section.multiple and len(span.labels - numbers.keys())
         known = tuple(sorted(numbers[name] for name in span.labels & numbers.keys()))
         segment = footage.span(span.video_id, span.start, span.end)
         if segment is None:

@@ -98,5 +98,5 @@ def frozen(config: Config, tokens: TokenSpace) -> tuple[Frozen, ...]:
 
 def left_out(kind: str, counts: collections.Counter[str], used: int) -> None:
     """Warns of what is not used, by its reason."""
-    for reason, count in counts.items():
+    for reason, count in (+counts).items():
         logging.warning("%s: %s of %s are left out: %s", kind, f"{count:,}", f"{used + counts.total():,}", reason)
