@@ -46,6 +46,7 @@ def main(_: list[str]) -> None:
     config, profile_steps = cli.config_of(_CONFIG), _steps(_PROFILE.value)
     _check_place(_COORDINATOR.value)
     workdir = Workdir(pathlib.Path(_WORKDIR.value))
+    config = workdir.completed(config)
     # Checks first what would otherwise fail after minutes. A run with a checkpoint no longer needs `init_from`.
     workdir.check(config)
     source = starting_point.find(config, workdir)
@@ -63,15 +64,16 @@ def main(_: list[str]) -> None:
     # Imported late, so that errors above appear without waiting for JAX.
     import jax
 
+    from videobert_jax import tasks
     from videobert_jax.evaluation import evaluator, run
-    from videobert_jax.tasks import make_task
     from videobert_jax.training import loop
     from videobert_jax.training.hosts import processes
 
     first = jax.process_index() == 0
     with processes.ending_together(), workdir.locked() if first else contextlib.nullcontext():
         before = goodput.process_age() - preparing
-        task = make_task(config, prepared.tokens())
+        config = tasks.complete(config, prepared)
+        task = tasks.make_task(config, prepared.tokens())
         evaluators = evaluator.for_training(config, task, prepared)
         loop.train(config, task, evaluators, workdir, prepared, _HANG.value, profile_steps, before)
         if first:

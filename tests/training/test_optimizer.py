@@ -159,3 +159,32 @@ def test_moments_are_split_as_their_parameters(name: str) -> None:
     large = [leaf for leaf in jax.tree.leaves(state) if leaf.size >= WEIGHT[:, 0].size]
     assert len(large) == {"adamw": 4, "lamb": 4, "adafactor": 0, "muon": 2}[name]
     assert all({"fsdp", "tensor"} <= set(leaf.sharding.spec) for leaf in large)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "rates"),
+    [("cosine", [0.5, 1.0, 0.853553, 0.5, 0.146447, 0.0]), ("constant", [0.5, 1.0, 1.0, 1.0, 1.0, 1.0])],
+)
+def test_after_the_warm_up_comes_a_schedule(schedule: str, rates: list[float]) -> None:
+    config = OptimizerConfig(learning_rate=1.0, warmup_steps=2, schedule=schedule)
+    found = learning_rate(config, steps=6)
+    steps = (0, 1, 3, 4, 5, 6)
+    np.testing.assert_allclose([float(found(jnp.int32(done))) for done in steps], rates, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_lower_layers_move_less(name: str) -> None:
+    params = {**tree_of(WEIGHT), "embeddings": {"embedding": WEIGHT[0, 0]}, "class_head": {"kernel": WEIGHT[0, 0]}}
+    grads = jax.tree.map(lambda x: jnp.ones_like(x), params)
+
+    def update(decay: float) -> dict[str, Any]:
+        config = OptimizerConfig(name=name, learning_rate=0.1, clip_norm=0.0, layer_decay=decay)
+        optimizer = make_optimizer(config, steps=10).transformation
+        return optimizer.update(grads, optimizer.init(params), params)[0]
+
+    plain, decayed = update(1.0), update(0.5)
+    layers = decayed["encoder"]["layers"]["wo"]["kernel"], plain["encoder"]["layers"]["wo"]["kernel"]
+    for layer, factor in enumerate((0.25, 0.5)):
+        np.testing.assert_allclose(layers[0][layer], factor * layers[1][layer], rtol=1e-6)
+    np.testing.assert_allclose(decayed["embeddings"]["embedding"], 0.125 * plain["embeddings"]["embedding"], rtol=1e-6)
+    np.testing.assert_array_equal(decayed["class_head"]["kernel"], plain["class_head"]["kernel"])

@@ -58,6 +58,8 @@ def _detail_contradictions(config: Config) -> Iterator[tuple[str, str]]:
 
 
 def _metric_contradictions(config: Config) -> Iterator[tuple[str, str]]:
+    if not config.checkpoint.metric and (config.checkpoint.used == "best" or config.checkpoint.patience):
+        yield "checkpoint.metric", "EVALUATOR/METRIC if checkpoint.used is 'best' or checkpoint.patience is set"
     name, _, metric = config.checkpoint.metric.partition("/")
     while_training = [evaluator for evaluator, section in config.evaluators.items() if section.every]
     if config.checkpoint.metric and (name not in while_training or not metric):

@@ -16,13 +16,14 @@ class TaskConfig:
 
     Attributes:
       make: "module:function", (Config, TokenSpace) -> `tasks.task.Task`.
-      complete: "module:function", (Config, Prepared) -> Config: fills in what follows from the data, such as the names
-        of the classes; "": nothing does.
+      complete: "module:function", (Config, Prepared) -> Config: fills in the fields `follows`; "": there are none.
+      follows: fields that follow from the data while they are empty, such as the names of classes.
       name: its key in `TASKS`.
     """
 
     make: ClassVar[str]
     complete: ClassVar[str] = ""
+    follows: ClassVar[tuple[str, ...]] = ()
     name: str
 
     def contradictions(self) -> Iterable[tuple[str, str]]:
@@ -79,6 +80,7 @@ class PretrainingConfig(TaskConfig):
 class LabelledConfig(TaskConfig):
     """The fields of tasks whose examples are segments with labels."""
 
+    follows: ClassVar[tuple[str, ...]] = ("classes",)
     # Names of the classes, separated by ";". Empty: all that training videos have, the commonest first.
     classes: str = ""
     inputs: str = setting("both", Choice(("both", "video", "words")))  # what is read of a segment

@@ -76,12 +76,17 @@ class ModelConfig:
 
 @dataclasses.dataclass(frozen=True)
 class OptimizerConfig:
-    """The optimizer, with linear warm-up and linear decay to zero."""
+    """The optimizer, with linear warm-up."""
 
     # "adafactor" ignores the betas; "muon" uses AdamW's learning rates.
     name: str = setting("adamw", Choice(("adamw", "lamb", "adafactor", "muon")))
     learning_rate: float = setting(1e-5, Interval(0, 10, "(]"))
     warmup_steps: int = setting(0, Interval(0))
+    # After the warm-up: falls to zero in a line or along half a cosine, or stays.
+    schedule: str = setting("linear", Choice(("linear", "cosine", "constant")))
+    # Ratio of the updates of each layer to those of the next; the embeddings are below the first layer, and heads have
+    # the full rate. A pretrained trunk is so changed the less the lower it is.
+    layer_decay: float = setting(1.0, Interval(0, 1, "(]"))
     weight_decay: float = setting(0.01, Interval(0, 10))
     beta1: float = setting(0.9, Interval(0, 1, "[)"))
     beta2: float = setting(0.999, Interval(0, 1, "[)"))
@@ -107,6 +112,10 @@ class CheckpointConfig:
     keep: int = setting(2, COUNT)  # newest checkpoints, in addition to the best one
     metric: str = "held_out/loss"  # evaluator/metric that ranks checkpoints; empty: none is kept as the best
     best: str = setting("lowest", Choice(("lowest", "highest")))  # value of that metric
+    # Which checkpoint is evaluated at the end, loaded, and started from; "best" needs `metric`.
+    used: str = setting("newest", Choice(("newest", "best")))
+    # Training ends early after so many checkpoints in a row of which none is the best so far; 0: never.
+    patience: int = setting(0, Interval(0))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The end of a run: its newest checkpoint is evaluated, and the report is drawn."""
+"""The end of a run: its newest or best checkpoint is evaluated, and the report is drawn."""
 
 import pathlib
 from collections.abc import Mapping

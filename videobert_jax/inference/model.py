@@ -25,7 +25,7 @@ from videobert_jax.tasks import make_task
 from videobert_jax.tasks.task import Task
 from videobert_jax.tokenizer import TextTokenizer
 from videobert_jax.tokens import TokenSpace
-from videobert_jax.training.parameters import restore_params
+from videobert_jax.training.parameters import params_of
 from videobert_jax.training.workdir import Workdir
 from videobert_jax.visual_words.details import Details
 from videobert_jax.visual_words.vocabulary import Vocabulary
@@ -183,7 +183,7 @@ def _apply(network: Trunk, params: Any, batch: Mapping[str, jax.Array]) -> Any:
 
 
 def load(folder: str | pathlib.Path) -> Model:
-    """The model of a run, from its newest checkpoint, on this process's first device.
+    """The model of a run, from its newest checkpoint or the best (`checkpoint.used`), on this process's first device.
 
     It reads the parameters alone; the memory that takes is theirs and little more.
 
@@ -196,4 +196,4 @@ def load(folder: str | pathlib.Path) -> Model:
     workdir.require()
     config = config_lib.load(workdir.config_file)
     task = make_task(config, workdir.tokens())
-    return Model(config, task, restore_params(workdir.checkpoints, jax.local_devices()[0]), workdir)
+    return Model(config, task, params_of(workdir, config.checkpoint, jax.local_devices()[0]), workdir)

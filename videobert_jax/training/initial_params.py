@@ -14,6 +14,7 @@ import numpy as np
 from absl import logging
 from flax import traverse_util
 
+from videobert_jax import config as config_lib
 from videobert_jax import tokenizer
 from videobert_jax.config import Config, ModelConfig
 from videobert_jax.data.prepared import Lexicon
@@ -22,7 +23,7 @@ from videobert_jax.interop.bert import OPTIONAL, load_bert, require_vocabulary
 from videobert_jax.model.embeddings import TOKEN_TABLE
 from videobert_jax.model.visual_input import CENTROIDS, CODEBOOKS, TABLES
 from videobert_jax.tasks.task import Task
-from videobert_jax.training.parameters import restore_params
+from videobert_jax.training.parameters import params_of
 from videobert_jax.training.starting_point import is_workdir
 from videobert_jax.training.state import TrainState
 from videobert_jax.training.workdir import Workdir
@@ -74,7 +75,8 @@ def _load_workdir(source: Workdir, task: Task, lexicon: Lexicon) -> list[Rows]:
                 f"{theirs} is not the same as {ours}: the run that config.init_from names has other words or visual "
                 "words. Prepare again with it, by launch/prepare.py or launch/main.py"
             )
-    given = traverse_util.flatten_dict(restore_params(source.checkpoints, jax.local_devices()[0]), sep="/")
+    used = config_lib.load(source.config_file).checkpoint
+    given = traverse_util.flatten_dict(params_of(source, used, jax.local_devices()[0]), sep="/")
     expected = traverse_util.flatten_dict(task.abstract_params(), sep="/")
     common = expected.keys() & given.keys()
     if missing := sorted({path.partition("/")[0] for path in expected.keys() - common}):

@@ -17,7 +17,7 @@ from videobert_jax.config import Config, check
 from videobert_jax.data import batching
 from videobert_jax.data.prepared import TRAIN, Prepared
 from videobert_jax.tasks.task import Task
-from videobert_jax.training import initial_params, sharding
+from videobert_jax.training import initial_params, ranking, sharding
 from videobert_jax.training.checkpoints import Checkpoints
 from videobert_jax.training.compilation import enable_cache, memory
 from videobert_jax.training.evaluators import Evaluators, score_of
@@ -93,7 +93,8 @@ def train(
         if state is None:
             state = program.init(initial_params.load(config, task, workdir))
         done = int(state.step)
-        if done >= config.steps:
+        scores = ranking.scores(workdir.metrics, config.checkpoint, done)
+        if done >= config.steps or ranking.out_of_patience(scores, config.checkpoint):
             print(f"train: already at step {done} of {config.steps}")
             return writers.summary(workdir.metrics)
 
@@ -117,7 +118,7 @@ def train(
         ):
             devices = f"{mesh.size} x {mesh.devices.flat[0].device_kind}"
             journal.say(f"train: from step {done} to {config.steps} on {devices}; {compilation}; {meter}")
-            ranking = config.checkpoint.metric.partition("/")[0]
+            ranks = config.checkpoint.metric.partition("/")[0]
             for step in range(done + 1, config.steps + 1):
                 watchdog.at(step)
                 with profiler.at(step):
@@ -127,7 +128,7 @@ def train(
                     journal.dispatched(step, step_metrics)
                 stopping = step < config.steps and interruption.agreed()
                 saving = step % config.checkpoint.every == 0 or step == config.steps
-                due = [name for name in measures if step % evaluators[name].every == 0 or (saving and name == ranking)]
+                due = [name for name in measures if step % evaluators[name].every == 0 or (saving and name == ranks)]
                 score, unknown = None, None
                 if due or saving or stopping:
                     journal.catch_up()
@@ -135,8 +136,9 @@ def train(
                     with clock.on("evaluation"):
                         metrics = measures[name](state.params)
                     journal.evaluated(step, name, metrics)
-                    if name == ranking:
+                    if name == ranks:
                         score, unknown = score_of(config.checkpoint.metric, metrics)
+                        scores |= {} if score is None else {step: score}
                 if saving or stopping or unknown:
                     with clock.on("checkpoint"):
                         journal.sync()
@@ -145,6 +147,9 @@ def train(
                             checkpoints.wait()
                 if unknown:
                     raise unknown
+                if saving and ranking.out_of_patience(scores, config.checkpoint):
+                    journal.say(f"train: ended at step {step}, {config.checkpoint.metric} has not become better")
+                    break
                 if stopping:
                     journal.say(f"train: asked to stop, saved step {step}; run the same command to resume")
                     raise Interrupted

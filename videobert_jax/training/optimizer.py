@@ -1,4 +1,4 @@
-"""Optimizers with BERT's schedule: linear warm-up, linear decay to zero, no weight decay of biases and norms."""
+"""Optimizers: linear warm-up, a schedule, no weight decay of biases and norms."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -13,17 +13,23 @@ from videobert_jax.tasks.task import Frozen
 
 
 def learning_rate(config: OptimizerConfig, steps: int) -> optax.Schedule:
-    """Rises linearly to the peak at update `warmup_steps`, then falls linearly to 0 after `steps` updates.
+    """Rises linearly to the peak at update `warmup_steps`, then follows `config.schedule` to 0 after `steps` updates.
 
-    The first and the last update have nonzero rates. A run of fewer than 2 x `warmup_steps` steps warms up for half
-    of them.
+    BERT's is "linear". The first and the last update have nonzero rates. A run of fewer than 2 x `warmup_steps` steps
+    warms up for half of them.
     """
     warmup = min(config.warmup_steps, steps // 2)
 
     def schedule(done: jax.Array) -> jax.Array:
         rising = (done + 1) / max(warmup, 1)
-        falling = (steps - done) / (steps - warmup)
-        return config.learning_rate * jnp.clip(jnp.minimum(rising, falling), 0.0, 1.0)
+        left = (steps - done) / (steps - warmup)
+        if config.schedule == "linear":
+            factor = jnp.minimum(rising, left)
+        elif config.schedule == "cosine":
+            factor = jnp.minimum(rising, jnp.sin(jnp.clip(left, 0.0, 1.0) * jnp.pi / 2) ** 2)
+        else:
+            factor = rising
+        return config.learning_rate * jnp.clip(factor, 0.0, 1.0)
 
     return schedule
 
@@ -42,6 +48,8 @@ def make_optimizer(config: OptimizerConfig, steps: int, frozen: Sequence[Frozen]
     """
     schedule = learning_rate(config, steps)
     optimizer = OPTIMIZERS[config.name](config, schedule)
+    if config.layer_decay < 1:
+        optimizer = optax.chain(optimizer, _by_depth(config.layer_decay))
     clip = optax.clip_by_global_norm(config.clip_norm) if config.clip_norm else optax.identity()
     rows = {one.path: one.rows for one in frozen if one.rows}
     still = _still(rows)
@@ -132,6 +140,30 @@ def _still(rows: Mapping[str, range]) -> optax.GradientTransformation:
         return jnp.where(((row < frozen.start) | (row >= frozen.stop))[:, None], update, 0)
 
     return optax.stateless(lambda updates, _: jax.tree_util.tree_map_with_path(still, updates))
+
+
+def _by_depth(decay: float) -> optax.GradientTransformation:
+    """Scales the updates of layer l of L, of all encoders, by ``decay ** (L - l)``, l from 0, and the embeddings' most.
+
+    BEiT (Bao et al. 2022) and ELECTRA (Clark et al. 2020) are fine-tuned so.
+    """
+
+    def scaled(path: tuple[Any, ...], update: jax.Array, depth: int) -> jax.Array:
+        keys = [one.key for one in path]
+        if keys[0] == "embeddings":
+            return update * decay ** (depth + 1)
+        if "layers" not in keys:
+            return update
+        factors = decay ** jnp.arange(depth, 0, -1, dtype=jnp.float32)
+        return update * factors.reshape(-1, *(1,) * (update.ndim - 1)).astype(update.dtype)
+
+    def scale(updates: Any, params: Any) -> Any:
+        del params
+        leaves = jax.tree_util.tree_leaves_with_path(updates)
+        depth = max((x.shape[0] for path, x in leaves if "layers" in [one.key for one in path]), default=0)
+        return jax.tree_util.tree_map_with_path(lambda path, update: scaled(path, update, depth), updates)
+
+    return optax.stateless(scale)
 
 
 def _decayed(params: Any) -> Any:

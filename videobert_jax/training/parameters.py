@@ -15,35 +15,54 @@ import tensorstore as ts
 from absl import logging
 from flax import traverse_util
 
+from videobert_jax.config import CheckpointConfig
 from videobert_jax.errors import MissingError
+from videobert_jax.training import ranking
+from videobert_jax.training.workdir import Workdir
 
 ALIGNMENT = 64  # bytes; JAX copies memory that is aligned less
 
 
-def restore_params(directory: pathlib.Path, device: jax.Device) -> Any:
+def restore_params(directory: pathlib.Path, device: jax.Device, first: int | None = None) -> Any:
     """The parameters of the newest readable checkpoint in `directory`, on a device; changes no files.
+
+    Args:
+      directory: of checkpoints.
+      device: of this process.
+      first: a step to try before all others, such as the best.
 
     Raises:
       MissingError: there are no checkpoints.
       OSError: none of the checkpoints can be read.
     """
     failures: dict[int, str] = {}
-    while steps := [step for step in _steps(directory) if step not in failures]:  # a run may have saved another since
+    while steps := [step for step in steps_of(directory) if step not in failures]:  # a run may have saved another since
         try:
             # TensorStore refuses `..` in a path.
-            return _read_params((directory / str(steps[-1]) / "state").resolve(), device)
+            step = first if first in steps else steps[-1]
+            return _read_params((directory / str(step) / "state").resolve(), device)
         except Exception as error:  # what damage leads to: these errors have no common class
             reason = (next(iter(str(error).splitlines()), "") or type(error).__name__)[:300]
-            logging.warning("the checkpoint of step %s cannot be read, trying another: %s", steps[-1], reason)
-            failures[steps[-1]] = reason
+            logging.warning("the checkpoint of step %s cannot be read, trying another: %s", step, reason)
+            failures[step] = reason
     if not failures:
         raise MissingError(f"{directory} holds no checkpoint; train first, with launch/main.py")
     reasons = "; ".join(f"{step}: {reason}" for step, reason in failures.items())
     raise OSError(f"none of the checkpoints in {directory} can be read ({reasons})")
 
 
-def _steps(directory: pathlib.Path) -> list[int]:
+def steps_of(directory: pathlib.Path) -> list[int]:
+    """The steps that have a checkpoint, ascending."""
     return sorted(int(path.name) for path in directory.glob("*") if path.name.isdecimal())
+
+
+def params_of(workdir: Workdir, config: CheckpointConfig, device: jax.Device) -> Any:
+    """The parameters of a run that its config says to use: of its best or its newest checkpoint.
+
+    Raises as `restore_params` does.
+    """
+    scores = ranking.scores(workdir.metrics, config)
+    return restore_params(workdir.checkpoints, device, ranking.used_step(scores, config, steps_of(workdir.checkpoints)))
 
 
 def _read_params(state: pathlib.Path, device: jax.Device) -> Any:

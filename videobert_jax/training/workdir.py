@@ -76,6 +76,16 @@ class Workdir(Lexicon):
     def _prepared_file(self) -> pathlib.Path:
         return self.folder / "prepared.txt"
 
+    def completed(self, config: Config) -> Config:
+        """The config with what followed from the data when the run began, such as the names of classes."""
+        if not self.config_file.exists() or not self.has_begun():
+            return config
+        before = config_lib.load(self.config_file).task
+        if type(before) is not type(config.task):
+            return config  # which `check` refuses
+        known = {name: getattr(before, name) for name in config.task.follows if not getattr(config.task, name)}
+        return dataclasses.replace(config, task=dataclasses.replace(config.task, **known))
+
     def check(self, config: Config) -> None:
         """Checks that a run with this config can use the folder, which need not exist, and changes nothing.
 
