@@ -99,7 +99,7 @@ def get_config() -> ConfigDict:
     config.optimizer.learning_rate = 1e-5  # quoted
     config.optimizer.warmup_steps = 0  # quoted: linear decay; no warm-up is mentioned
     config.optimizer.schedule = "linear"  # quoted
-    config.optimizer.layer_decay = 1.0  # all layers alike
+    config.optimizer.layer_decay = 1.0  # BERT: all layers alike
     config.optimizer.beta1 = 0.9  # BERT
     config.optimizer.beta2 = 0.999  # BERT
     config.optimizer.epsilon = 1e-6  # BERT
