@@ -127,8 +127,19 @@ class AnsweringConfig(LabelledConfig):
             yield "questions", "the folder of the questions"
 
 
+@dataclasses.dataclass(frozen=True)
+class RetrievalConfig(TaskConfig):
+    """Texts and segments of video as vectors of one space; captions of the records are the texts."""
+
+    make: ClassVar[str] = "videobert_jax.tasks.retrieval:make"
+    name: str = setting("retrieval", Choice(("retrieval",)))
+    inputs: str = setting("both", Choice(("both", "video", "words")))  # what is read of a segment
+    frozen: bool = False  # train the projection alone, not what `init_from` gives
+
+
 TASKS: dict[str, type[TaskConfig]] = {
     "pretraining": PretrainingConfig,
     "classification": ClassificationConfig,
     "answering": AnsweringConfig,
+    "retrieval": RetrievalConfig,
 }

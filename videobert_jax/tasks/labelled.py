@@ -13,11 +13,10 @@ from videobert_jax.data.rows.labelled import Labelled, LabelledRows
 from videobert_jax.errors import ConfigError
 from videobert_jax.model.classifier import Classifier
 from videobert_jax.objectives.classification import Classification
-from videobert_jax.tasks.task import Frozen, Task, as_read, frozen_tokens
+from videobert_jax.tasks.task import Task, as_read, frozen_tokens, frozen_trunk
 from videobert_jax.tokens import TokenSpace
 
 SEPARATOR = ";"
-HEADS = ("class_head",)  # all that a frozen trunk leaves to be trained
 
 
 def names_of(section: LabelledConfig) -> tuple[str, ...]:
@@ -75,25 +74,8 @@ def make(
         row=LabelledRows(as_read(network), config.data, section.inputs, len(names)),
         group=config.data.max_sequences,
         examples=examples,
-        frozen=frozen(config, tokens),
+        frozen=frozen_trunk(config) if section.frozen else frozen_tokens(config.model, tokens),
     )
-
-
-def frozen(config: Config, tokens: TokenSpace) -> tuple[Frozen, ...]:
-    """What no update moves: what the model's section freezes, or with `task.frozen` all but the head.
-
-    Raises ConfigError for a trunk that would stay as it was drawn.
-    """
-    section = config.task
-    assert isinstance(section, LabelledConfig)
-    if not section.frozen:
-        return frozen_tokens(config.model, tokens)
-    if not config.init_from:
-        raise ConfigError(
-            "config.task.frozen is True, but config.init_from is '': the trunk would stay as random as it began; name "
-            "a pretrained workdir with --config.init_from"
-        )
-    return tuple(map(Frozen, ("embeddings", "encoder", "video_encoder", "join", "pooler")))
 
 
 def left_out(kind: str, counts: collections.Counter[str], used: int) -> None:

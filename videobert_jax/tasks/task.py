@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from videobert_jax.config import ModelConfig
+from videobert_jax.config import Config, ModelConfig
 from videobert_jax.data.batching import Examples, RowMaker
 from videobert_jax.data.prepared import Prepared
 from videobert_jax.errors import ConfigError
@@ -87,3 +87,13 @@ def frozen_tokens(config: ModelConfig, tokens: TokenSpace) -> tuple[Frozen, ...]
     last = tokens.size if config.visual_rows == "frozen" else tokens.text_size
     rows = (Frozen(TOKEN_TABLE, range(first, last)),) if first < last else ()
     return (*rows, *map(Frozen, TABLES[config.visual_input]))
+
+
+def frozen_trunk(config: Config) -> tuple[Frozen, ...]:
+    """All of the trunk, so that heads alone are trained. Raises ConfigError if it would stay as it was drawn."""
+    if not config.init_from:
+        raise ConfigError(
+            "config.task.frozen is True, but config.init_from is '': the trunk would stay as random as it began; name "
+            "a pretrained workdir with --config.init_from"
+        )
+    return tuple(map(Frozen, ("embeddings", "encoder", "video_encoder", "join", "pooler")))

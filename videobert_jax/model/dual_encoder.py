@@ -1,0 +1,62 @@
+"""The trunk as an encoder of texts and of videos apart, into one space (Luo et al. 2021, "mean pooling")."""
+
+import math
+from collections.abc import Mapping
+from typing import ClassVar, NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from videobert_jax.model.trunk import Trunk
+
+FIRST_SCALE, LARGEST_SCALE = 1 / 0.07, 100.0  # of similarities; Radford et al. 2021
+
+
+class Outputs(NamedTuple):
+    """The outputs of a dual encoder."""
+
+    hidden: jax.Array  # [B, S, D] in the model's dtype
+    vectors: jax.Array  # float32 [B, N, D], of each sequence, of unit length; of one that does not exist, any
+    scale: jax.Array  # float32 scalar, the factor of similarities in a softmax
+
+
+class Temperature(nn.Module):
+    """The learnt factor of similarities."""
+
+    @nn.compact
+    def __call__(self) -> jax.Array:
+        """Float32 scalar, at most `LARGEST_SCALE`."""
+        logarithm = self.param("scale", nn.initializers.constant(math.log(FIRST_SCALE)), (1,))
+        return jnp.minimum(jnp.exp(logarithm[0]), LARGEST_SCALE)
+
+
+class DualEncoder(Trunk):
+    """A unit vector of each sequence: the mean of its last hidden states, projected."""
+
+    reads: ClassVar[tuple[str, ...]] = (*Trunk.reads, "cls_positions")
+
+    def setup(self) -> None:
+        """Adds the projection and the temperature to the trunk."""
+        super().setup()
+        initial = nn.initializers.normal(self.config.init_std)
+        self.projection = nn.Dense(self.config.hidden_size, use_bias=False, kernel_init=initial)
+        self.temperature = Temperature()
+
+    def __call__(self, batch: Mapping[str, jax.Array], deterministic: bool = True) -> Outputs:
+        """Reads the arguments of `Trunk.hidden`, and of `cls_positions` only its shape [B, N]."""
+        hidden = self.hidden(batch, deterministic)
+        means = mean_of_sequences(hidden, batch["sequence_ids"], batch["cls_positions"].shape[1])
+        vectors = self.projection(means)
+        length = jnp.sqrt(jnp.sum(jnp.square(vectors), axis=-1, keepdims=True) + 1e-12)
+        return Outputs(hidden, vectors / length, self.temperature())
+
+
+def mean_of_sequences(hidden: jax.Array, sequence_ids: jax.Array, count: int) -> jax.Array:
+    """Means float32 [B, N, D] of hidden states [B, S, D] over each of `count` sequences; 0 for one without positions.
+
+    `sequence_ids` int32 [B, S] are 1 to N, 0 for padding.
+    """
+    members = (sequence_ids[:, None, :] == jnp.arange(1, count + 1)[:, None]).astype(jnp.float32)
+    sums = jnp.einsum("bns,bsd->bnd", members, hidden.astype(jnp.float32))
+    return sums / jnp.maximum(members.sum(axis=-1), 1.0)[..., None]
