@@ -57,6 +57,6 @@ def mean_of_sequences(hidden: jax.Array, sequence_ids: jax.Array, count: int) ->
 
     `sequence_ids` int32 [B, S] are 1 to N, 0 for padding.
     """
-    members = (sequence_ids[:, None, :] == jnp.arange(1, count + 1)[:, None]).astype(jnp.float32)
+    members = (sequence_ids[:, None, :] == jnp.arange(1, count + 1)[None, :, None]).astype(jnp.float32)
     sums = jnp.einsum("bns,bsd->bnd", members, hidden.astype(jnp.float32))
     return sums / jnp.maximum(members.sum(axis=-1), 1.0)[..., None]
