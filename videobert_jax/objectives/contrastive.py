@@ -12,7 +12,9 @@ from videobert_jax.objectives.objective import Arrays, Metrics, summed
 MASKED = -1e9  # the similarity of what is no candidate
 
 
-def losses(anchors: jax.Array, candidates: jax.Array, scale: jax.Array, excluded: jax.Array) -> tuple[jax.Array, ...]:
+def losses(
+    anchors: jax.Array, candidates: jax.Array, scale: jax.Array, excluded: jax.Array, bias: jax.Array | None = None
+) -> tuple[jax.Array, ...]:
     """Cross-entropy of each anchor's own candidate among all, in nats, and whether that is the nearest: float32 [M].
 
     Args:
@@ -20,8 +22,10 @@ def losses(anchors: jax.Array, candidates: jax.Array, scale: jax.Array, excluded
       candidates: candidate m belongs to anchor m.
       scale: scalar factor of similarities.
       excluded: bool [M, M], candidates that do not count for an anchor; never its own.
+      bias: float32 [M], added to the similarities with each candidate.
     """
-    similarities = jnp.where(excluded, MASKED, scale * anchors @ candidates.T)
+    similarities = scale * anchors @ candidates.T
+    similarities = jnp.where(excluded, MASKED, similarities if bias is None else similarities + bias[None, :])
     own = jnp.diagonal(similarities)
     return jax.nn.logsumexp(similarities, axis=1) - own, (own >= similarities.max(axis=1)).astype(jnp.float32)
 
@@ -60,6 +64,44 @@ class TextToVideo:
     def counts(self, batch: Arrays) -> dict[str, jax.Array]:
         """The number of pairs."""
         return dict.fromkeys(self.weights, jnp.sum(batch["pair_weights"]))
+
+
+@dataclasses.dataclass(frozen=True)
+class NextVideo:
+    """The next video among those of all viewers of a batch, of `dual_encoder.Outputs` and rows of `data.rows.viewings`.
+
+    A viewer is the mean of the videos watched. Frequent videos are drawn often as those of others, for which their
+    similarities are corrected by the logarithm of their frequency (Yi et al. 2019).
+    """
+
+    @property
+    def weights(self) -> Mapping[str, float]:
+        """There is one loss."""
+        return {"next": 1.0}
+
+    @property
+    def whole_batch(self) -> bool:
+        """Each viewer's next video is compared with all others'."""
+        return True
+
+    def __call__(self, outputs: Any, batch: Arrays) -> Metrics:
+        """The loss, and how often the right one is the nearest in the batch."""
+        viewers = taste(outputs.vectors, batch["history_weights"])
+        weights = jnp.ones(len(viewers), jnp.float32)
+        others = excluded(weights, batch["user_keys"], batch["video_keys"])
+        bias = -batch["log_frequencies"]
+        loss, nearest = losses(viewers, outputs.vectors[:, 0], outputs.scale, others, bias)
+        return {**summed("loss", loss, {"next": weights}), **summed("accuracy", nearest, {"next": weights})}
+
+    def counts(self, batch: Arrays) -> dict[str, jax.Array]:
+        """The number of viewers."""
+        return {"next": jnp.float32(len(batch["user_keys"]))}
+
+
+def taste(vectors: jax.Array, weights: jax.Array) -> jax.Array:
+    """Unit vectors [B, D] of viewers: the means of vectors [B, N, D] of what they watched, by weights [B, N]."""
+    sums = jnp.einsum("bn,bnd->bd", weights, vectors)
+    return sums / jnp.sqrt(jnp.sum(jnp.square(sums), axis=-1, keepdims=True) + 1e-12)
 
 
 def _flat(x: jax.Array) -> jax.Array:
