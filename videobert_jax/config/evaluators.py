@@ -26,7 +26,7 @@ class EvaluatorConfig:
     """The fields of every evaluator.
 
     Attributes:
-      evaluate: "module:function", (Model, Prepared, section) -> `evaluation.result.Result`, on held-out data.
+      evaluate: "module:function", (Model, Prepared, section, split) -> `evaluation.result.Result`.
       build: "module:function", (Config, Task, Prepared, section) -> `training.evaluators.Build`: how the loop runs it,
         if there is a better way than `evaluate`; "": there is none.
       reads: arrays that the network has to read, such as "prediction_positions".

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from videobert_jax.config import Config, EvaluatorConfig
-from videobert_jax.data.prepared import Prepared
+from videobert_jax.data.prepared import TEST, VALIDATION, Prepared
 from videobert_jax.errors import ConfigError
 from videobert_jax.evaluation.result import Result
 from videobert_jax.files import write_text
@@ -33,21 +33,23 @@ def for_training(config: Config, task: Task, prepared: Prepared) -> Evaluators:
 
 
 def at_end(model: Model, workdir: Workdir, prepared: Prepared) -> dict[str, Result]:
-    """Runs the evaluators, and writes the details of each to its file in the workdir.
+    """Runs the evaluators on the test split, and writes the details of each to its file in the workdir.
 
-    Those that the loop runs in a way of its own are left out: the log has their newest metrics.
+    Without a test split, it is the validation split, by which checkpoints may have been chosen. Evaluators that the
+    loop runs in a way of its own are left out: the log has their newest metrics.
     """
     results = {}
+    split = TEST if TEST in prepared.splits else VALIDATION
     for name, section in model.config.evaluators.items():
         if not (section.every and section.build):
-            results[name] = _evaluate(model, prepared, section)
+            results[name] = _evaluate(model, prepared, section, split)
             text = json.dumps(results[name].details, indent=2, allow_nan=False) + "\n"
             write_text(workdir.evaluation(name), text)
     return results
 
 
-def _evaluate(model: Model, prepared: Prepared, section: EvaluatorConfig) -> Result:
-    return pkgutil.resolve_name(section.evaluate)(model, prepared, section)
+def _evaluate(model: Model, prepared: Prepared, section: EvaluatorConfig, split: str) -> Result:
+    return pkgutil.resolve_name(section.evaluate)(model, prepared, section, split)
 
 
 def _build(config: Config, task: Task, prepared: Prepared, section: EvaluatorConfig) -> Build:
@@ -56,7 +58,7 @@ def _build(config: Config, task: Task, prepared: Prepared, section: EvaluatorCon
 
     def build(program: Program) -> Measure:
         def measure(params: Any) -> Mapping[str, float]:
-            return _evaluate(Model(config, task, params, prepared), prepared, section).metrics
+            return _evaluate(Model(config, task, params, prepared), prepared, section, VALIDATION).metrics
 
         return measure
 

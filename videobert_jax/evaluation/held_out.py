@@ -41,10 +41,10 @@ def total(means: Mapping[str, float], weights: Mapping[str, float]) -> float:
     return sum(weight * means.get(f"loss/{name}", 0.0) for name, weight in weights.items())
 
 
-def evaluate(model: Model, prepared: Prepared, section: HeldOutConfig) -> Result:
-    """The metrics of a model on held-out batches, on this process's devices."""
+def evaluate(model: Model, prepared: Prepared, section: HeldOutConfig, split: str = VALIDATION) -> Result:
+    """The metrics of a model on batches of a split, on this process's devices."""
     task, config = model.task, model.config.data
-    examples = task.examples(prepared, VALIDATION)
+    examples = task.examples(prepared, split)
     batches = validation_batches(examples, task.row, task.group, config, section.batches)
     step = jax.jit(make_eval_step(task.network, task.objective))
     means = measure(lambda batch: step(model.params, batch), batches)

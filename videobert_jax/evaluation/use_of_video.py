@@ -27,11 +27,11 @@ LOSS = "loss/text_in_joint"
 LITTLE = 0.05  # nats a word: less is as good as none
 
 
-def evaluate(model: Model, prepared: Prepared, section: UseOfVideoConfig) -> Result:
+def evaluate(model: Model, prepared: Prepared, section: UseOfVideoConfig, split: str = VALIDATION) -> Result:
     """The difference in nats a word, and the log-likelihoods, on this process's devices."""
     task, config = model.task, model.config.data
     step = jax.jit(make_eval_step(task.network, task.objective))
-    examples = task.examples(prepared, VALIDATION)
+    examples = task.examples(prepared, split)
 
     def loss(row: RowMaker[Any]) -> Mapping[str, float]:
         batches = validation_batches(examples, row, task.group, config, section.batches)

@@ -175,15 +175,16 @@ UNREADABLE = "none of the {} captions of the held-out videos can be read{}"
 NEEDS_TAGGER = f"; only imperatives can be read without the tagger: {INSTALL}"
 
 
-def evaluate(model: Model, prepared: Prepared, section: ZeroShotConfig) -> Result:
-    """Asks a model about the captioned segments of the held-out videos.
+def evaluate(model: Model, prepared: Prepared, section: ZeroShotConfig, split: str = VALIDATION) -> Result:
+    """Asks a model about the captioned segments of a split; of the validation split if it has no captions.
 
     Returns:
       As details, for each of ``verb_top1 verb_top5 object_top1 object_top5`` the accuracies that `score` explains,
       nulls where there is nothing to judge by; under ``held_out`` the means over held-out batches; and what was asked.
       Segments whose captions cannot be read are left out; a warning and ``unreadable_captions`` give their number.
     """
-    segments = find_segments(list(prepared.source(VALIDATION)))
+    # The captions of a test split are often not published, as YouCook2's.
+    segments = find_segments(prepared.source(split)) or find_segments(prepared.source(VALIDATION))
     details = cloze(model, section, segments, _captions(prepared))
     measured = model.config.evaluators.get("held_out")
     batches = measured if isinstance(measured, HeldOutConfig) else HeldOutConfig()
