@@ -75,6 +75,7 @@ def test_a_viewer_is_the_mean_of_what_was_watched_and_frequent_videos_count_less
     vectors /= np.linalg.norm(vectors, axis=-1, keepdims=True)
     batch = {
         "history_weights": np.array([[0, 1, 1, 1], [0, 1, 0, 0], [0, 1, 1, 0]], np.float32),
+        "viewer_weights": np.ones(3, np.float32),
         "user_keys": np.array([1, 2, 2], np.int32),  # the second and the third are of one viewer
         "video_keys": np.array([7, 8, 9], np.int32),
         "log_frequencies": np.log(np.array([0.5, 0.1, 0.4], np.float32)),

@@ -87,7 +87,7 @@ class NextVideo:
     def __call__(self, outputs: Any, batch: Arrays) -> Metrics:
         """The loss, and how often the right one is the nearest in the batch."""
         viewers = taste(outputs.vectors, batch["history_weights"])
-        weights = jnp.ones(len(viewers), jnp.float32)
+        weights = batch["viewer_weights"]
         others = excluded(weights, batch["user_keys"], batch["video_keys"])
         bias = -batch["log_frequencies"]
         loss, nearest = losses(viewers, outputs.vectors[:, 0], outputs.scale, others, bias)
@@ -95,7 +95,7 @@ class NextVideo:
 
     def counts(self, batch: Arrays) -> dict[str, jax.Array]:
         """The number of viewers."""
-        return {"next": jnp.float32(len(batch["user_keys"]))}
+        return {"next": jnp.sum(batch["viewer_weights"])}
 
 
 def taste(vectors: jax.Array, weights: jax.Array) -> jax.Array:

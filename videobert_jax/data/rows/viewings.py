@@ -63,6 +63,7 @@ class ViewingRows:
         return {
             **row_specs(SEQUENCES, self.data.sequence_length, self.data.max_sequences, self.tokens),
             "history_weights": ArraySpec((self.data.max_sequences,), number),  # 1: watched before
+            "viewer_weights": ArraySpec((), number),  # 1: there is a viewer
             "user_keys": ArraySpec((), key_type),
             "video_keys": ArraySpec((), key_type),
             "log_frequencies": ArraySpec((), number),
@@ -80,6 +81,7 @@ class ViewingRows:
             self.tokens,
         )
         row["history_weights"] = ((np.arange(count) > 0) & (np.arange(count) < len(segments))).astype(np.float32)
+        row["viewer_weights"] = np.ones((), np.float32)
         row["user_keys"] = np.array(key(one.user), np.int32)
         row["video_keys"] = np.array(key(one.video_id), np.int32)
         row["log_frequencies"] = np.array(np.log(one.frequency), np.float32)
