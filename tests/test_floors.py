@@ -10,6 +10,7 @@ ROOT = pathlib.Path(__file__).parent.parent
 FLOORS = {
     "errors": 0,
     "files": 1,
+    "metrics": 1,
     "progress": 1,
     "tokens": 1,
     "workers": 1,

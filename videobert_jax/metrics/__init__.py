@@ -1,0 +1,1 @@
+"""Scores of predictions, in NumPy: pure functions that say what they do with ties and with what never occurs."""
