@@ -10,8 +10,7 @@ import pytest
 import tiny_run
 
 from videobert_jax import tasks
-from videobert_jax.config import Config
-from videobert_jax.config.tasks import ClassificationConfig
+from videobert_jax.config import ClassificationConfig, Config
 from videobert_jax.data.prepared import Prepared
 from videobert_jax.data.rows.labelled import Labelled, encode
 from videobert_jax.errors import ConfigError

@@ -10,8 +10,7 @@ import pytest
 import tiny_run
 
 from videobert_jax import tasks
-from videobert_jax.config import Config
-from videobert_jax.config.tasks import RecommendationConfig
+from videobert_jax.config import Config, RecommendationConfig
 from videobert_jax.data.prepared import Prepared
 from videobert_jax.errors import ConfigError
 from videobert_jax.model.dual_encoder import Outputs

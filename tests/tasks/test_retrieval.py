@@ -11,8 +11,7 @@ import tiny_run
 from written_records import write_records
 
 from videobert_jax import tasks, tokenizer
-from videobert_jax.config import Config
-from videobert_jax.config.tasks import RetrievalConfig
+from videobert_jax.config import Config, RetrievalConfig
 from videobert_jax.data.prepared import Prepared
 from videobert_jax.errors import ConfigError
 

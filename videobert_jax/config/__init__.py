@@ -5,11 +5,29 @@ rule for its values (`rules.py`). `reading.py` parses a `Config`, and `checking.
 """
 
 from videobert_jax.config.checking import check
-from videobert_jax.config.evaluators import EVALUATORS, EvaluatorConfig, HeldOutConfig, UseOfVideoConfig, ZeroShotConfig
+from videobert_jax.config.evaluators import (
+    EVALUATORS,
+    ClassificationScoresConfig,
+    EvaluatorConfig,
+    HeldOutConfig,
+    UseOfVideoConfig,
+    ZeroShotConfig,
+)
+from videobert_jax.config.fine_tuning import fine_tuned
 from videobert_jax.config.prepare import KitchenConfig, PrepareConfig
 from videobert_jax.config.reading import from_config_dict, load, require_key, to_config_dict, to_json
 from videobert_jax.config.rules import Change, changes, flat, settings
-from videobert_jax.config.tasks import TASKS, LossWeights, PretrainingConfig, TaskConfig
+from videobert_jax.config.tasks import (
+    TASKS,
+    AnsweringConfig,
+    ClassificationConfig,
+    LabelledConfig,
+    LossWeights,
+    PretrainingConfig,
+    RecommendationConfig,
+    RetrievalConfig,
+    TaskConfig,
+)
 from videobert_jax.config.tree import (
     CheckpointConfig,
     Config,
@@ -23,25 +41,32 @@ from videobert_jax.config.tree import (
 __all__ = [
     "EVALUATORS",
     "TASKS",
+    "AnsweringConfig",
     "Change",
     "CheckpointConfig",
+    "ClassificationConfig",
+    "ClassificationScoresConfig",
     "Config",
     "DataConfig",
     "EvaluatorConfig",
     "HeldOutConfig",
     "KitchenConfig",
+    "LabelledConfig",
     "LossWeights",
     "MeshConfig",
     "ModelConfig",
     "OptimizerConfig",
     "PrepareConfig",
     "PretrainingConfig",
+    "RecommendationConfig",
     "ReportConfig",
+    "RetrievalConfig",
     "TaskConfig",
     "UseOfVideoConfig",
     "ZeroShotConfig",
     "changes",
     "check",
+    "fine_tuned",
     "flat",
     "from_config_dict",
     "load",

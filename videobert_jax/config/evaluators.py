@@ -7,7 +7,7 @@ of its evaluator and does not import them: it can be read without JAX.
 import dataclasses
 from typing import ClassVar
 
-from videobert_jax.config.rules import COUNT, Interval, setting
+from videobert_jax.config.rules import COUNT, SHARE, Interval, setting
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,6 +80,22 @@ class ZeroShotConfig(EvaluatorConfig):
     nouns: bool = False
 
 
+@dataclasses.dataclass(frozen=True)
+class ClassificationScoresConfig(EvaluatorConfig):
+    """Accuracy, F1, average precision and calibration of a classifier.
+
+    Attributes:
+      bins: of equal width, for the calibration error.
+      recall: at which the precision of each class is told, where a segment may have several.
+      worst: how many of the least likely segments are named.
+    """
+
+    evaluate: ClassVar[str] = "videobert_jax.evaluation.classification:evaluate"
+    bins: int = setting(15, COUNT)
+    recall: float = setting(0.8, SHARE)
+    worst: int = setting(12, Interval(0))
+
+
 def default_evaluators() -> dict[str, EvaluatorConfig]:
     """Returns the default sections."""
     return {"held_out": HeldOutConfig(), "use_of_video": UseOfVideoConfig(), "zero_shot": ZeroShotConfig()}
@@ -89,4 +105,5 @@ EVALUATORS: dict[str, type[EvaluatorConfig]] = {
     "held_out": HeldOutConfig,
     "use_of_video": UseOfVideoConfig,
     "zero_shot": ZeroShotConfig,
+    "classification": ClassificationScoresConfig,
 }

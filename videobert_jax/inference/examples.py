@@ -7,9 +7,16 @@ import numpy as np
 
 from videobert_jax.data.batch import Batch
 from videobert_jax.data.packing import pad_rows
+from videobert_jax.data.prepared import Prepared
 from videobert_jax.inference.model import Model
 
 ROWS = 16  # of a batch: one program for all
+
+
+def all_of(model: Model, prepared: Prepared, split: str) -> list[Any]:
+    """The examples of a model's task in a split."""
+    examples = model.task.examples(prepared, split)
+    return [examples[index] for index in range(len(examples))]
 
 
 def over(model: Model, examples: Sequence[Any], read: Callable[[Any], np.ndarray], rows: int = ROWS) -> np.ndarray:

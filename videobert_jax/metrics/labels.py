@@ -71,7 +71,7 @@ def confusions(predicted: np.ndarray, truth: np.ndarray, classes: int) -> np.nda
 
 
 def hits(scores: np.ndarray, truth: np.ndarray, top: int) -> np.ndarray:
-    """Float64 [n]: the chance that the true class int [n] is among the `top` of scores [n, C], ties broken by chance."""
+    """Float64 [n]: the chance that a true class int [n] is among the `top` of scores [n, C], ties broken by chance."""
     own = np.take_along_axis(scores, truth[:, None], axis=1)
     above, equal = (scores > own).sum(axis=1), (scores == own).sum(axis=1)
     return np.clip((top - above) / equal, 0.0, 1.0)

@@ -6,8 +6,7 @@ import pathlib
 from collections.abc import Sequence
 
 from videobert_jax import tokenizer
-from videobert_jax.config import Config
-from videobert_jax.config.tasks import AnsweringConfig
+from videobert_jax.config import AnsweringConfig, Config
 from videobert_jax.data.footage import Footage
 from videobert_jax.data.prepared import TRAIN, Prepared
 from videobert_jax.data.rows.labelled import Labelled

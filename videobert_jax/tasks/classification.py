@@ -6,8 +6,7 @@ import pathlib
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from videobert_jax.config import Config
-from videobert_jax.config.tasks import ClassificationConfig
+from videobert_jax.config import ClassificationConfig, Config
 from videobert_jax.data.footage import Footage
 from videobert_jax.data.prepared import TRAIN, Prepared
 from videobert_jax.data.rows.labelled import Labelled

@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from absl import logging
 
-from videobert_jax.config import Config
-from videobert_jax.config.tasks import LabelledConfig
+from videobert_jax.config import Config, LabelledConfig
 from videobert_jax.data.prepared import Prepared
 from videobert_jax.data.rows.labelled import Labelled, LabelledRows
 from videobert_jax.errors import ConfigError

@@ -5,8 +5,7 @@ import functools
 import pathlib
 from collections.abc import Mapping, Sequence
 
-from videobert_jax.config import Config
-from videobert_jax.config.tasks import RecommendationConfig
+from videobert_jax.config import Config, RecommendationConfig
 from videobert_jax.data.footage import Footage
 from videobert_jax.data.prepared import TRAIN, Prepared
 from videobert_jax.data.rows.viewings import ViewingRows, Watched

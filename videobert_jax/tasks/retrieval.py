@@ -4,8 +4,7 @@ import functools
 from collections.abc import Sequence
 
 from videobert_jax import tokenizer
-from videobert_jax.config import Config
-from videobert_jax.config.tasks import RetrievalConfig
+from videobert_jax.config import Config, RetrievalConfig
 from videobert_jax.data.footage import Footage
 from videobert_jax.data.prepared import Prepared
 from videobert_jax.data.rows.pairs import Pair, PairRows

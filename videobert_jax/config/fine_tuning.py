@@ -1,0 +1,35 @@
+"""Configs of runs that start from another one."""
+
+import dataclasses
+import pathlib
+from collections.abc import Mapping
+
+from videobert_jax.config.evaluators import EvaluatorConfig
+from videobert_jax.config.reading import load
+from videobert_jax.config.tasks import TaskConfig
+from videobert_jax.config.tree import Config
+from videobert_jax.errors import ConfigError
+
+
+def fine_tuned(start: str, task: TaskConfig, evaluators: Mapping[str, EvaluatorConfig]) -> Config:
+    """The config of a run in `start`, for another task: it sees videos alike, and its model has the same sizes.
+
+    Its checkpoints are chosen by no metric; `optimizer`, `steps` and the like are to be set.
+
+    Raises ConfigError if there is no such run.
+    """
+    path = pathlib.Path(start) / "config.json"
+    if not path.is_file():
+        raise ConfigError(
+            f"{start} is not the workdir of a run: it has no {path.name}. Pretrain one (`make demo` makes runs/demo) "
+            "and name it after the config file, as in --config=configs/classification.py:runs/demo"
+        )
+    config = load(path)
+    return dataclasses.replace(
+        config,
+        init_from=start,
+        prepare=dataclasses.replace(config.prepare, tokenizer=""),
+        task=task,
+        evaluators=evaluators,
+        checkpoint=dataclasses.replace(config.checkpoint, metric=""),
+    )
