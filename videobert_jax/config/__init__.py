@@ -7,6 +7,7 @@ rule for its values (`rules.py`). `reading.py` parses a `Config`, and `checking.
 from videobert_jax.config.checking import check
 from videobert_jax.config.evaluators import (
     EVALUATORS,
+    AnsweringScoresConfig,
     ClassificationScoresConfig,
     EvaluatorConfig,
     HeldOutConfig,
@@ -42,6 +43,7 @@ __all__ = [
     "EVALUATORS",
     "TASKS",
     "AnsweringConfig",
+    "AnsweringScoresConfig",
     "Change",
     "CheckpointConfig",
     "ClassificationConfig",

@@ -96,6 +96,20 @@ class ClassificationScoresConfig(EvaluatorConfig):
     worst: int = setting(12, Interval(0))
 
 
+@dataclasses.dataclass(frozen=True)
+class AnsweringScoresConfig(EvaluatorConfig):
+    """Accuracy of answers.
+
+    Attributes:
+      words: so many first words of a question tell its kind.
+      worst: how many of the least likely answers are named.
+    """
+
+    evaluate: ClassVar[str] = "videobert_jax.evaluation.answering:evaluate"
+    words: int = setting(2, COUNT)
+    worst: int = setting(12, Interval(0))
+
+
 def default_evaluators() -> dict[str, EvaluatorConfig]:
     """Returns the default sections."""
     return {"held_out": HeldOutConfig(), "use_of_video": UseOfVideoConfig(), "zero_shot": ZeroShotConfig()}
@@ -106,4 +120,5 @@ EVALUATORS: dict[str, type[EvaluatorConfig]] = {
     "use_of_video": UseOfVideoConfig,
     "zero_shot": ZeroShotConfig,
     "classification": ClassificationScoresConfig,
+    "answering": AnsweringScoresConfig,
 }

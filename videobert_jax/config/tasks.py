@@ -83,6 +83,7 @@ class LabelledConfig(TaskConfig):
     follows: ClassVar[tuple[str, ...]] = ("classes",)
     # Names of the classes, separated by ";". Empty: all that training videos have, the commonest first.
     classes: str = ""
+    multiple: bool = False  # a segment may have any number of labels; else exactly one
     inputs: str = setting("both", Choice(("both", "video", "words")))  # what is read of a segment
     frozen: bool = False  # train the head alone (a linear probe of the pooled [CLS]), not what `init_from` gives
     smoothing: float = setting(0.0, PART_OR_NONE)  # share of the target that is spread over all classes
@@ -98,7 +99,6 @@ class ClassificationConfig(LabelledConfig):
     # File or folder with labels of spans of video, in any format of annotations: a label is a caption. Empty: the
     # captions of the records.
     labels: str = ""
-    multiple: bool = False  # a segment may have any number of labels; else exactly one
     # Seconds of the windows that videos are cut into; a window has the labels that last for half of it or that it holds
     # half of. 0: the spans of the labels are the segments.
     window: float = setting(0.0, WEIGHT)
@@ -122,9 +122,11 @@ class AnsweringConfig(LabelledConfig):
     answers: int = setting(1000, COUNT)  # classes if none are named: so many of the commonest answers
 
     def contradictions(self) -> Iterator[tuple[str, str]]:
-        """There have to be questions."""
+        """There have to be questions, and each has one answer."""
         if not self.questions:
             yield "questions", "the folder of the questions"
+        if self.multiple:
+            yield "multiple", "False, since a question has one answer"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,11 +1,11 @@
 """Scores of a classifier on a split; what has to be chosen for them is chosen on the validation split."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from videobert_jax.config import ClassificationConfig, ClassificationScoresConfig
+from videobert_jax.config import ClassificationScoresConfig, LabelledConfig
 from videobert_jax.data.prepared import VALIDATION, Prepared
 from videobert_jax.data.rows.labelled import Labelled
 from videobert_jax.evaluation.result import Result
@@ -26,17 +26,8 @@ def evaluate(model: Model, prepared: Prepared, section: ClassificationScoresConf
       probable class, or of all probabilities, after the temperature of the validation split. As details also each
       class's scores, confusions, and the `worst` segments, those whose truth is least likely.
     """
-    task = model.config.task
-    assert isinstance(task, ClassificationConfig)
-    chosen_on = all_of(model, prepared, VALIDATION)
-    logits, truth = classify.logits_of(model, chosen_on), truth_of(model, chosen_on)
-    calibration = classify.calibrate(logits, truth, task.multiple)
-    examples = chosen_on
-    if split != VALIDATION:
-        examples = all_of(model, prepared, split)
-        logits, truth = classify.logits_of(model, examples), truth_of(model, examples)
-    found = classify.probabilities(logits, task.multiple, calibration.temperature)
-    score = _several if task.multiple else _one
+    examples, found, truth, calibration = told(model, prepared, split)
+    score = _several if labelled_by(model).multiple else _one
     metrics, details = score(found, truth, calibration, section)
     precisions = [labels.average_precision(found[:, one], truth[:, one]) for one in range(truth.shape[1])]
     metrics["map"] = float(np.nanmean(precisions)) if truth.any() else 0.0
@@ -52,6 +43,41 @@ def evaluate(model: Model, prepared: Prepared, section: ClassificationScoresConf
         "worst": worst(examples, found, truth, classify.classes(model), section.worst),
     }
     return Result(metrics, {**metrics, **details})
+
+
+class Told(NamedTuple):
+    """What a model says of a split.
+
+    Attributes:
+      examples: n of them.
+      found: float64 [n, C], probabilities after the temperature.
+      truth: bool [n, C].
+      calibration: what was chosen on the validation split.
+    """
+
+    examples: list[Labelled]
+    found: np.ndarray
+    truth: np.ndarray
+    calibration: classify.Calibration
+
+
+def labelled_by(model: Model) -> LabelledConfig:
+    """The section of a model's task."""
+    section = model.config.task
+    assert isinstance(section, LabelledConfig)
+    return section
+
+
+def told(model: Model, prepared: Prepared, split: str) -> Told:
+    """Asks a model about all examples of the validation split, and of another one."""
+    multiple = labelled_by(model).multiple
+    examples = all_of(model, prepared, VALIDATION)
+    logits, truth = classify.logits_of(model, examples), truth_of(model, examples)
+    calibration = classify.calibrate(logits, truth, multiple)
+    if split != VALIDATION:
+        examples = all_of(model, prepared, split)
+        logits, truth = classify.logits_of(model, examples), truth_of(model, examples)
+    return Told(examples, classify.probabilities(logits, multiple, calibration.temperature), truth, calibration)
 
 
 def truth_of(model: Model, examples: Sequence[Labelled]) -> np.ndarray:
@@ -85,10 +111,10 @@ def _one(
 def _several(
     found: np.ndarray, truth: np.ndarray, calibration: classify.Calibration, section: ClassificationScoresConfig
 ) -> Scores:
-    told = found >= calibration.thresholds
-    counted = labels.counts(told, truth)
+    above = found >= calibration.thresholds
+    counted = labels.counts(above, truth)
     metrics = {
-        "exact": float(np.all(told == truth, axis=1).mean()),
+        "exact": float(np.all(above == truth, axis=1).mean()),
         "macro_f1": counted.macro_f1,
         "micro_f1": counted.micro_f1,
         "calibration_error": labels.calibration_error(found.ravel(), truth.ravel(), section.bins),

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from videobert_jax.config import ClassificationConfig
+from videobert_jax.config import LabelledConfig
 from videobert_jax.data.rows.labelled import Labelled
 from videobert_jax.errors import DamagedError, UserError
 from videobert_jax.inference.examples import over
@@ -88,5 +88,5 @@ def calibration_of(model: Model) -> Calibration:
 def classes(model: Model) -> tuple[str, ...]:
     """The names of a model's classes."""
     section = model.config.task
-    assert isinstance(section, ClassificationConfig)
+    assert isinstance(section, LabelledConfig)
     return names_of(section)

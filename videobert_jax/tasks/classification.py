@@ -30,8 +30,7 @@ def make(config: Config, tokens: TokenSpace) -> Task:
     """The task of a config."""
     section = config.task
     assert isinstance(section, ClassificationConfig)
-    examples = functools.partial(examples_of, section)
-    return labelled.make(config, tokens, section.multiple, examples)
+    return labelled.make(config, tokens, functools.partial(examples_of, section))
 
 
 def complete(config: Config, prepared: Prepared) -> Config:

@@ -54,9 +54,7 @@ def with_classes(config: Config, labels: Iterable[str], most: int | None = None)
     return dataclasses.replace(config, task=dataclasses.replace(section, classes=SEPARATOR.join(names)))
 
 
-def make(
-    config: Config, tokens: TokenSpace, multiple: bool, examples: Callable[[Prepared, str], Sequence[Labelled]]
-) -> Task:
+def make(config: Config, tokens: TokenSpace, examples: Callable[[Prepared, str], Sequence[Labelled]]) -> Task:
     """A task over labelled segments.
 
     Raises ConfigError if there is nothing to tell apart: one class only, of which every example is.
@@ -64,12 +62,12 @@ def make(
     section = config.task
     assert isinstance(section, LabelledConfig)
     names = names_of(section)
-    if len(names) < 2 and not multiple:
+    if len(names) < 2 and not section.multiple:
         raise ConfigError(f"config.task.classes is {section.classes!r}, expected at least two classes to tell apart")
     network = Classifier(config.model, tokens, classes=len(names))
     return Task(
         network=network,
-        objective=Classification(multiple, section.smoothing),
+        objective=Classification(section.multiple, section.smoothing),
         row=LabelledRows(as_read(network), config.data, section.inputs, len(names)),
         group=config.data.max_sequences,
         examples=examples,

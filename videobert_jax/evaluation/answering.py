@@ -1,0 +1,54 @@
+"""How many questions about held-out videos are answered right, by how they begin."""
+
+import collections
+from collections.abc import Sequence
+
+import numpy as np
+
+from videobert_jax.config import AnsweringScoresConfig
+from videobert_jax.data.prepared import TRAIN, Prepared
+from videobert_jax.data.rows.labelled import Labelled
+from videobert_jax.evaluation import classification
+from videobert_jax.evaluation.result import Result
+from videobert_jax.inference import classify
+from videobert_jax.inference.examples import all_of
+from videobert_jax.inference.model import Model
+from videobert_jax.metrics import labels
+
+
+def evaluate(model: Model, prepared: Prepared, section: AnsweringScoresConfig, split: str) -> Result:
+    """Accuracy over the questions whose answer is one of the model's.
+
+    Returns:
+      As metrics ``accuracy``, ``top5``, and ``prior``: of the commonest answer to the same question in training, or to
+      all questions where that one was never asked. As details also both by the first words of the questions, and the
+      `worst` answers.
+    """
+    examples, found, truth, _ = classification.told(model, prepared, split)
+    right = truth.argmax(axis=1)
+    hits, tops = (labels.hits(found, right, top) for top in (1, 5))
+    usual = commonest(all_of(model, prepared, TRAIN), examples) == right
+    kinds = np.array([" ".join(one.segment.caption.lower().split()[: section.words]) for one in examples])
+    metrics = {"accuracy": float(hits.mean()), "top5": float(tops.mean()), "prior": float(usual.mean())}
+    by_kind = {
+        kind: {
+            "questions": int((kinds == kind).sum()),
+            "accuracy": float(hits[kinds == kind].mean()),
+            "prior": float(usual[kinds == kind].mean()),
+        }
+        for kind in sorted(set(kinds.tolist()))
+    }
+    names = classify.classes(model)
+    worst = classification.worst(examples, found, truth, names, section.worst)
+    details = {"split": split, "questions": len(examples), "kinds": by_kind, "worst": worst}
+    return Result(metrics, {**metrics, **details})
+
+
+def commonest(training: Sequence[Labelled], asked: Sequence[Labelled]) -> np.ndarray:
+    """Int [n]: the commonest answer in training to each question, else to all; of equally common ones the first class."""
+    counts: dict[str, collections.Counter[int]] = collections.defaultdict(collections.Counter)
+    for one in training:
+        for question in (one.segment.caption, ""):
+            counts[question][one.labels[0]] += 1
+    best = {question: min(found, key=lambda name: (-found[name], name)) for question, found in counts.items()}
+    return np.array([best.get(one.segment.caption, best[""]) for one in asked])
