@@ -128,7 +128,10 @@ def test_evaluators_come_and_go(tables: None, tmp_path: pathlib.Path) -> None:
 @pytest.mark.parametrize(
     ("evaluators", "message"),
     [
-        ({"f2": {}}, r"config\.evaluators has no key 'f2'; the keys are held_out, use_of_video, zero_shot$"),
+        (
+            {"f2": {}},
+            r"config\.evaluators has no key 'f2'; the keys are answering, classification, held_out, use_of_video, zero_shot$",
+        ),
         ({"held_out": 3}, r"config\.evaluators\.held_out is 3, expected a section of keys"),
         ({"held_out": {"every": "3"}}, r"config\.evaluators\.held_out\.every is '3', expected a value of type int"),
         ({"held_out": {"template": ""}}, r"held_out has no key 'template'; did you mean config\.evaluators\.zero_shot"),

@@ -45,7 +45,7 @@ def evaluate(model: Model, prepared: Prepared, section: AnsweringScoresConfig, s
 
 
 def commonest(training: Sequence[Labelled], asked: Sequence[Labelled]) -> np.ndarray:
-    """Int [n]: the commonest answer in training to each question, else to all; of equally common ones the first class."""
+    """Int [n]: the commonest answer in training to each question, else to all; of equal ones the first class."""
     counts: dict[str, collections.Counter[int]] = collections.defaultdict(collections.Counter)
     for one in training:
         for question in (one.segment.caption, ""):
