@@ -110,6 +110,30 @@ class AnsweringScoresConfig(EvaluatorConfig):
     worst: int = setting(12, Interval(0))
 
 
+@dataclasses.dataclass(frozen=True)
+class RetrievalScoresConfig(EvaluatorConfig):
+    """Recall and ranks of texts and segments that belong together.
+
+    Attributes:
+      worst: how many of the texts that are found last are named.
+    """
+
+    evaluate: ClassVar[str] = "videobert_jax.evaluation.retrieval:evaluate"
+    worst: int = setting(12, Interval(0))
+
+
+@dataclasses.dataclass(frozen=True)
+class RecommendationScoresConfig(EvaluatorConfig):
+    """Recall, nDCG, MAP, MRR and coverage of recommended videos, beside popular and co-watched ones.
+
+    Attributes:
+      top: length of a list of recommendations.
+    """
+
+    evaluate: ClassVar[str] = "videobert_jax.evaluation.recommendation:evaluate"
+    top: int = setting(10, COUNT)
+
+
 def default_evaluators() -> dict[str, EvaluatorConfig]:
     """Returns the default sections."""
     return {"held_out": HeldOutConfig(), "use_of_video": UseOfVideoConfig(), "zero_shot": ZeroShotConfig()}
@@ -121,4 +145,6 @@ EVALUATORS: dict[str, type[EvaluatorConfig]] = {
     "zero_shot": ZeroShotConfig,
     "classification": ClassificationScoresConfig,
     "answering": AnsweringScoresConfig,
+    "retrieval": RetrievalScoresConfig,
+    "recommendation": RecommendationScoresConfig,
 }
