@@ -1,0 +1,132 @@
+"""Scores of retrieval and of recommendation: what is right for what, and who is compared with whom."""
+
+import dataclasses
+import pathlib
+import shutil
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+import tiny_run
+from written_records import write_records
+
+from videobert_jax import tasks, tokenizer
+from videobert_jax.config import (
+    ClassificationConfig,
+    RecommendationConfig,
+    RecommendationScoresConfig,
+    RetrievalConfig,
+    RetrievalScoresConfig,
+)
+from videobert_jax.data.prepared import Prepared
+from videobert_jax.errors import UserError
+from videobert_jax.evaluation import recommendation, retrieval
+from videobert_jax.formats.histories import Viewing
+from videobert_jax.inference import vectors
+from videobert_jax.inference.examples import all_of
+from videobert_jax.inference.model import Model
+from videobert_jax.metrics import ranking
+
+CAPTIONS = ("cut the apple", "stir it", "cut it")
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+    folder = tiny_run.write_prepared(tmp_path_factory.mktemp("vectors") / "prepared")
+    shutil.rmtree(folder / "records")
+    for split, numbers in (("train", range(6)), ("validation", range(10, 16)), ("test", range(20, 29))):
+        records = [
+            dataclasses.replace(
+                tiny_run._record(number),
+                captions=("mix all", CAPTIONS[number % 3]),
+                caption_starts=np.array([0, 0], np.float32),
+                caption_ends=np.array([12, 12], np.float32),
+            )
+            for number in numbers
+        ]
+        write_records(folder / "records", split, records)
+    tokenizer.train([*CAPTIONS, "mix all"], 100).save(folder / "tokenizer")
+    return Prepared(folder)
+
+
+def model_of(section: Any, prepared: Prepared) -> Model:
+    config = dataclasses.replace(tiny_run.tiny_config(pathlib.Path("cache")), task=section)
+    task = tasks.make_task(config, tiny_run.TOKENS)
+    return Model(config, task, task.init(jax.random.key(1)), prepared)
+
+
+def test_a_text_is_right_for_all_segments_that_have_it(prepared: Prepared) -> None:
+    model = model_of(RetrievalConfig(), prepared)
+    texts, segments, right = retrieval.relevance(all_of(model, prepared, "test"))
+    assert [one.segment.caption for one in texts] == ["mix all", "cut it", "cut the apple", "stir it"]
+    assert [one.video_id for one in segments] == [f"video{number}" for number in range(20, 29)]
+    assert right[0].all()
+    assert right[1:].sum(axis=0).tolist() == [1] * 9
+    assert right[1].tolist() == [number % 3 == 2 for number in range(20, 29)]
+
+
+def test_retrieval_is_by_the_vectors_of_the_network(prepared: Prepared) -> None:
+    model = model_of(RetrievalConfig(), prepared)
+    metrics, details = retrieval.evaluate(model, prepared, RetrievalScoresConfig(worst=2), "test")
+    texts, segments, right = retrieval.relevance(all_of(model, prepared, "test"))
+
+    def row(pair: Any) -> np.ndarray:
+        made = {name: array[None] for name, array in model.task.row([pair], np.random.default_rng(0)).items()}
+        return np.asarray(model.task.network.apply({"params": model.params}, made).vectors[0])
+
+    scores = np.array([row(one)[0] for one in texts]) @ np.array([row(one)[1] for one in segments]).T
+    expected = ranking.retrieval(scores, right)
+    for name, value in expected.items():
+        assert metrics[f"text_to_video/{name}"] == pytest.approx(value, abs=1e-6), name
+    assert metrics["video_to_text/chance"] == pytest.approx(right.mean())
+    assert (details["texts"], details["segments"], len(details["worst"])) == (4, 9, 2)
+
+
+def test_vectors_of_a_model_that_learnt_none_are_refused(prepared: Prepared) -> None:
+    model = model_of(ClassificationConfig(classes="cut;stir"), prepared)
+    with pytest.raises(UserError, match="'classification', and its vectors cannot be compared"):
+        vectors.of_texts(model, [(7, 8)])
+
+
+WATCHED = {  # by viewer, in order of time
+    "u1": (("video0", "train"), ("video1", "validation"), ("video20", "test")),
+    "u2": (("video0", "train"), ("video2", "train"), ("video1", "test")),
+    "u3": (("video3", "test"),),  # nothing is known
+}
+HISTORIES = {
+    user: [Viewing(user, video, time, split) for time, (video, split) in enumerate(watched)]
+    for user, watched in WATCHED.items()
+}
+
+
+def test_what_is_known_ends_before_the_split() -> None:
+    names = ["video0", "video1", "video2", "video3", "video20"]
+    known, right = recommendation.tables(HISTORIES, names, recommendation.BEFORE["test"], "test")
+    assert known.astype(int).tolist() == [[1, 1, 0, 0, 0], [1, 0, 1, 0, 0], [0, 0, 0, 0, 0]]
+    assert right.astype(int).tolist() == [[0, 0, 0, 0, 1], [0, 1, 0, 0, 0], [0, 0, 0, 1, 0]]
+    earlier, later = recommendation.tables(HISTORIES, names, recommendation.BEFORE["validation"], "validation")
+    assert earlier.sum() == 3
+    assert later.astype(int).tolist()[0] == [0, 1, 0, 0, 0]
+
+
+def test_co_watched_are_those_that_the_same_viewers_watched() -> None:
+    known = np.array([[1, 1, 0], [1, 1, 0], [1, 0, 1]], bool)
+    found = recommendation.co_watched(known)
+    both, third = 2 / np.sqrt(3 * 2), 1 / np.sqrt(3)
+    np.testing.assert_allclose(found[2], [third, both, third], atol=1e-6)
+
+
+def test_recommenders_are_compared_on_what_nobody_knows(prepared: Prepared, tmp_path: pathlib.Path) -> None:
+    lines = [f"{one.user},{one.video_id},{one.time},{one.split}" for each in HISTORIES.values() for one in each]
+    path = tmp_path / "histories.csv"
+    path.write_text("\n".join(["user,item,timestamp,split", *lines]) + "\n")
+    model = model_of(RecommendationConfig(histories=str(path)), prepared)
+    metrics, details = recommendation.evaluate(model, prepared, RecommendationScoresConfig(top=3), "test")
+    assert (details["viewers"], details["videos"], details["new_videos"]) == (2, 21, 18)
+    # u1 has 19 candidates, of which the one that u2 watched is the popular one; u2 has 19, video1 is that of u1.
+    assert metrics["popularity/recall_at_3"] == pytest.approx((2 / 18 + 1) / 2)
+    assert metrics["chance/recall_at_3"] == pytest.approx(3 / 19)
+    assert metrics["new/chance/recall_at_3"] == pytest.approx(3 / 18)
+    assert metrics["new/popularity/recall_at_3"] == metrics["new/chance/recall_at_3"]  # it knows nothing of them
+    assert 0 <= metrics["model/ndcg_at_3"] <= 1
