@@ -27,14 +27,18 @@ class Classifier(Trunk):
     reads: ClassVar[tuple[str, ...]] = (*Trunk.reads, "cls_positions")
     classes: int = 2
 
-    def setup(self) -> None:
-        """Adds the head to the trunk."""
-        super().setup()
-        self.dropout = nn.Dropout(self.config.dropout)
-        self.class_head = nn.Dense(self.classes, kernel_init=nn.initializers.normal(self.config.init_std))
+    @nn.nowrap
+    def add_heads(self, network: Trunk, prefix: str) -> None:
+        """Adds the head."""
+        initial = nn.initializers.normal(self.config.init_std)
+        setattr(network, f"{prefix}class_dropout", nn.Dropout(self.config.dropout))
+        setattr(network, f"{prefix}class_head", nn.Dense(self.classes, kernel_init=initial))
 
-    def __call__(self, batch: Mapping[str, jax.Array], deterministic: bool = True) -> Outputs:
-        """Reads the arguments of `Trunk.hidden`, and `cls_positions`."""
-        hidden = self.hidden(batch, deterministic)
-        pooled = self.pooled(hidden, batch["cls_positions"]).astype(jnp.float32)
-        return Outputs(hidden, self.class_head(self.dropout(pooled, deterministic)))
+    @nn.nowrap
+    def read(
+        self, network: Trunk, prefix: str, hidden: jax.Array, batch: Mapping[str, jax.Array], deterministic: bool
+    ) -> Outputs:
+        """Reads the array `cls_positions`."""
+        drop, head = (getattr(network, f"{prefix}class_{name}") for name in ("dropout", "head"))
+        pooled = network.pooled(hidden, batch["cls_positions"]).astype(jnp.float32)
+        return Outputs(hidden, head(drop(pooled, deterministic)))

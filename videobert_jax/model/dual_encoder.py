@@ -36,20 +36,22 @@ class DualEncoder(Trunk):
 
     reads: ClassVar[tuple[str, ...]] = (*Trunk.reads, "cls_positions")
 
-    def setup(self) -> None:
-        """Adds the projection and the temperature to the trunk."""
-        super().setup()
+    @nn.nowrap
+    def add_heads(self, network: Trunk, prefix: str) -> None:
+        """Adds the projection and the temperature."""
         initial = nn.initializers.normal(self.config.init_std)
-        self.projection = nn.Dense(self.config.hidden_size, use_bias=False, kernel_init=initial)
-        self.temperature = Temperature()
+        setattr(network, f"{prefix}projection", nn.Dense(self.config.hidden_size, use_bias=False, kernel_init=initial))
+        setattr(network, f"{prefix}temperature", Temperature())
 
-    def __call__(self, batch: Mapping[str, jax.Array], deterministic: bool = True) -> Outputs:
-        """Reads the arguments of `Trunk.hidden`, and of `cls_positions` only its shape [B, N]."""
-        hidden = self.hidden(batch, deterministic)
-        means = mean_of_sequences(hidden, batch["sequence_ids"], batch["cls_positions"].shape[1])
-        vectors = self.projection(means)
+    @nn.nowrap
+    def read(
+        self, network: Trunk, prefix: str, hidden: jax.Array, batch: Mapping[str, jax.Array], deterministic: bool
+    ) -> Outputs:
+        """Reads the array `sequence_ids`, and of `cls_positions` only its shape [B, N]."""
+        project, temperature = (getattr(network, f"{prefix}{name}") for name in ("projection", "temperature"))
+        vectors = project(mean_of_sequences(hidden, batch["sequence_ids"], batch["cls_positions"].shape[1]))
         length = jnp.sqrt(jnp.sum(jnp.square(vectors), axis=-1, keepdims=True) + 1e-12)
-        return Outputs(hidden, vectors / length, self.temperature())
+        return Outputs(hidden, vectors / length, temperature())
 
 
 def mean_of_sequences(hidden: jax.Array, sequence_ids: jax.Array, count: int) -> jax.Array:

@@ -23,6 +23,9 @@ class Trunk(nn.Module):
     A network is called with (batch, deterministic) and returns a NamedTuple of arrays, one of them `hidden`. Parameters
     are float32, activations `config.dtype`. B rows, S positions, N sequences per row, D = hidden_size.
 
+    A subclass gives `add_heads`, which makes its heads the submodules of a network, itself or one that has several
+    subclasses' heads, and `read`, which calls them.
+
     Attributes:
       reads: the arrays of a batch that the network reads whatever its config; `data.batch.SCHEMA` says what they hold.
     """
@@ -44,6 +47,22 @@ class Trunk(nn.Module):
             self.video_encoder = Encoder(self.config)
             self.join = JOINS[self.config.fusion](self.config)
         self.pooler = Dense(self.config, self.config.hidden_size)
+        self.add_heads(self, "")
+
+    def __call__(self, batch: Mapping[str, jax.Array], deterministic: bool = True) -> Any:
+        """Reads the arrays that `arrays` names; `deterministic` disables dropout."""
+        return self.read(self, "", self.hidden(batch, deterministic), batch, deterministic)
+
+    @nn.nowrap
+    def add_heads(self, network: "Trunk", prefix: str) -> None:
+        """Makes the heads attributes of `network`, while that is set up; their names begin with `prefix`."""
+
+    @nn.nowrap
+    def read(
+        self, network: "Trunk", prefix: str, hidden: jax.Array, batch: Mapping[str, jax.Array], deterministic: bool
+    ) -> Any:
+        """The outputs of these heads of `network`, from its hidden states [B, S, D]."""
+        raise NotImplementedError
 
     # Not wrapped by Linen, so that compiled programs name submodules by their paths alone.
     @nn.nowrap

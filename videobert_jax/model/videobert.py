@@ -26,19 +26,23 @@ class VideoBert(Trunk):
 
     reads: ClassVar[tuple[str, ...]] = (*Trunk.reads, "prediction_positions", "cls_positions")
 
-    def setup(self) -> None:
-        """Adds the two heads to the trunk."""
-        super().setup()
-        self.prediction_head = PredictionHead(self.config, self.tokens)
-        self.alignment_head = nn.Dense(1, kernel_init=nn.initializers.normal(self.config.init_std))
+    @nn.nowrap
+    def add_heads(self, network: Trunk, prefix: str) -> None:
+        """Adds the two heads."""
+        initial = nn.initializers.normal(self.config.init_std)
+        setattr(network, f"{prefix}prediction_head", PredictionHead(self.config, self.tokens))
+        setattr(network, f"{prefix}alignment_head", nn.Dense(1, kernel_init=initial))
 
-    def __call__(self, batch: Mapping[str, jax.Array], deterministic: bool = True) -> Outputs:
-        """Reads the arguments of `Trunk.hidden`, and the arrays `prediction_positions` and `cls_positions`."""
-        hidden = self.hidden(batch, deterministic)
+    @nn.nowrap
+    def read(
+        self, network: Trunk, prefix: str, hidden: jax.Array, batch: Mapping[str, jax.Array], deterministic: bool
+    ) -> Outputs:
+        """Reads the arrays `prediction_positions` and `cls_positions`."""
         # Gather before the vocabulary product: only about one position in seven is masked.
-        predictions = self.prediction_head(gather(hidden, batch["prediction_positions"]), self.embeddings.table)
-        pooled = self.pooled(hidden, batch["cls_positions"])
-        return Outputs(hidden, predictions, self.alignment_head(pooled.astype(jnp.float32))[..., 0])
+        predict, align = (getattr(network, f"{prefix}{name}_head") for name in ("prediction", "alignment"))
+        predictions = predict(gather(hidden, batch["prediction_positions"]), network.embeddings.table)
+        pooled = network.pooled(hidden, batch["cls_positions"])
+        return Outputs(hidden, predictions, align(pooled.astype(jnp.float32))[..., 0])
 
     @nn.nowrap
     def flops(self, batch: Mapping[str, Any]) -> float:
