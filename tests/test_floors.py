@@ -47,6 +47,7 @@ WITHOUT_JAX = (
     "data",
     "formats",
     "kitchen",
+    "metrics",
     "speech",
     "video/frames",
 )

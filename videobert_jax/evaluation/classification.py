@@ -131,7 +131,7 @@ def _several(
 
 def _by_class(counted: labels.Counts) -> list[dict[str, float | None]]:
     arrays = {"precision": counted.precision, "recall": counted.recall, "f1": counted.f1}
-    return [{name: float(values[one]) for name, values in arrays.items()} for one in range(len(counted.found))]
+    return [{name: float(values[one]) for name, values in arrays.items()} for one in range(len(counted.f1))]
 
 
 def worst(
