@@ -143,7 +143,7 @@ def _misses(scores: np.ndarray, relevant: np.ndarray) -> np.ndarray:
     ranking = _rank(_checked(scores, relevant))
     _, own = ranking.sums(relevant.astype(np.int64))
     left = ranking.size - (np.arange(scores.shape[1]) - ranking.start)  # in the group, from this place on
-    misses = np.cumprod(np.maximum(left - own, 0) / left, axis=1)
+    misses = np.cumprod((left - own) / left, axis=1)  # stays 0 from where relevant ones alone are left
     return np.concatenate([np.ones((len(misses), 1)), misses], axis=1)
 
 
