@@ -203,7 +203,9 @@ def grater(look: Look, rng: np.random.Generator, held: bool) -> Tool:
     return _finish(sketch, look, 0.4, (0.0, 0.0))
 
 
-TOOLS: dict[str, Callable[[Look, np.random.Generator, bool], Tool]] = {
+MakeTool = Callable[[Look, np.random.Generator, bool], Tool]  # the last argument: whether a hand holds it
+
+TOOLS: dict[str, MakeTool] = {
     "knife": knife, "jug": jug, "bottle": bottle, "spoon": spoon, "peeler": peeler, "masher": masher, "pan": pan,
     "grater": grater,
 }  # fmt: skip
