@@ -39,6 +39,7 @@ DISHES = {
 THEME = "{ving} for beginners"
 THEMES = 0.2  # share of the chapters
 SIGNATURE, SAME_FOOD = 0.4, 0.3  # shares of a dish's steps: what names the dish, and other work on the same food
+SHORTEST_STEP, LONGEST_STEP = 7.0, 16.0  # seconds
 UNSAFE_ACTS = (0, 0, 1, 2, 0, 3)  # a video
 
 
@@ -89,12 +90,10 @@ class _Author:
         shown = tenths(end - self._rng.uniform(4.5, 6.0))
         times = list[tuple[float, float]]()
         time = start + self._rng.uniform(0.5, 1.5)
-        while True:
-            length = self._rng.uniform(7.0, 16.0)
-            if time + length > shown - 0.3 and times:
-                break
-            times.append((tenths(time), tenths(min(time + length, shown - 0.3))))
-            time += length + self._rng.uniform(0.5, 1.5)
+        while not times or shown - 0.3 - time >= SHORTEST_STEP:
+            last = min(time + self._rng.uniform(SHORTEST_STEP, LONGEST_STEP), shown - 0.3)
+            times.append((tenths(time), tenths(last)))
+            time = last + self._rng.uniform(0.5, 1.5)
         pairs, title = self._theme(len(times)) if self._rng.random() < THEMES else self._dish(len(times))
         steps = tuple(self._step(pair, span) for pair, span in zip(pairs, times, strict=True))
         kinds = GOOD if self._good.deal() else BAD

@@ -63,26 +63,28 @@ class _Table:
         self._around, self._size, self._unit = chapter.surroundings, camera.canvas, min(camera.frame)
         self._direction = -math.pi / 2 + rng.uniform(-0.9, 0.9)
         self._left_handed = bool(rng.random() < 0.5)
-        self.light = places.light(self._around.place, camera.frame, self._direction, rng)
+        # A generator for each, so that no other picture depends on how much one of them draws.
+        lamps, grounds, mats, foods, items, outcomes, *steps = rng.spawn(6 + len(chapter.steps))
+        self.light = places.light(self._around.place, camera.frame, self._direction, lamps)
         self._middle = Stage((self._size[0] / 2, self._size[1] / 2), self._unit, 0.0, self._left_handed)
-        self._ground = places.ground(self._around.place, self._size, self._unit, rng)
-        self._middle.put(self._ground, utensils.mat(self._unit, self._around.mat, rng), (0, 0), rng.uniform(-3, 3))
+        self._ground = places.ground(self._around.place, self._size, self._unit, grounds)
+        self._middle.put(self._ground, utensils.mat(self._unit, self._around.mat, mats), (0, 0), mats.uniform(-3, 3))
         second_hand = any(step.verb in ("cut", *HELPED) for step in chapter.steps)
         spots = (BESIDE, LOW_RIGHT if second_hand else LOW)
         self._foods = [
-            (make_food(name, 0.5 * self._unit, self._direction, rng), spot)
+            (make_food(name, 0.5 * self._unit, self._direction, foods), spot)
             for name, spot in zip(self._around.others, spots, strict=False)
         ]
         self._items = [
-            utensils.item(self._around.item, self._unit, self._direction, rng) for _ in range(self._around.number)
+            utensils.item(self._around.item, self._unit, self._direction, items) for _ in range(self._around.number)
         ]
         self._pause = self._ground.copy()
         self._put_things(self._pause)
         self._scenes: list[tuple[float, float, Painter]] = []
-        for step in chapter.steps:
+        for step, own in zip(chapter.steps, steps, strict=True):
             acts = [act for act in hazards if step.start <= act.start < step.end]
-            self._scenes.append((step.start, step.end, self._step(step, acts, rng)))
-        self._scenes.append((chapter.outcome.start, chapter.outcome.end, self._outcome(chapter.outcome, rng)))
+            self._scenes.append((step.start, step.end, self._step(step, acts, own)))
+        self._scenes.append((chapter.outcome.start, chapter.outcome.end, self._outcome(chapter.outcome, outcomes)))
 
     def paint(self, canvas: Image.Image, time: float) -> None:
         for start, end, painter in self._scenes:
@@ -99,7 +101,7 @@ class _Table:
         holds = rng.random() < 0.5 or danger
         under = utensils.holding(look, danger) if step.verb == "cut" and holds else None
         action = utensils.make_action(step, food, look, rng, under)
-        acts = [(act, PAINTERS[act.kind](look, rng)) for act in hazards if act.kind in PAINTERS]
+        acts = [(act, PAINTERS[act.kind](look, rng.spawn(1)[0])) for act in hazards if act.kind in PAINTERS]
         helper = utensils.flat_hand(look) if step.verb in HELPED else None
         act_out = self._acted(action, stage, step.start, helper)
 

@@ -110,10 +110,10 @@ def item(kind: str, unit: float, light: float, rng: np.random.Generator) -> Spri
 
 
 def flat_hand(look: Look) -> Sprite:
-    """A left hand with stretched fingers that point right; their tips are at the centre."""
-    sketch = Sketch(1.5, 1.0, look.unit)
-    sketch.stroke([(-0.22, 0.04), (-0.7, 0.34)], 0.11, look.sleeve)
-    sketch.stroke([(-0.17, 0.02), (-0.24, 0.06)], 0.09, look.skin)
+    """A left hand with stretched fingers that point right; their tips are at the centre. The arm comes from below."""
+    sketch = Sketch(1.0, 1.6, look.unit)
+    sketch.stroke([(-0.2, 0.13), (-0.3, 0.75)], 0.11, look.sleeve)
+    sketch.stroke([(-0.17, 0.02), (-0.195, 0.1)], 0.09, look.skin)
     dark = mix(look.skin, (90, 40, 20), 0.3)
     for y, tip in ((-0.045, -0.03), (-0.015, 0.0), (0.015, -0.005), (0.045, -0.04)):
         sketch.stroke([(-0.15, y * 0.9), (tip, y)], 0.034, dark)
