@@ -1,5 +1,7 @@
 """Five captions of every step, from general to exact."""
 
+from typing import Any
+
 import numpy as np
 
 from videobert_jax.kitchen.applications.plan import Step, Stream, Surroundings, Video
@@ -83,7 +85,7 @@ def describe(step: Step, around: Surroundings, rng: np.random.Generator) -> list
     return [pick(form, rng).format(**words) for form in FORMS]
 
 
-def annotation(video: Video) -> dict[str, object]:
+def annotation(video: Video) -> dict[str, Any]:
     """Returns the entry of one video in YouCook2's `database`: five captions of each step."""
     rng = video.random(Stream.CAPTIONS)
     captions = [

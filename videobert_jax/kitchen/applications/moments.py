@@ -5,7 +5,7 @@ The schemas are those of VidChapters and QVHighlights.
 
 import itertools
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -38,7 +38,7 @@ class Span(NamedTuple):
     close: tuple[float, float] | None
 
 
-def chapters(video: Video) -> dict[str, object]:
+def chapters(video: Video) -> dict[str, Any]:
     """Returns the entry of a video in VidChapters' schema."""
     return {
         "duration": video.duration,
@@ -68,7 +68,7 @@ def listed(parts: Sequence[str]) -> str:
     return " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
 
 
-def queries(videos: Sequence[Video]) -> Iterator[dict[str, object]]:
+def queries(videos: Sequence[Video]) -> Iterator[dict[str, Any]]:
     """Yields the queries about long videos in QVHighlights' schema, with the split of the video."""
     number = 0
     for video in videos:
@@ -94,7 +94,7 @@ def _asked(video: Video, rng: np.random.Generator) -> Iterator[tuple[str, list[S
             yield pick(wordings, rng), [Span(outcome.start, outcome.end, None) for outcome in outcomes]
 
 
-def _relevant(spans: list[Span], duration: float, rng: np.random.Generator) -> dict[str, object]:
+def _relevant(spans: list[Span], duration: float, rng: np.random.Generator) -> dict[str, Any]:
     """The clips of which at least half is relevant, their windows, and how salient each rater finds them."""
     clips, scores = list[int](), list[list[int]]()
     for number in range(int(duration // CLIP)):
