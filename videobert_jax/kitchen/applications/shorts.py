@@ -67,7 +67,7 @@ class _Table:
         self._unseen = Deck([False] if split == SPLITS[0] else [False, True], rng)
         self._double = Deck([True] * round(10 * TWO_STEPS) + [False] * round(10 * (1 - TWO_STEPS)), rng)
         self._speech = {double: Deck(SPEECH, rng) for double in (False, True)}
-        self._moods = Deck(MOODS, rng)
+        self._moods = {spoken: Deck(MOODS, rng) for spoken in (False, True)}
         self._outcomes = {True: Deck(GOOD, rng), False: Deck(BAD, rng)}
         self._tools = {verb: Deck(tools, rng) for verb, tools in TOOLS.items()}
         self._places, self._mats, self._sleeves = (Deck(cards, rng) for cards in (PLACES, COLORS, COLORS))
@@ -83,7 +83,7 @@ class _Table:
             time = start + (self._rng.uniform(4.5, 6.5) if len(pairs) == 1 else self._rng.uniform(3.2, 3.8))
             steps.append(Step(verb, food, tenths(start), tenths(time), self._tools[verb].deal()))
         speech = self._speech[len(pairs) > 1].deal()
-        good, tone = self._moods.deal()
+        good, tone = self._moods[speech != "silent"].deal()
         shown = tenths(time + self._rng.uniform(0.1, 0.3))
         duration = tenths(shown + self._rng.uniform(2.7, 3.3))
         outcome = Outcome(self._outcomes[good].deal(), pairs[-1][1], shown, duration)

@@ -17,8 +17,8 @@ FOOD_GROUPS: dict[str, tuple[str, ...]] = {
 }
 GROUPS = {food: group for group, foods in FOOD_GROUPS.items() for food in foods}
 # How much more often, as a logarithm, a viewer watches a video with what they like.
-FOOD, VERB, PLACE, SPOILT = 2.6, 2.6, 1.8, -2.2
-FAME = 1.1  # standard deviation of the logarithm of popularity, which no taste explains
+FOOD, VERB, PLACE, SPOILT = 3.0, 3.0, 2.2, -2.6
+FAME = 1.0  # standard deviation of the logarithm of popularity, which no taste explains
 NEW = 0.15  # share of the videos that appear when training is over
 NEW_SHARE = 0.4  # of what is watched in testing that is new
 HISTORY = (10, 40)  # videos that a viewer watches
