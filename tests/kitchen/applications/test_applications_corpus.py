@@ -106,12 +106,16 @@ def test_a_folder_with_other_settings_or_other_files_is_refused(corpus: Path, tm
 
 
 @pytest.mark.parametrize(
-    ("fields", "message"),
-    [({"short": 0}, "at least one short"), ({"width": 33}, "even numbers"), ({"shortest": 700.0}, "700.0 to 600.0")],
+    ("settings", "message"),
+    [
+        (Settings(short=0), "at least one short"),
+        (Settings(width=33), "even numbers"),
+        (Settings(shortest=700.0), "700.0 to 600.0"),
+    ],
 )
-def test_impossible_settings_are_refused(fields: dict[str, float], message: str, tmp_path: Path) -> None:
+def test_impossible_settings_are_refused(settings: Settings, message: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=message):
-        make_corpus(tmp_path / "corpus", dataclasses.replace(Settings(), **fields), workers=1)  # type: ignore[arg-type]
+        make_corpus(tmp_path / "corpus", settings, workers=1)
     assert not (tmp_path / "corpus").exists()
 
 

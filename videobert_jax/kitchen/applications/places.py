@@ -24,7 +24,7 @@ def light(place: str, size: Size, direction: float, rng: np.random.Generator) ->
     if place != "campsite":
         return picture
     x, y = np.meshgrid(np.linspace(-1, 1, size[0]), np.linspace(-1, 1, size[1]))
-    glow = np.clip(1.05 - 0.5 * (x**2 + y**2), 0.3, 1)[..., None] * (1.0, 0.9, 0.74)  # of a lantern
+    glow = np.clip(1.05 - 0.5 * (x**2 + y**2), 0.3, 1)[..., None] * (1.0, 0.95, 0.86)  # of a lantern
     return Image.fromarray((np.asarray(picture) * glow).astype(np.uint8))
 
 

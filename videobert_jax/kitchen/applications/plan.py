@@ -11,6 +11,7 @@ from videobert_jax.kitchen import recipes
 
 T = TypeVar("T")
 
+KINDS = ("short", "long")  # of videos
 SPLITS = ("training", "validation", "testing")
 PLACES = ("kitchen", "garden", "market", "beach", "campsite")
 COLORS = ("red", "blue", "green", "yellow", "white", "purple")
@@ -40,9 +41,10 @@ class Stream(enum.IntEnum):
     SUBTITLES = 35
     CAPTIONS = 36
     QUESTIONS = 37
-    TITLES = 38
-    MOMENTS = 39
-    VIEWERS = 40
+    MOMENTS = 38
+    FAME = 39
+    TASTES = 40
+    HISTORIES = 41
 
     def of(self, seed: int, index: int = 0) -> np.random.Generator:
         """The generator of one video, or of the corpus."""
@@ -125,7 +127,7 @@ class Video:
     """The plan of one video. Its files derive from the plan and `random`."""
 
     seed: int  # of the corpus
-    kind: str  # "short" or "long"
+    kind: str  # of KINDS
     index: int
     split: str
     chapters: tuple[Chapter, ...]
@@ -156,7 +158,7 @@ class Video:
 
     def random(self, stream: Stream) -> np.random.Generator:
         """The generator of this video for `stream`."""
-        return np.random.default_rng((self.seed, self.index, stream.value, len(self.kind)))
+        return np.random.default_rng((self.seed, self.index, stream.value, KINDS.index(self.kind)))
 
 
 class Deck(Generic[T]):

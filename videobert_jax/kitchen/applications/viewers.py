@@ -58,24 +58,24 @@ class Taste:
 
 def taste(seed: int, user: int) -> Taste:
     """Draws the taste of one viewer: one group of foods, two verbs, one place, and tolerance in half of the cases."""
-    rng = Stream.VIEWERS.of(seed, user + 1)
+    rng = Stream.TASTES.of(seed, user)
     foods, verbs, places = (rng.permutation(names).tolist() for names in (list(FOOD_GROUPS), list(TOOLS), PLACES))
     return Taste(frozenset(foods[:1]), frozenset(verbs[:2]), frozenset(places[:1]), bool(rng.random() < 0.5))
 
 
 def watch(videos: Sequence[Video], viewers: int, seed: int) -> Iterator[View]:
     """Yields what each viewer watches of the short videos, in order of user and time."""
-    rng = Stream.VIEWERS.of(seed)
+    rng = Stream.FAME.of(seed)
     fame = rng.normal(0, FAME, len(videos))
     new = np.zeros(len(videos), bool)
     new[rng.permutation(len(videos))[: round(NEW * len(videos))]] = True
     for user in range(viewers):
-        yield from _history(videos, user, taste(seed, user), fame, new)
+        yield from _history(videos, seed, user, fame, new)
 
 
-def _history(videos: Sequence[Video], user: int, liking: Taste, fame: np.ndarray, new: np.ndarray) -> Iterator[View]:
-    rng = np.random.default_rng((videos[0].seed, user, Stream.VIEWERS, 1))
-    wish = np.array([liking.liking(video) for video in videos]) + fame + rng.gumbel(size=len(videos))
+def _history(videos: Sequence[Video], seed: int, user: int, fame: np.ndarray, new: np.ndarray) -> Iterator[View]:
+    rng, likes = Stream.HISTORIES.of(seed, user), taste(seed, user)
+    wish = np.array([likes.liking(video) for video in videos]) + fame + rng.gumbel(size=len(videos))
     count = min(int(rng.integers(HISTORY[0], HISTORY[1] + 1)), int((~new).sum()))
     held_out = max(1, round(HELD_OUT * count))
     fresh = min(int(rng.binomial(held_out, NEW_SHARE)), int(new.sum()))
