@@ -9,7 +9,7 @@ import pytest
 from videobert_jax.config import KitchenConfig
 from videobert_jax.kitchen import commentary, recipes
 from videobert_jax.kitchen.applications.longs import plan_longs
-from videobert_jax.kitchen.applications.plan import ANNOYED, PLEASED, TOOLS, Settings, Video
+from videobert_jax.kitchen.applications.plan import ANNOYED, PLEASED, TOOLS, Chapter, Outcome, Settings, Step, Video
 from videobert_jax.kitchen.applications.shorts import plan_shorts
 from videobert_jax.kitchen.applications.speech import TONES, narrate
 from videobert_jax.kitchen.commentary import gerund
@@ -79,6 +79,18 @@ def test_long_videos_name_a_part_of_their_steps() -> None:
         )
         assert 0.3 < named / len(video.steps) < 0.9
         assert 0.3 < sum(s.end - s.start for s in SPOKEN[video.name]) / video.duration < 0.9
+
+
+def test_where_there_is_little_time_work_is_named_in_the_shortest_way() -> None:
+    step = Step("cut", "onion", 0.2, 1.3, "knife")
+    around = SHORTS[0].chapters[0].surroundings
+    for index in range(20):
+        chapter = Chapter(0.0, 4.5, around, (step,), Outcome("served", "onion", 1.5, 4.5))
+        sentences = narrate(Video(0, "short", index, "training", (chapter,), 4.5, tone=PLEASED))
+        assert {"cut", "onion"} <= set(sentences[0].text.split())
+        assert sentences[0].end < 2.0
+        assert all(a.end <= b.start for a, b in itertools.pairwise(sentences))
+        assert sentences[-1].end <= 4.5
 
 
 def test_speech_is_a_function_of_the_video() -> None:

@@ -111,6 +111,22 @@ def test_windows_clips_and_scores_of_moments_agree() -> None:
         assert windows[-1][1] <= video.duration
 
 
+def test_windows_begin_and_end_where_steps_do() -> None:
+    for query in QUERIES:
+        video = VIDEOS[query["vid"]]
+        spans = [(step.start, step.end) for step in video.steps]
+        spans += [(chapter.start, chapter.end) for chapter in video.chapters]
+        spans += [(chapter.outcome.start, chapter.outcome.end) for chapter in video.chapters]
+        borders = [time for span in spans for time in span]
+        for border in (time for window in query["relevant_windows"] for time in window):
+            assert min(abs(border - time) for time in borders) <= CLIP / 2
+    for video in LONGS:
+        for query, step in zip((q for q in QUERIES if q["vid"] == video.name), video.steps, strict=False):
+            inside = [clip for clip in query["relevant_clip_ids"] if step.start <= clip * CLIP + 1 < step.end]
+            assert len(inside) * CLIP == pytest.approx(step.end - step.start, abs=CLIP)
+            break  # the first query of a video is about its first step
+
+
 def test_all_occurrences_of_a_moment_are_relevant_and_close_ups_most_salient() -> None:
     assert sum(len(query["relevant_windows"]) > 1 for query in QUERIES) > 100
     lengths = [e - s for query in QUERIES for s, e in query["relevant_windows"]]
