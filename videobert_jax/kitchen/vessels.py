@@ -103,9 +103,9 @@ def stir(food: Food, look: Look, clock: Clock, rng: np.random.Generator, stirrer
     return Action(prepare, act)
 
 
-def fry(food: Food, look: Look, clock: Clock, rng: np.random.Generator) -> Action:
+def fry(food: Food, look: Look, clock: Clock, rng: np.random.Generator, skillet: MakeTool = tools.pan) -> Action:
     """A pan is shaken; the object slides and browns in it, with steam and bubbling fat."""
-    pan = tools.pan(look, rng, held=True)
+    pan = skillet(look, rng, True)
     whole = [Sprite(shadowed(resized(picture, 0.9), food.unit)) for picture in _browned(food.whole)]
     slices = [Sprite(picture) for picture in _browned(food.slice)]
     places = [

@@ -86,7 +86,7 @@ def different(**fields: Any) -> Surroundings:
     ("around", "least"),
     [
         (different(mat="yellow"), 0.08),
-        (different(sleeve="green"), 0.006),
+        (different(sleeve="green"), 0.0125),
         (different(number=4), 0.006),
         (different(item="cup"), 0.008),
         (different(others=("eggplant",)), 0.006),

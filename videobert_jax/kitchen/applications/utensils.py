@@ -14,7 +14,7 @@ from videobert_jax.kitchen.motion import Action, Clock
 from videobert_jax.kitchen.objects import Food
 from videobert_jax.kitchen.painting import Color, Sketch, Sprite, Stage, mix, relief, shadowed, varied
 from videobert_jax.kitchen.tools import Look, Tool, finish, fist
-from videobert_jax.kitchen.vessels import mash, pour, stir
+from videobert_jax.kitchen.vessels import fry, mash, pour, stir
 
 PAINTS: dict[str, Color] = {
     "red": (206, 40, 38),
@@ -37,6 +37,7 @@ def make_action(
         "cleaver": functools.partial(cut, blade=cleaver, under=under),
         "jug": functools.partial(pour, vessel_name="jug"),
         "bottle": functools.partial(pour, vessel_name="bottle"),
+        "pan": functools.partial(fry, skillet=pan),
         "whisk": functools.partial(stir, stirrer=whisk),
         "fork": functools.partial(mash, presser=fork),
     }
@@ -82,6 +83,17 @@ def fork(look: Look, rng: np.random.Generator, held: bool) -> Tool:
     if held:
         fist(sketch, look, (0, -0.19), (0.1, -1.0))
     return finish(sketch, look, 0.6, (0.0, 0.2))
+
+
+def pan(look: Look, rng: np.random.Generator, held: bool) -> Tool:
+    """The pan of the first corpus with a longer arm, so that the sleeve is visible."""
+    picture = tools.pan(look, rng, held).sprite.image
+    sketch = Sketch(2.3, 0.8, look.unit)
+    if held:
+        sketch.stroke([(0.62, 0.012), (1.1, 0.06)], 0.105, look.sleeve)
+    arm = shadowed(sketch.image(), look.unit)
+    arm.alpha_composite(picture, ((arm.width - picture.width) // 2, (arm.height - picture.height) // 2))
+    return Tool(Sprite(arm), (0.0, 0.0))
 
 
 def mat(unit: float, color: str, rng: np.random.Generator) -> Sprite:
