@@ -18,7 +18,7 @@ from videobert_jax.prepare.formats.questions import read_activitynet_qa
 from videobert_jax.prepare.formats.recognise import read_annotations
 from videobert_jax.prepare.scan import scan
 
-SETTINGS = Settings(short=30, long=1, width=32, height=32, fps=1.0, shortest=60, longest=60, viewers=5)
+SETTINGS = Settings(short=30, long=3, width=32, height=32, fps=1.0, shortest=60, longest=60, viewers=5)
 
 
 def contents(directory: Path) -> dict[str, bytes]:
@@ -34,7 +34,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_video_has_all_its_frames_and_subtitles(corpus: Path) -> None:
     videos = [*plan_shorts(SETTINGS), *plan_longs(SETTINGS)]
-    assert len(videos) == 31
+    assert len(videos) == 33
     for video in videos:
         with av.open(str(corpus / f"{video.name}.mp4")) as container:
             stream = container.streams.video[0]
@@ -46,15 +46,21 @@ def test_every_video_has_all_its_frames_and_subtitles(corpus: Path) -> None:
 def test_our_own_readers_read_the_folder(corpus: Path) -> None:
     found = scan(corpus)
     assert not found.problems
-    assert len(found.sources) == 31
+    assert len(found.sources) == 33
     assert found.annotations == corpus / "annotations.json"
     annotations, _ = read_annotations(corpus / "annotations.json", [source.video_id for source in found.sources])
-    assert len(annotations) == 31
+    assert len(annotations) == 33
     for split in SPLITS:
         questions, problems = read_activitynet_qa(corpus / f"{split}_q.json", corpus / f"{split}_a.json")
         assert not problems
         assert questions
         assert all(question.answer for question in questions)
+
+
+def test_unsafe_acts_are_labelled_in_long_videos_too_and_the_other_labels_are_of_short_ones(corpus: Path) -> None:
+    for name in ("action", "food", "tool", "scene", "sentiment", "unsafe"):
+        kinds = {line.split(",")[1].split("_")[0] for line in (corpus / f"{name}.csv").read_text().splitlines()[1:]}
+        assert kinds == ({"short", "long"} if name == "unsafe" else {"short"})
 
 
 def test_the_folder_explains_itself(corpus: Path) -> None:

@@ -86,7 +86,7 @@ def different(**fields: Any) -> Surroundings:
     ("around", "least"),
     [
         (different(mat="yellow"), 0.08),
-        (different(sleeve="green"), 0.0125),
+        (different(sleeve="green"), 0.0105),
         (different(number=4), 0.006),
         (different(item="cup"), 0.008),
         (different(others=("eggplant",)), 0.006),
@@ -113,6 +113,11 @@ def test_every_outcome_is_visible_for_two_seconds_and_changes_nothing_before(kin
     share = changed(shot(outcome=kind), shot(outcome=other))
     assert share[: int(SHOWN * SETTINGS.fps)].max() == 0
     assert (share > 0.03).sum() >= 2 * SETTINGS.fps
+
+
+def test_burnt_food_is_black() -> None:
+    burnt, served = (shot("stir", "cheese", outcome=kind)[-2, 30:42, 42:54].mean() for kind in ("burnt", "served"))
+    assert burnt < 60 < 130 < served
 
 
 @pytest.mark.parametrize("kind", [FINGERS, FIRE, KNIFE, GLASS])

@@ -146,7 +146,7 @@ def _splat(food: Food, rng: np.random.Generator) -> Sprite:
 
 def _puddle(unit: float, liquid: Color, share: float, rng: np.random.Generator) -> Sprite:
     sketch = Sketch(1.2, 1.0, unit)
-    outline = np.array(blob(0, 0, 0.46, 0.36, rng, 0.13)) * share
+    outline = np.array(blob(0, 0, 0.38, 0.33, rng, 0.12)) * share
     for grow, shade in (
         (1.05, mix(liquid, (50, 30, 10), 0.4)),
         (1.0, liquid),

@@ -24,7 +24,7 @@ EASE = 0.5  # seconds to move there and back
 ROW = -0.535, 0.165  # where the row of items is and the distance between them, frame sides
 BESIDE, LOW = (-0.37, -0.35), (-0.36, 0.36)  # where other foods lie; the hand comes from the right
 LOW_RIGHT = (0.47, 0.33)  # instead of LOW if a second hand comes from the left
-SCALES = {"wash": 0.78, "pour": 0.78, "mash": 0.82, "fry": 0.84}  # frame sides; of other verbs it varies
+SCALES = {"wash": 0.85, "pour": 0.88, "mash": 0.95, "fry": 1.0}  # frame sides; of other verbs it varies
 LOWER = {"pour": 0.09, "mash": 0.07}  # frame sides, so that what comes from above is in the picture
 HELPED = ("pour", "mash")  # the hand that does it is out of the picture; another holds the plate
 
@@ -94,7 +94,7 @@ class _Table:
         canvas.paste(self._pause)
 
     def _step(self, step: Step, hazards: list[Hazard], rng: np.random.Generator) -> Painter:
-        scale = SCALES.get(step.verb) or rng.uniform(0.84, 0.98)
+        scale = SCALES.get(step.verb) or rng.uniform(0.98, 1.12)
         stage = self._stage(rng, scale, LOWER.get(step.verb, 0.0))
         look, food = self._look_and_food(step.object, stage.unit, rng)
         danger = next(((act.start - step.start, act.end - step.start) for act in hazards if act.kind == FINGERS), None)
@@ -114,7 +114,7 @@ class _Table:
         return paint
 
     def _outcome(self, outcome: Outcome, rng: np.random.Generator) -> Painter:
-        stage = self._stage(rng, 0.92, 0.0)
+        stage = self._stage(rng, 1.05, 0.0)
         look, food = self._look_and_food(outcome.object, stage.unit, rng)
         return self._acted(OUTCOMES[outcome.kind](food, look, rng), stage, outcome.start)
 
