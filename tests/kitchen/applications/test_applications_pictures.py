@@ -115,6 +115,17 @@ def test_every_outcome_is_visible_for_two_seconds_and_changes_nothing_before(kin
     assert (share > 0.03).sum() >= 2 * SETTINGS.fps
 
 
+def test_what_is_spilt_spreads() -> None:
+    film = shot(outcome="spilt")
+    first, later = film[int(SHOWN * SETTINGS.fps)], film[-2]
+    assert changed(first[None], later[None])[0] > 0.1
+
+
+def test_it_is_night_at_the_campsite() -> None:
+    levels = {place: shot(around=different(place=place)).mean() for place in PLACES}
+    assert levels.pop("campsite") < 0.7 * min(levels.values())
+
+
 def test_burnt_food_is_black() -> None:
     burnt, served = (shot("stir", "cheese", outcome=kind)[-2, 30:42, 42:54].mean() for kind in ("burnt", "served"))
     assert burnt < 60 < 130 < served
