@@ -1,5 +1,6 @@
 """Unsafe acts as pictures, painted over a step. `utensils.holding` paints fingers under the blade."""
 
+import dataclasses
 import math
 from collections.abc import Callable
 
@@ -7,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from videobert_jax.kitchen import tools
-from videobert_jax.kitchen.applications.plan import FIRE, GLASS, KNIFE
+from videobert_jax.kitchen.applications.plan import FIRE, GLASS, KNIFE, KNIFE_FALLS
 from videobert_jax.kitchen.painting import Color, Sketch, Sprite, Stage
 from videobert_jax.kitchen.tools import Look
 
@@ -37,12 +38,13 @@ def _flames(unit: float, rng: np.random.Generator) -> Sprite:
 
 
 def _knife(look: Look, rng: np.random.Generator) -> Paint:
-    """A knife turns over and over as it falls through the picture, first slowly."""
-    knife, side, spin = tools.knife(look, rng, held=False), rng.uniform(0.1, 0.3), rng.choice([-1, 1]) * 420
+    """A knife, near to the camera, turns over and over as it falls through the picture, first slowly."""
+    near = dataclasses.replace(look, unit=1.5 * look.unit)
+    knife, side, spin = tools.knife(near, rng, held=False), rng.uniform(0.1, 0.3), rng.choice([-1, 1]) * 400
     away = rng.uniform(0.1, 0.25)
 
     def paint(canvas: Image.Image, stage: Stage, time: float) -> None:
-        share = time / 1.8
+        share = time / KNIFE_FALLS
         stage.put(canvas, knife.sprite, (side - away * share, -0.5 + 1.15 * share**1.3), spin * time)
 
     return paint
@@ -57,7 +59,7 @@ def _glass(look: Look, rng: np.random.Generator) -> Paint:
              (-0.075 + inset, 0.14 - inset)], (206, 240, 250), alpha)  # fmt: skip
     sketch.line([(-0.1, -0.14), (0.1, -0.14)], 0.014, (255, 255, 255))
     whole, shards = Sprite(sketch.image()), _shards(look.unit, rng)
-    at = (-0.25, 0.2)
+    at = (-0.2, 0.18)
 
     def paint(canvas: Image.Image, stage: Stage, time: float) -> None:
         if time < CRASH:
@@ -73,10 +75,10 @@ def _shards(unit: float, rng: np.random.Generator) -> list[Sprite]:
     count = 26
     turns, reach = rng.uniform(0, 2 * math.pi, count), 0.05 + 0.25 * np.sqrt(rng.random(count))
     corners = np.sort(rng.uniform(0, 2 * math.pi, (count, 3)), axis=1)
-    sizes = rng.uniform(0.045, 0.09, count)
+    sizes = rng.uniform(0.06, 0.11, count)
     pictures = []
     for spread in (0.5, 1.0):
-        sketch = Sketch(0.8, 0.7, unit)
+        sketch = Sketch(0.9, 0.8, unit)
         for turn, far, angles, size in zip(
             turns.tolist(), reach.tolist(), corners.tolist(), sizes.tolist(), strict=True
         ):

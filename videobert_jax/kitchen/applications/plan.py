@@ -28,6 +28,7 @@ TOOLS: dict[str, tuple[str, ...]] = {
 }
 GOOD, BAD = ("served", "arranged"), ("burnt", "spilt", "dropped")
 FINGERS, FIRE, KNIFE, GLASS = "fingers under the blade", "pan on fire", "falling knife", "broken glass"
+KNIFE_FALLS = 2.0  # seconds
 PLEASED, ANNOYED = "pleased", "annoyed"
 
 

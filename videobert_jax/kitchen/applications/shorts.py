@@ -17,6 +17,7 @@ from videobert_jax.kitchen.applications.plan import (
     GOOD,
     ITEMS,
     KNIFE,
+    KNIFE_FALLS,
     PLACES,
     PLEASED,
     SPLITS,
@@ -127,5 +128,7 @@ class _Table:
 def hazard(kind: str, step: Step, rng: np.random.Generator) -> Hazard:
     """Draws when an unsafe act of this kind happens during a step."""
     start = step.start + rng.uniform(0.7, 1.2)
-    end = {KNIFE: start + 1.8, GLASS: step.end}.get(kind, min(start + rng.uniform(2.0, 3.5), step.end - 0.3))
+    end = {KNIFE: min(start + KNIFE_FALLS, step.end), GLASS: step.end}.get(
+        kind, min(start + rng.uniform(2.0, 3.5), step.end - 0.3)
+    )
     return Hazard(kind, tenths(start), tenths(end))
