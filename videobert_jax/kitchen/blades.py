@@ -1,6 +1,7 @@
 """Actions with a blade: cut, peel, grate."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -9,12 +10,21 @@ from videobert_jax.kitchen import tools
 from videobert_jax.kitchen.motion import Action, Clock, Drops
 from videobert_jax.kitchen.objects import Food
 from videobert_jax.kitchen.painting import Color, Sketch, Sprite, Stage, mix, shadowed, varied
-from videobert_jax.kitchen.tools import Look
+from videobert_jax.kitchen.tools import Look, MakeTool
+
+UnderBlade = Callable[[Image.Image, Stage, float, float], None]  # paints at a time, given where the knife strikes, x
 
 
-def cut(food: Food, look: Look, clock: Clock, rng: np.random.Generator) -> Action:
-    """A knife chops slices off the object, from right to left."""
-    board, knife = tools.board(look, rng), tools.knife(look, rng, held=True)
+def cut(
+    food: Food,
+    look: Look,
+    clock: Clock,
+    rng: np.random.Generator,
+    blade: MakeTool = tools.knife,
+    under: UnderBlade | None = None,
+) -> Action:
+    """A knife chops slices off the object, from right to left; `under` is painted between the two."""
+    board, knife = tools.board(look, rng), blade(look, rng, True)
     slices, lean = int(rng.integers(5, 8)), rng.uniform(48, 66)
     stages = [_sliced(food, slices, done) for done in range(slices + 1)]
 
@@ -25,7 +35,10 @@ def cut(food: Food, look: Look, clock: Clock, rng: np.random.Generator) -> Actio
         away, lift = clock.away(time), 1 - clock.press(time)
         done = int(clock.progress(time) * slices + 1e-6)
         stage.put(canvas, stages[done], (0, 0))
-        at = (0.19 - 0.34 * done / slices + 0.5 * away, 0.03 - 0.17 * lift - 0.5 * away)
+        strike = 0.19 - 0.34 * done / slices
+        if under:
+            under(canvas, stage, time, strike)
+        at = (strike + 0.5 * away, 0.03 - 0.17 * lift - 0.5 * away)
         stage.put(canvas, knife.sprite, at, lean - 16 * lift, knife.anchor)
 
     return Action(prepare, act)

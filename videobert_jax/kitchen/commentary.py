@@ -95,40 +95,42 @@ def narrate(video: Video) -> list[Sentence]:
 
     for step in video.steps:
         if rng.random() < 0.45:
-            say(_chatter(rng), "", time + rng.uniform(0, 0.3), step.start + LATE)
-        text, opener = _naming(step, rng)
+            say(chatter(rng), "", time + rng.uniform(0, 0.3), step.start + LATE)
+        text, opener = naming(step, rng)
         say(text, opener, step.start + rng.uniform(-EARLY, LATE), step.end + 1.0)
         for _ in range(2):
             if rng.random() < 0.85:
                 named = rng.random() < 0.62
-                text, opener = _naming(step, rng) if named else (_filled(_pick(FOLLOW_UPS, rng), step, rng), "")
+                text, opener = naming(step, rng) if named else (_filled(pick(FOLLOW_UPS, rng), step, rng), "")
                 say(text, opener, time + rng.uniform(0.0, 0.3), min(step.end + 1.0, video.duration))
     if rng.random() < 0.3:
-        say(_chatter(rng), "", time, video.duration)
+        say(chatter(rng), "", time, video.duration)
     return sentences
 
 
-def _pick(choices: tuple[str, ...], rng: np.random.Generator) -> str:
+def pick(choices: tuple[str, ...], rng: np.random.Generator) -> str:
+    """Returns one of the choices."""
     return choices[rng.integers(len(choices))]
 
 
-def _naming(step: Step, rng: np.random.Generator) -> tuple[str, str]:
+def naming(step: Step, rng: np.random.Generator) -> tuple[str, str]:
     """Returns a sentence that names the verb and the object of the step, and the opener it begins with."""
     kind = rng.random()
-    frame = TEMPLATE if kind < TEMPLATE_SHARE else _pick(GERUNDS if kind > 0.9 else FRAMES, rng)
-    opener, tail = _pick(OPENERS, rng), _pick(TAILS, rng)
+    frame = TEMPLATE if kind < TEMPLATE_SHARE else pick(GERUNDS if kind > 0.9 else FRAMES, rng)
+    opener, tail = pick(OPENERS, rng), pick(TAILS, rng)
     words = f"{opener} {_filled(frame, step, rng)} {tail}".split()
     if rng.random() < 0.1:
-        words.insert(int(rng.integers(len(opener.split()), len(words))), _pick(FILLERS, rng))
+        words.insert(int(rng.integers(len(opener.split()), len(words))), pick(FILLERS, rng))
     return " ".join(words), opener
 
 
 def _filled(frame: str, step: Step, rng: np.random.Generator) -> str:
-    return frame.format(v=step.verb, ving=gerund(step.verb), o=step.object, d=_pick(DETERMINERS, rng))
+    return frame.format(v=step.verb, ving=gerund(step.verb), o=step.object, d=pick(DETERMINERS, rng))
 
 
-def _chatter(rng: np.random.Generator) -> str:
-    return _pick(CHATTER, rng).format(p=_pick(PEOPLE, rng), t=_pick(THINGS, rng), w=_pick(WHENS, rng))
+def chatter(rng: np.random.Generator, lines: tuple[str, ...] = CHATTER) -> str:
+    """Returns one of the lines, about a person, a thing or a time of its own."""
+    return pick(lines, rng).format(p=pick(PEOPLE, rng), t=pick(THINGS, rng), w=pick(WHENS, rng))
 
 
 def to_vtt(sentences: list[Sentence], rng: np.random.Generator) -> str:

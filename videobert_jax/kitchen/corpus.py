@@ -4,9 +4,11 @@ import dataclasses
 import fractions
 import functools
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 import av
+from PIL import Image
 
 from videobert_jax.config import KitchenConfig
 from videobert_jax.files import whole, write_text
@@ -61,13 +63,17 @@ def make_video(directory: Path, config: KitchenConfig, index: int) -> None:
     """Writes the narration of one video, then its frames."""
     video = plan_videos(config)[index]
     write_text(directory / f"{video.name}.vtt", to_vtt(narrate(video), video.random(Stream.CAPTIONS)))
-    target = directory / f"{video.name}.mp4"
-    rate = fractions.Fraction(config.fps).limit_denominator(1000)
+    write_mp4(directory / f"{video.name}.mp4", render(video, config), (config.width, config.height), config.fps)
+
+
+def write_mp4(target: Path, pictures: Iterable[Image.Image], size: tuple[int, int], fps: float) -> None:
+    """Encodes RGB pictures of `size` = (width, height), even numbers of pixels, as H.264 without sound."""
+    rate = fractions.Fraction(fps).limit_denominator(1000)
     with whole(target) as part, av.open(str(part), "w", format="mp4") as container:
         stream = container.add_stream("libx264", rate=rate, options=ENCODER_OPTIONS)
-        stream.width, stream.height, stream.pix_fmt = config.width, config.height, "yuv420p"
-        stream.gop_size = round(config.fps * 5)
-        for picture in render(video, config):
+        stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
+        stream.gop_size = round(fps * 5)
+        for picture in pictures:
             container.mux(stream.encode(av.VideoFrame.from_image(picture)))
         container.mux(stream.encode())
 

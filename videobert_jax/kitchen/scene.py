@@ -10,12 +10,11 @@ from videobert_jax.config import KitchenConfig
 from videobert_jax.kitchen import tools
 from videobert_jax.kitchen.actions import ACTIONS
 from videobert_jax.kitchen.backdrop import NOISE_FRAMES, backdrop, grain, lamp
+from videobert_jax.kitchen.camera import MARGIN, Camera
 from videobert_jax.kitchen.motion import Clock, Drops, puffs
 from videobert_jax.kitchen.objects import OBJECTS, make_food
 from videobert_jax.kitchen.painting import Sketch, Sprite, Stage, mix, shadowed, varied
 from videobert_jax.kitchen.recipes import Step, Stream, Video
-
-MARGIN = 1.16  # the canvas is larger than the frame so that the camera can move
 
 Painter = Callable[[Image.Image, float], None]  # paints the canvas as it is at a time, seconds
 
@@ -36,16 +35,14 @@ class _Kitchen:
     """The scene of one video, constant over its steps."""
 
     def __init__(self, config: KitchenConfig, rng: np.random.Generator):
-        self._frame = (config.width, config.height)
+        frame = (config.width, config.height)
         self._size = (round(config.width * MARGIN), round(config.height * MARGIN))
-        self._unit = min(self._frame)
+        self._unit = min(frame)
         self._light = -math.pi / 2 + rng.uniform(-0.9, 0.9)
         self._backdrop = backdrop(self._size, rng)
-        self._lamp = lamp(self._frame, self._light, rng)
-        self._grain = grain(self._frame, rng)
-        self._drift = rng.uniform(0.1, 0.35, 3), rng.uniform(0, 2 * math.pi, 3)
-        self._travel = np.array([0.05, 0.05, 0.06]) * rng.uniform(0, 1, 3)  # right, down, closer
-        self._shake = rng.normal(0, rng.choice([0.0, 0.3, 0.8]), (64, 2))
+        self._lamp = lamp(frame, self._light, rng)
+        self._grain = grain(frame, rng)
+        self._camera = Camera(frame, rng)
         names = rng.permutation(OBJECTS)[: rng.integers(2, 5)].tolist()
         spots = rng.permutation(8)
         self._around = [
@@ -94,13 +91,7 @@ class _Kitchen:
     def shoot(self, paint: Painter, time: float, index: int) -> Image.Image:
         canvas = Image.new("RGB", self._size)
         paint(canvas, time)
-        right, down, closer = (self._travel * np.sin(self._drift[0] * time * 2 + self._drift[1])).tolist()
-        zoom, shift = 1.06 + closer, np.array([right, down]) * self._unit + self._shake[index % len(self._shake)]
-        room = np.array(self._size) - np.array(self._frame) * zoom
-        left, top = np.clip(room / 2 + shift, 0, room).tolist()
-        box = (left, top, left + self._frame[0] * zoom, top + self._frame[1] * zoom)
-        frame = canvas.resize(self._frame, Image.Resampling.BILINEAR, box)
-        frame = ImageChops.multiply(frame, self._lamp)
+        frame = ImageChops.multiply(self._camera.shoot(canvas, time, index), self._lamp)
         return ImageChops.add(frame, self._grain[index % NOISE_FRAMES], 1, -128)
 
     def _stage(self, rng: np.random.Generator, gravity: bool) -> Stage:

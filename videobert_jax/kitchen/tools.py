@@ -54,11 +54,12 @@ def make_look(unit: float, light: float, rng: np.random.Generator) -> Look:
     )
 
 
-def _finish(sketch: Sketch, look: Look, gloss: float, anchor: Point) -> Tool:
+def finish(sketch: Sketch, look: Look, gloss: float, anchor: Point) -> Tool:
+    """Shades a drawing and puts it over its shadow."""
     return Tool(Sprite(shadowed(relief(sketch.image(), look.light, gloss), look.unit, 0.35)), anchor)
 
 
-def _hand(sketch: Sketch, look: Look, at: Point, towards: Point) -> None:
+def fist(sketch: Sketch, look: Look, at: Point, towards: Point) -> None:
     """Draws a fist at `at` and a forearm in the direction `towards`."""
     (x, y), (dx, dy) = at, towards
     length = math.hypot(dx, dy)
@@ -83,8 +84,8 @@ def knife(look: Look, rng: np.random.Generator, held: bool) -> Tool:
     for x in (0.08, 0.14, 0.2):
         sketch.ellipse(x, -0.01, 0.007, 0.007, look.metal)
     if held:
-        _hand(sketch, look, (0.14, -0.01), (1.0, -0.12))
-    return _finish(sketch, look, 0.5, (-0.10, depth - 0.01))
+        fist(sketch, look, (0.14, -0.01), (1.0, -0.12))
+    return finish(sketch, look, 0.5, (-0.10, depth - 0.01))
 
 
 def jug(look: Look, rng: np.random.Generator, held: bool) -> Tool:
@@ -102,8 +103,8 @@ def jug(look: Look, rng: np.random.Generator, held: bool) -> Tool:
     sketch.ellipse(0, -tall, wide * 0.8, 0.026, mix(body, (40, 40, 50), 0.55))
     sketch.line([(-wide * 0.95, 0.05), (wide * 0.95, 0.05)], 0.014, look.handle)
     if held:
-        _hand(sketch, look, (wide + 0.06, -0.03), (1.0, -0.25))
-    return _finish(sketch, look, 0.6, (-wide - 0.035, -tall))
+        fist(sketch, look, (wide + 0.06, -0.03), (1.0, -0.25))
+    return finish(sketch, look, 0.6, (-wide - 0.035, -tall))
 
 
 def bottle(look: Look, rng: np.random.Generator, held: bool) -> Tool:
@@ -118,8 +119,8 @@ def bottle(look: Look, rng: np.random.Generator, held: bool) -> Tool:
     sketch.box(0, 0.09, wide, 0.07, 0.0, (238, 232, 214))
     sketch.box(0, 0.09, wide, 0.022, 0.0, look.handle)
     if held:
-        _hand(sketch, look, (wide, 0.03), (1.0, 0.1))
-    return _finish(sketch, look, 0.7, (0.0, -0.24))
+        fist(sketch, look, (wide, 0.03), (1.0, 0.1))
+    return finish(sketch, look, 0.7, (0.0, -0.24))
 
 
 def spoon(look: Look, rng: np.random.Generator, held: bool) -> Tool:
@@ -131,8 +132,8 @@ def spoon(look: Look, rng: np.random.Generator, held: bool) -> Tool:
     sketch.ellipse(0, 0.18, size, size * 1.35, shade)
     sketch.ellipse(0, 0.185, size * 0.68, size, mix(shade, (20, 10, 0), 0.3))
     if held:
-        _hand(sketch, look, (0, -0.18), (0.15, -1.0))
-    return _finish(sketch, look, 0.4, (0.0, 0.18))
+        fist(sketch, look, (0, -0.18), (0.15, -1.0))
+    return finish(sketch, look, 0.4, (0.0, 0.18))
 
 
 def peeler(look: Look, rng: np.random.Generator, held: bool) -> Tool:
@@ -145,8 +146,8 @@ def peeler(look: Look, rng: np.random.Generator, held: bool) -> Tool:
     sketch.box(-0.065, 0, 0.014, half + 0.008, 0.004, look.metal)
     sketch.line([(-0.065, -half), (-0.065, half)], 0.007, DARK_STEEL)
     if held:
-        _hand(sketch, look, (0.14, 0), (1.0, 0.15))
-    return _finish(sketch, look, 0.5, (-0.065, 0.0))
+        fist(sketch, look, (0.14, 0), (1.0, 0.15))
+    return finish(sketch, look, 0.5, (-0.065, 0.0))
 
 
 def masher(look: Look, rng: np.random.Generator, held: bool) -> Tool:
@@ -161,8 +162,8 @@ def masher(look: Look, rng: np.random.Generator, held: bool) -> Tool:
     for x in np.linspace(-half * 0.75, half * 0.75, 5):
         sketch.box(x, 0.185, half * 0.1, 0.017, 0.006, mix(look.metal, (30, 30, 36), 0.75))
     if held:
-        _hand(sketch, look, (0, -0.19), (0.1, -1.0))
-    return _finish(sketch, look, 0.6, (0.0, 0.2))
+        fist(sketch, look, (0, -0.19), (0.1, -1.0))
+    return finish(sketch, look, 0.6, (0.0, 0.2))
 
 
 def pan(look: Look, rng: np.random.Generator, held: bool) -> Tool:
@@ -177,7 +178,7 @@ def pan(look: Look, rng: np.random.Generator, held: bool) -> Tool:
     sketch.ellipse(0, 0, radius * 0.82, radius * 0.82, mix(iron, (120, 92, 40), 0.25))
     sketch.ellipse(-0.05, -0.06, radius * 0.5, radius * 0.42, mix(iron, (200, 160, 80), 0.22))
     if held:
-        _hand(sketch, look, (reach - 0.04, 0), (1.0, 0.1))
+        fist(sketch, look, (reach - 0.04, 0), (1.0, 0.1))
     return Tool(Sprite(shadowed(sketch.image(), look.unit)), (0.0, 0.0))
 
 
@@ -200,10 +201,12 @@ def grater(look: Look, rng: np.random.Generator, held: bool) -> Tool:
             sketch.ellipse(x, row * tall, 0.016, 0.012, mix(look.metal, (255, 255, 255), 0.7))
             sketch.ellipse(x, row * tall + 0.005, 0.013, 0.009, (52, 54, 62))
     sketch.box(0, tall, foot, 0.014, 0.004, look.handle)
-    return _finish(sketch, look, 0.4, (0.0, 0.0))
+    return finish(sketch, look, 0.4, (0.0, 0.0))
 
 
-TOOLS: dict[str, Callable[[Look, np.random.Generator, bool], Tool]] = {
+MakeTool = Callable[[Look, np.random.Generator, bool], Tool]  # the last argument: whether a hand holds it
+
+TOOLS: dict[str, MakeTool] = {
     "knife": knife, "jug": jug, "bottle": bottle, "spoon": spoon, "peeler": peeler, "masher": masher, "pan": pan,
     "grater": grater,
 }  # fmt: skip
@@ -212,7 +215,7 @@ TOOLS: dict[str, Callable[[Look, np.random.Generator, bool], Tool]] = {
 def hand(look: Look) -> Sprite:
     """A bare hand: its fist is at the centre, its arm points `ARM_DEGREES` downwards to the right."""
     sketch = Sketch(1.3, 1.0, look.unit)
-    _hand(sketch, look, (0, 0), (1.0, math.tan(math.radians(ARM_DEGREES))))
+    fist(sketch, look, (0, 0), (1.0, math.tan(math.radians(ARM_DEGREES))))
     return Sprite(shadowed(relief(sketch.image(), look.light, 0.1), look.unit, 0.35))
 
 
@@ -274,4 +277,4 @@ def tap(look: Look, rng: np.random.Generator) -> Tool:
         sketch.line([(reach, -0.31), (reach, -0.02), (reach * 0.7, 0.05), (0.0, 0.06), (-0.02, 0.12)], width, shade)
     sketch.box(-0.02, 0.13, 0.048, 0.02, 0.008, DARK_STEEL)
     sketch.stroke([(reach - 0.03, -0.14), (reach + 0.08, -0.17)], 0.03, look.handle)
-    return _finish(sketch, look, 0.6, (-0.02, 0.15))
+    return finish(sketch, look, 0.6, (-0.02, 0.15))

@@ -9,17 +9,21 @@ from videobert_jax.kitchen import tools
 from videobert_jax.kitchen.motion import APPROACH, Action, Clock, Drops, dot, puffs
 from videobert_jax.kitchen.objects import Food, resized
 from videobert_jax.kitchen.painting import Color, Point, Sketch, Sprite, Stage, blob, mix, shadowed, varied
-from videobert_jax.kitchen.tools import Look
+from videobert_jax.kitchen.tools import Look, MakeTool
 
 LIQUIDS: tuple[Color, ...] = ((246, 242, 232), (214, 160, 40), (150, 60, 30), (176, 208, 222), (236, 206, 150))
 WHITE: Color = (255, 255, 255)
 BROWN: Color = (108, 60, 24)
 
 
-def pour(food: Food, look: Look, clock: Clock, rng: np.random.Generator) -> Action:
-    """A jug or a bottle tilts; a stream falls on the object and a puddle grows around it."""
+POURING: dict[str, tuple[MakeTool, float]] = {"jug": (tools.jug, 62), "bottle": (tools.bottle, 118)}  # degrees
+
+
+def pour(food: Food, look: Look, clock: Clock, rng: np.random.Generator, vessel_name: str = "") -> Action:
+    """A jug or a bottle, if none is named, tilts; a stream falls on the object and a puddle grows around it."""
     liquid = varied(LIQUIDS[rng.integers(len(LIQUIDS))], rng, 0.08)
-    vessel, level = ((tools.jug, 62), (tools.bottle, 118))[int(rng.random() < 0.4)]
+    drawn = "bottle" if rng.random() < 0.4 else "jug"
+    vessel, level = POURING[vessel_name or drawn]
     held, plate, dish = vessel(look, rng, True), tools.plate(look, rng), food.sprite(0.92)
     height, half = rng.uniform(0.30, 0.36), rng.uniform(0.016, 0.026)
     drops = [dot(look.unit, size, liquid) for size in (0.009, 0.014)]
@@ -65,10 +69,10 @@ def _stream(
     ImageDraw.Draw(canvas, "RGBA").polygon(left + right[::-1], fill=(*color, alpha))
 
 
-def stir(food: Food, look: Look, clock: Clock, rng: np.random.Generator) -> Action:
+def stir(food: Food, look: Look, clock: Clock, rng: np.random.Generator, stirrer: MakeTool = tools.spoon) -> Action:
     """A spoon circles in a bowl; the object and its slices float around with it."""
     liquid = varied(LIQUIDS[rng.integers(len(LIQUIDS))], rng, 0.1)
-    bowl, spoon = tools.bowl(look, rng, mix(liquid, food.flesh, 0.3)), tools.spoon(look, rng, held=True)
+    bowl, spoon = tools.bowl(look, rng, mix(liquid, food.flesh, 0.3)), stirrer(look, rng, True)
     large, small = food.sprite(0.78), Sprite(shadowed(food.slice, food.unit))
     swirls = ((mix(liquid, WHITE, 0.5), 150, 0.0), (mix(liquid, (60, 40, 20), 0.35), 120, math.pi))
     pieces = [(large, rng.uniform(0, 2 * math.pi), rng.uniform(0.06, 0.09), rng.uniform(0.3, 0.6))]
@@ -99,9 +103,9 @@ def stir(food: Food, look: Look, clock: Clock, rng: np.random.Generator) -> Acti
     return Action(prepare, act)
 
 
-def fry(food: Food, look: Look, clock: Clock, rng: np.random.Generator) -> Action:
+def fry(food: Food, look: Look, clock: Clock, rng: np.random.Generator, skillet: MakeTool = tools.pan) -> Action:
     """A pan is shaken; the object slides and browns in it, with steam and bubbling fat."""
-    pan = tools.pan(look, rng, held=True)
+    pan = skillet(look, rng, True)
     whole = [Sprite(shadowed(resized(picture, 0.9), food.unit)) for picture in _browned(food.whole)]
     slices = [Sprite(picture) for picture in _browned(food.slice)]
     places = [
@@ -136,9 +140,9 @@ def _browned(picture: Image.Image, levels: int = 8) -> list[Image.Image]:
     return [Image.blend(picture, brown, 0.6 * share) for share in np.linspace(0, 1, levels).tolist()]
 
 
-def mash(food: Food, look: Look, clock: Clock, rng: np.random.Generator) -> Action:
+def mash(food: Food, look: Look, clock: Clock, rng: np.random.Generator, presser: MakeTool = tools.masher) -> Action:
     """A masher presses from above; the object flattens, then turns into mash."""
-    masher, plate, heap = tools.masher(look, rng, held=True), tools.plate(look, rng, 0.5), _heap(food, rng)
+    masher, plate, heap = presser(look, rng, True), tools.plate(look, rng, 0.5), _heap(food, rng)
     stages = [_squashed(food, heap, share) for share in np.linspace(0, 1, 9).tolist()]
     bits = [dot(look.unit, 0.011, food.flesh), dot(look.unit, 0.009, food.skin)]
     splash = Drops(bits, 6, (0.12, 0.02), (0.45, -0.4), 2.4, 0.4, rng)
