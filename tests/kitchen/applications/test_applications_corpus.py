@@ -10,12 +10,12 @@ import av
 import pytest
 
 from videobert_jax.errors import ConfigError
+from videobert_jax.formats.questions import read_activitynet_qa
+from videobert_jax.formats.recognise import read_annotations
 from videobert_jax.kitchen.applications.corpus import make_corpus
 from videobert_jax.kitchen.applications.longs import plan_longs
 from videobert_jax.kitchen.applications.plan import SPLITS, Settings
 from videobert_jax.kitchen.applications.shorts import plan_shorts
-from videobert_jax.prepare.formats.questions import read_activitynet_qa
-from videobert_jax.prepare.formats.recognise import read_annotations
 from videobert_jax.prepare.scan import scan
 
 SETTINGS = Settings(short=30, long=3, width=32, height=32, fps=1.0, shortest=60, longest=60, viewers=5)

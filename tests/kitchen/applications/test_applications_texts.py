@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from videobert_jax.formats.files import read_table
+from videobert_jax.formats.recognise import read_annotations
+from videobert_jax.formats.tables import TABLES
 from videobert_jax.kitchen.applications import labels, moments
 from videobert_jax.kitchen.applications.captions import annotation, article, counted, located
 from videobert_jax.kitchen.applications.longs import plan_longs
 from videobert_jax.kitchen.applications.moments import CLIP, HIGH, runs
 from videobert_jax.kitchen.applications.plan import Settings
 from videobert_jax.kitchen.applications.shorts import plan_shorts
-from videobert_jax.prepare.formats.files import read_table
-from videobert_jax.prepare.formats.recognise import read_annotations
-from videobert_jax.prepare.formats.tables import TABLES
 
 SHORTS, LONGS = plan_shorts(Settings()), plan_longs(Settings())
 VIDEOS = {video.name: video for video in (*SHORTS, *LONGS)}
