@@ -141,7 +141,10 @@ def test_unsafe_acts_are_rare_and_of_every_kind_in_every_split() -> None:
         counts = collections.Counter(hazard.kind for video in of(split) for hazard in video.hazards)
         assert set(counts) == {FINGERS, FIRE, KNIFE, GLASS}
         assert min(counts.values()) >= 2
-    assert sum(bool(video.hazards) for video in LONGS) >= 8
+        counts = collections.Counter(hazard.kind for video in of(split, LONGS) for hazard in video.hazards)
+        assert set(counts) == {FINGERS, FIRE, KNIFE, GLASS}
+        assert counts.total() == (16 if split == "training" else 8)
+        assert sum(bool(video.hazards) for video in of(split, LONGS)) * 2 == len(of(split, LONGS))
     for video in (*SHORTS, *LONGS):
         for hazard in video.hazards:
             step = next(step for step in video.steps if step.start <= hazard.start < step.end)

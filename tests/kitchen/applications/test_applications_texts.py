@@ -2,6 +2,7 @@
 
 import collections
 import csv
+import dataclasses
 import io
 import json
 from pathlib import Path
@@ -125,6 +126,15 @@ def test_windows_begin_and_end_where_steps_do() -> None:
             inside = [clip for clip in query["relevant_clip_ids"] if step.start <= clip * CLIP + 1 < step.end]
             assert len(inside) * CLIP == pytest.approx(step.end - step.start, abs=CLIP)
             break  # the first query of a video is about its first step
+
+
+def test_a_title_that_occurs_twice_is_one_query_with_both_chapters() -> None:
+    first, second, *others = LONGS[0].chapters
+    again = (first, second, *(dataclasses.replace(chapter, title=first.title) for chapter in others[:1]), *others[1:])
+    video = dataclasses.replace(LONGS[0], chapters=again)
+    (query,) = (one for one in moments.queries([video]) if first.title.lower() in one["query"])
+    for chapter in (first, again[2]):
+        assert any(s <= chapter.start + CLIP and chapter.end - CLIP <= e for s, e in query["relevant_windows"])
 
 
 def test_all_occurrences_of_a_moment_are_relevant_and_close_ups_most_salient() -> None:

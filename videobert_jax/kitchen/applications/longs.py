@@ -8,6 +8,8 @@ import numpy as np
 from videobert_jax.kitchen.applications.plan import (
     BAD,
     COLORS,
+    FINGERS,
+    FIRE,
     GLASS,
     GOOD,
     ITEMS,
@@ -40,18 +42,19 @@ THEME = "{ving} for beginners"
 THEMES = 0.2  # share of the chapters
 SIGNATURE, SAME_FOOD = 0.4, 0.3  # shares of a dish's steps: what names the dish, and other work on the same food
 SHORTEST_STEP, LONGEST_STEP = 7.0, 16.0  # seconds
-UNSAFE_ACTS = (0, 0, 1, 2, 0, 3)  # a video
+UNSAFE_ACTS = {"training": (0, 1, 0, 3), "validation": (0, 4), "testing": (0, 4)}  # a video, in turn
 
 
 @functools.lru_cache(maxsize=4)
 def plan_longs(settings: Settings) -> tuple[Video, ...]:
     """Plans all long videos, in order; the plan of one does not depend on how many there are."""
-    return tuple(_plan(settings, index) for index in range(settings.long))
+    dangers = {split: _Dangers(settings.seed, split) for split in SPLITS}
+    splits = (SPLITS[SPLITS_IN_TURN[index % len(SPLITS_IN_TURN)]] for index in range(settings.long))
+    return tuple(_plan(settings, index, split, dangers[split]) for index, split in enumerate(splits))
 
 
-def _plan(settings: Settings, index: int) -> Video:
+def _plan(settings: Settings, index: int, split: str, dangers: "_Dangers") -> Video:
     rng = Stream.LONG_PLANS.of(settings.seed, index)
-    split = SPLITS[SPLITS_IN_TURN[index % len(SPLITS_IN_TURN)]]
     duration = 2.0 * round(rng.uniform(settings.shortest, settings.longest) / 2)
     count = int(np.clip(duration / rng.uniform(75, 110), 3, 7))
     ends = np.cumsum(rng.uniform(0.8, 1.2, count))
@@ -59,17 +62,31 @@ def _plan(settings: Settings, index: int) -> Video:
     author = _Author(settings.seed, split, rng)
     chapters = tuple(author.chapter(start, end) for start, end in itertools.pairwise(times))
     steps = [step for chapter in chapters for step in chapter.steps]
-    return Video(settings.seed, "long", index, split, chapters, duration, _hazards(steps, index, rng))
+    return Video(settings.seed, "long", index, split, chapters, duration, dangers.deal(steps))
 
 
-def _hazards(steps: list[Step], index: int, rng: np.random.Generator) -> tuple[Hazard, ...]:
-    count = min(UNSAFE_ACTS[(index + index // len(UNSAFE_ACTS)) % len(UNSAFE_ACTS)], len(steps))
-    found = []
-    for place in sorted(rng.permutation(len(steps))[:count].tolist()):
-        anywhere = (KNIFE, GLASS)[rng.integers(2)]
-        kind = OF_VERBS.get(steps[place].verb, anywhere) if rng.random() < 0.7 else anywhere
-        found.append(hazard(kind, steps[place], rng))
-    return tuple(found)
+class _Dangers:
+    """Deals the unsafe acts of the videos of one split, so that all kinds are about equally frequent."""
+
+    def __init__(self, seed: int, split: str):
+        self._rng = Stream.LONG_HAZARDS.of(seed, SPLITS.index(split))
+        self._kinds, self._counts = Deck((FINGERS, FIRE, KNIFE, GLASS), self._rng), itertools.cycle(UNSAFE_ACTS[split])
+
+    def deal(self, steps: list[Step]) -> tuple[Hazard, ...]:
+        """Unsafe acts of one video, in order, at most one during a step."""
+        free, found = list(steps), list[Hazard]()
+        for _ in range(min(next(self._counts), len(steps))):
+            kind = self._kinds.deal(lambda kind: bool(_fitting(kind, free)))
+            steps_of_kind = _fitting(kind, free)
+            step = steps_of_kind[self._rng.integers(len(steps_of_kind))]
+            free.remove(step)
+            found.append(hazard(kind, step, self._rng))
+        return tuple(sorted(found, key=lambda act: act.start))
+
+
+def _fitting(kind: str, steps: list[Step]) -> list[Step]:
+    """The steps during which an unsafe act of this kind can happen."""
+    return [step for step in steps if kind in (OF_VERBS.get(step.verb), KNIFE, GLASS)]
 
 
 class _Author:

@@ -19,9 +19,9 @@ HIGH, MIDDLE, LOW = 4, 2, 1  # saliency of a close-up, of other relevant clips, 
 QUERIES = (
     "someone {vs} {a}", "{a} is being {ved}", "the cook is {ving} {a}", "a person {vs} the {o}",
 )  # fmt: skip
-CHAPTER_QUERIES = ("making of {title}", "the part about {title}", "everything for {title}")
+CHAPTER_QUERIES = ("the part about {title}", "everything about {title}", "the chapter on {title}")
 FINISHED = {
-    True: ("a finished dish on a plate", "the dish has turned out well"),
+    True: ("a dish that looks good when it is done", "the dish has turned out well"),
     False: ("a dish has gone wrong", "the cook spoils the food"),
 }
 OUTCOMES = {
@@ -80,14 +80,14 @@ def queries(videos: Sequence[Video]) -> Iterator[dict[str, Any]]:
 
 
 def _asked(video: Video, rng: np.random.Generator) -> Iterator[tuple[str, list[Span]]]:
-    """Every pair of verb and food, every chapter that is a dish, and how dishes turned out."""
+    """Every pair of verb and food, every title of a chapter, and how dishes turned out."""
     for verb, food in dict.fromkeys((step.verb, step.object) for step in video.steps):
         spans = [Span(s.start, s.end, s.close) for s in video.steps if (s.verb, s.object) == (verb, food)]
         yield pick(QUERIES, rng).format(**verb_forms(verb), o=food, a=article(food)), spans
-    for chapter in video.chapters:
-        closest = next((step.close for step in reversed(chapter.steps)), None)
-        title = chapter.title.lower()
-        yield pick(CHAPTER_QUERIES, rng).format(title=title), [Span(chapter.start, chapter.end, closest)]
+    for title in dict.fromkeys(chapter.title for chapter in video.chapters):
+        named = [chapter for chapter in video.chapters if chapter.title == title]
+        spans = [Span(chapter.start, chapter.end, chapter.steps[-1].close) for chapter in named]
+        yield pick(CHAPTER_QUERIES, rng).format(title=title.lower()), spans
     for good, wordings in FINISHED.items():
         outcomes = [chapter.outcome for chapter in video.chapters if chapter.outcome.good == good]
         if outcomes:

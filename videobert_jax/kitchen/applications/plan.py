@@ -46,6 +46,7 @@ class Stream(enum.IntEnum):
     FAME = 39
     TASTES = 40
     HISTORIES = 41
+    LONG_HAZARDS = 42
 
     def of(self, seed: int, index: int = 0) -> np.random.Generator:
         """The generator of one video, or of the corpus."""

@@ -35,7 +35,7 @@ NEUTRAL = tuple(
     line for line in commentary.CHATTER if line not in TONES[PLEASED] and "good" not in line and "proud" not in line
 )
 INTRODUCTIONS = (
-    "next we make {title}", "this part is about {title}", "so let's begin with {title}", "and now comes {title}",
+    "next up is {title}", "this part is about {title}", "so let's begin with {title}", "and now comes {title}",
     "okay time for {title}",
 )  # fmt: skip
 INTRODUCED = 0.6  # share of the chapters
