@@ -27,8 +27,7 @@ check: lint $(VENV)/.minilm
 
 ## All checks that a change must pass.
 test: lint $(VENV)/.minilm
-	$(BIN)/python $(PYTEST) --ignore=tests/distributed
-	$(BIN)/python -m pytest tests/distributed
+	$(BIN)/python $(PYTEST)
 
 ## The above and the tests with separate environments: Apache Beam with older packages, torch, the TPU compiler.
 test-all: export KILLS := 20
