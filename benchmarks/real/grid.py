@@ -130,8 +130,6 @@ def main() -> None:
     parser.add_argument("--only", help="one setting, by its name")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a value of the config")
     arguments = parser.parse_args()
-    output = arguments.output.absolute() / ("choose" if arguments.choose else "")
-    collection = collect(arguments.folder, output / "collection", arguments.choose)
     changes = dict(text.partition("=")[::2] for text in arguments.set)
     settings = BEST | (ABLATIONS if arguments.ablations else {})
     if "seed" in changes:
@@ -140,6 +138,8 @@ def main() -> None:
         raise SystemExit(f"--seeds={arguments.seeds}, expected at least 1")
     if arguments.only and arguments.only not in settings:
         raise SystemExit(f"--only={arguments.only} is not one of {', '.join(settings)}; --ablations adds further ones")
+    output = arguments.output.absolute() / ("choose" if arguments.choose else "")
+    collection = collect(arguments.folder, output / "collection", arguments.choose)
     table: dict[str, list[list[float]]] = {}
     for name, own in settings.items():
         if arguments.only in (None, name):

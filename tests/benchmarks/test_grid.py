@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import sys
 import types
 from collections.abc import Callable
 
@@ -46,11 +47,12 @@ def test_settings_are_chosen_without_the_sentences_that_are_asked(
     monkeypatch.setattr(grid, "TRAINED", 6)
     monkeypatch.setattr(grid, "CHOSEN_ON", 2)
     for number in range(10):
-        (tmp_path / f"video{number}.mpg").touch()
-        (tmp_path / f"video{number}.align").write_text(ALIGN)
+        (tmp_path / "s1" / f"video{number}.mpg").parent.mkdir(exist_ok=True)
+        (tmp_path / "s1" / f"video{number}.mpg").touch()
+        (tmp_path / "s1" / f"video{number}.align").write_text(ALIGN)
 
     def subsets(choose: bool) -> dict[str, list[str]]:
-        target = grid.collect(tmp_path, tmp_path.parent / f"choose-{choose}", choose)
+        target = grid.collect(tmp_path / "s1", tmp_path / f"choose-{choose}", choose)
         database = json.loads((target / "annotations.json").read_text())["database"]
         assert {path.stem for path in target.glob("*.mpg")} == database.keys()
         return {
@@ -61,6 +63,27 @@ def test_settings_are_chosen_without_the_sentences_that_are_asked(
     result, choosing = subsets(False), subsets(True)
     assert [len(names) for names in choosing.values()] == [4, 2]
     assert sorted(choosing["training"] + choosing["validation"]) == result["training"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--set=seed=3"], r"--set seed=3 has no effect; --seeds=N runs seeds 0 to N - 1"),
+        (["--seeds=0"], r"--seeds=0, expected at least 1"),
+        (["--only=late fusion"], r"--only=late fusion is not one of one visual word, .*; --ablations adds"),
+    ],
+)
+def test_options_without_a_meaning_are_refused_before_any_work(
+    grid: types.ModuleType,
+    tmp_path: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+    options: list[str],
+    message: str,
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["grid.py", str(tmp_path / "videos"), f"--output={tmp_path / 'runs'}", *options])
+    with pytest.raises(SystemExit, match=message):
+        grid.main()
+    assert not (tmp_path / "runs").exists()
 
 
 def test_too_few_sentences_are_refused(grid: types.ModuleType, tmp_path: pathlib.Path) -> None:
