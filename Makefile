@@ -27,7 +27,8 @@ check: lint $(VENV)/.minilm
 
 ## All checks that a change must pass.
 test: lint $(VENV)/.minilm
-	$(BIN)/python $(PYTEST)
+	$(BIN)/python $(PYTEST) --ignore=tests/distributed
+	$(BIN)/python -m pytest tests/distributed
 
 ## The above and the tests with separate environments: Apache Beam with older packages, torch, the TPU compiler.
 test-all: export KILLS := 20
