@@ -3,7 +3,7 @@
 import dataclasses
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import special
@@ -12,10 +12,12 @@ from videobert_jax.config import LabelledConfig
 from videobert_jax.data.rows.labelled import Labelled
 from videobert_jax.errors import DamagedError, UserError
 from videobert_jax.inference.examples import over
-from videobert_jax.inference.model import Model
 from videobert_jax.metrics import labels
 from videobert_jax.tasks.labelled import names_of
 from videobert_jax.training.workdir import Workdir
+
+if TYPE_CHECKING:
+    from videobert_jax.inference.model import Model  # which has these functions as methods
 
 EVALUATOR = "classification"  # whose details hold the calibration of a workdir
 
@@ -44,7 +46,7 @@ class Calibration:
         return cls(float(fields["temperature"]), np.array(thresholds, np.float64))
 
 
-def logits_of(model: Model, examples: Sequence[Labelled]) -> np.ndarray:
+def logits_of(model: "Model", examples: Sequence[Labelled]) -> np.ndarray:
     """Float32 [n, C]. Raises UserError for a model that has no classes."""
     if "labels" not in model.task.row.shapes:
         raise UserError(
@@ -74,7 +76,7 @@ def calibrate(logits: np.ndarray, truth: np.ndarray, multiple: bool) -> Calibrat
     return Calibration(temperature, np.array(thresholds))
 
 
-def calibration_of(model: Model) -> Calibration:
+def calibration_of(model: "Model") -> Calibration:
     """What the evaluation of a run has chosen; without one, logits as they are and thresholds of 1/2."""
     path = Workdir(model.lexicon.folder).evaluation(EVALUATOR)
     if not path.exists():
@@ -85,7 +87,7 @@ def calibration_of(model: Model) -> Calibration:
         raise DamagedError(f"{path} is damaged ({error!r}); evaluate the run again, with launch/evaluate.py") from error
 
 
-def classes(model: Model) -> tuple[str, ...]:
+def classes(model: "Model") -> tuple[str, ...]:
     """The names of a model's classes."""
     section = model.config.task
     assert isinstance(section, LabelledConfig)

@@ -1,25 +1,27 @@
 """A model over any number of a task's examples: rows are made as for training, many at a time."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from videobert_jax.data.batch import Batch
 from videobert_jax.data.packing import pad_rows
 from videobert_jax.data.prepared import Prepared
-from videobert_jax.inference.model import Model
+
+if TYPE_CHECKING:
+    from videobert_jax.inference.model import Model  # which has these functions as methods
 
 ROWS = 16  # of a batch: one program for all
 
 
-def all_of(model: Model, prepared: Prepared, split: str) -> list[Any]:
+def all_of(model: "Model", prepared: Prepared, split: str) -> list[Any]:
     """The examples of a model's task in a split."""
     examples = model.task.examples(prepared, split)
     return [examples[index] for index in range(len(examples))]
 
 
-def over(model: Model, examples: Sequence[Any], read: Callable[[Any], np.ndarray], rows: int = ROWS) -> np.ndarray:
+def over(model: "Model", examples: Sequence[Any], read: Callable[[Any], np.ndarray], rows: int = ROWS) -> np.ndarray:
     """What the network says of each example, in order.
 
     Args:
@@ -36,7 +38,7 @@ def over(model: Model, examples: Sequence[Any], read: Callable[[Any], np.ndarray
     return np.concatenate(parts)
 
 
-def _batches(model: Model, examples: Sequence[Any], rows: int) -> Iterator[tuple[Batch, int]]:
+def _batches(model: "Model", examples: Sequence[Any], rows: int) -> Iterator[tuple[Batch, int]]:
     """Batches of `rows` rows, and how many examples are in each. Nothing is drawn at random."""
     task, rng = model.task, np.random.default_rng(0)
     whole = rows * task.group

@@ -1,6 +1,7 @@
 """Texts and segments of video as vectors that can be compared: what a dual encoder says of each sequence."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,29 +11,31 @@ from videobert_jax.data.segments import Segment
 from videobert_jax.data.sequences import TokenSequence, encode_text
 from videobert_jax.errors import UserError
 from videobert_jax.inference.examples import ROWS
-from videobert_jax.inference.model import Model
 from videobert_jax.model.dual_encoder import DualEncoder
 from videobert_jax.tasks.task import as_read
 
+if TYPE_CHECKING:
+    from videobert_jax.inference.model import Model  # which has these functions as methods
 
-def of_texts(model: Model, texts: Sequence[Sequence[int]]) -> np.ndarray:
+
+def of_texts(model: "Model", texts: Sequence[Sequence[int]]) -> np.ndarray:
     """Unit vectors float32 [n, D] of text ids; a text that is too long is cut. Raises UserError as `of_sequences`."""
     words = (np.array(one[: room(model) - 2], np.int32) for one in texts)
     return of_sequences(model, [encode_text(one, model.tokens) for one in words])
 
 
-def of_segments(model: Model, segments: Sequence[Segment], inputs: str) -> np.ndarray:
+def of_segments(model: "Model", segments: Sequence[Segment], inputs: str) -> np.ndarray:
     """Unit vectors float32 [n, D] of segments, of which `inputs` are read; see `data.rows.labelled.encode`."""
     tokens = as_read(model.task.network)
     return of_sequences(model, [encode(one, one.spoken, inputs, room(model), tokens) for one in segments])
 
 
-def room(model: Model) -> int:
+def room(model: "Model") -> int:
     """Positions of each sequence, as in training."""
     return model.config.data.sequence_length // model.config.data.max_sequences
 
 
-def of_sequences(model: Model, sequences: Sequence[TokenSequence]) -> np.ndarray:
+def of_sequences(model: "Model", sequences: Sequence[TokenSequence]) -> np.ndarray:
     """Unit vectors float32 [n, D], packed as in training.
 
     Raises UserError if the model was not trained for retrieval or recommendation: its vectors mean nothing.
