@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 WORKDIR ?= runs/demo
+SEEDS ?= 1
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -14,12 +15,16 @@ export JAX_PLATFORMS ?= cpu
 # Huge pages for large arrays, where available: they make a step on a CPU about a quarter faster.
 export GLIBC_TUNABLES ?= glibc.malloc.hugetlb=1
 
-.PHONY: demo check test test-beam test-torch test-plan test-all lint format clean
+.PHONY: demo applications check test test-beam test-torch test-plan test-all lint format clean
 
 ## The main job: render a corpus, prepare it, pretrain a VideoBERT on it, evaluate it, write the report.
 demo: $(STAMP)
 	$(BIN)/python launch/main.py --config=configs/base.py --workdir=$(WORKDIR)
 	@echo "The report is $(WORKDIR)/report/index.html"
+
+## Every application, fine-tuned and measured beside its baselines: classification, moderation, answers, retrieval, ...
+applications: $(STAMP)
+	$(BIN)/python launch/applications.py --seeds=$(SEEDS)
 
 ## Quick checks during development: lint, types, and all tests that are not slow.
 check: lint $(VENV)/.minilm

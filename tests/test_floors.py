@@ -33,8 +33,9 @@ FLOORS = {
     "inference": 7,
     "planning": 7,
     "evaluation": 8,
-    "benchmarks": 9,
-    "launch": 9,
+    "applications": 9,
+    "benchmarks": 10,
+    "launch": 10,
 }
 # Grain's worker processes run `data`; spawned ones of `prepare` draw and decode. None may open an accelerator.
 WITHOUT_JAX = (

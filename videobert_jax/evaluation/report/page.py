@@ -72,10 +72,10 @@ def render(contents: Contents) -> str:
     )
 
 
-def environment() -> jinja2.Environment:
-    """Loads the templates of this package; they escape every value, and an undefined name is an error."""
+def environment(package: str = __package__) -> jinja2.Environment:
+    """Loads the templates of a package and of this one; they escape every value, an undefined name is an error."""
     templates = jinja2.Environment(
-        loader=jinja2.PackageLoader(__package__, ""),
+        loader=jinja2.ChoiceLoader([jinja2.PackageLoader(name, "") for name in (package, __package__)]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

@@ -1,0 +1,1 @@
+"""All applications of one pretrained model, measured beside honest baselines: what `make applications` runs."""

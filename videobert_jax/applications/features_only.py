@@ -1,0 +1,210 @@
+"""What clip features alone tell, by linear models of scikit-learn: the mark that a transformer over clips has to beat.
+
+A segment is the mean of its clips' features, of the backbone, as they are stored. What has to be chosen, the strength
+of the regularisation, is chosen on the validation split.
+"""
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from videobert_jax.applications.suite import Measure
+from videobert_jax.config import AnsweringConfig, LabelledConfig, RecommendationConfig, RetrievalConfig
+from videobert_jax.data.features import ClipFeatures
+from videobert_jax.data.prepared import TEST, TRAIN, VALIDATION, Prepared
+from videobert_jax.data.segments import Segment
+from videobert_jax.errors import UserError
+from videobert_jax.evaluation import recommendation, retrieval
+from videobert_jax.evaluation.classification import truth_of
+from videobert_jax.inference.examples import all_of
+from videobert_jax.inference.model import Model
+from videobert_jax.metrics import labels, ranking
+from videobert_jax.tasks.recommendation import catalogue, histories_of
+
+STRENGTHS = (1e-3, 1e-2, 1e-1)  # C of logistic regressions, the inverse of their regularisation
+RIDGES = (1e2, 1e3, 1e4)  # of ridge regressions
+COMPONENTS = 256  # of the features that linear models read
+
+
+def score(model: Model, prepared: Prepared, measure: Measure) -> float | None:
+    """A measure of a trained model's own task on the test split, by features alone.
+
+    Raises UserError without scikit-learn.
+    """
+    try:
+        import sklearn  # noqa: F401
+    except ImportError as error:
+        raise UserError("the baselines take scikit-learn: pip install '.[applications]'") from error
+    task = model.config.task
+    if isinstance(task, LabelledConfig):
+        return _classified(model, prepared, measure.metric)
+    if isinstance(task, RetrievalConfig):
+        return _retrieved(model, prepared)
+    assert isinstance(task, RecommendationConfig)
+    return _recommended(task, prepared)
+
+
+class Means:
+    """The mean feature of any segment, float32 [D]."""
+
+    def __init__(self, prepared: Prepared) -> None:
+        self._of = functools.cache(lambda video_id: ClipFeatures.load(prepared.features(video_id)).features)
+
+    def __call__(self, segments: Sequence[Segment]) -> np.ndarray:
+        """Float32 [n, D]."""
+        return np.stack([self._mean(one) for one in segments])
+
+    def _mean(self, one: Segment) -> np.ndarray:
+        clips = self._of(one.video_id)[one.start_clip : one.start_clip + len(one.visual_ids)]
+        return np.asarray(clips, np.float32).mean(axis=0)
+
+
+def _classified(model: Model, prepared: Prepared, metric: str) -> float:
+    splits = {name: all_of(model, prepared, name) for name in (TRAIN, VALIDATION, TEST)}
+    means, words = Means(prepared), model.tokens.text_size if isinstance(model.config.task, AnsweringConfig) else 0
+    inputs = {name: means([one.segment for one in some]) for name, some in splits.items()}
+    reduce = _reduction(inputs[TRAIN])
+    inputs = {
+        name: np.hstack([reduce(inputs[name]), bags([one.words for one in some], words)])
+        for name, some in splits.items()
+    }
+    truth = {name: truth_of(model, some) for name, some in splits.items()}
+
+    def tell(strength: float) -> Callable[[str], np.ndarray]:
+        classifier = _logistic(inputs[TRAIN], truth[TRAIN], strength)
+        return lambda name: classifier(inputs[name])
+
+    fitted = [tell(strength) for strength in STRENGTHS]
+    best = max(fitted, key=lambda one: _metric(metric, one(VALIDATION), truth[VALIDATION]))
+    return _metric(metric, best(TEST), truth[TEST])
+
+
+def bags(texts: Sequence[Sequence[int]], size: int) -> np.ndarray:
+    """Float32 [n, size]: which of the words [0, size) are in each text; without columns for a size of 0."""
+    table = np.zeros((len(texts), size), np.float32)
+    for row, text in zip(table, texts, strict=True):
+        row[[word for word in text if word < size]] = 1
+    return table
+
+
+def _reduction(features: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    from sklearn.decomposition import PCA
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    size = min(COMPONENTS, *features.shape)
+    fitted = make_pipeline(StandardScaler(), PCA(size, random_state=0)).fit(features)
+    scale = np.float32(fitted.transform(features).std())
+    return lambda some: (fitted.transform(some) / scale).astype(np.float32)
+
+
+def _logistic(inputs: np.ndarray, truth: np.ndarray, strength: float) -> Callable[[np.ndarray], np.ndarray]:
+    """Probabilities of classes: one regression for each if a segment may have several, else one of all together."""
+    from sklearn.linear_model import LogisticRegression
+
+    scaled = strength * 256  # inputs have deviations of about 1/16 of what scikit-learn's default expects
+    if (truth.sum(axis=1) == 1).all():
+        told = truth.argmax(axis=1)
+        fitted = LogisticRegression(C=scaled, max_iter=300).fit(inputs, told)
+        table = np.zeros(truth.shape[1])
+
+        def together(some: np.ndarray) -> np.ndarray:
+            found = np.tile(table, (len(some), 1))
+            found[:, fitted.classes_] = fitted.predict_proba(some)
+            return found
+
+        return together
+    rate = truth.mean(axis=0)
+    each = {
+        number: LogisticRegression(C=scaled, max_iter=300).fit(inputs, truth[:, number])
+        for number in np.flatnonzero((rate > 0) & (rate < 1)).tolist()
+    }
+
+    def apart(some: np.ndarray) -> np.ndarray:
+        found = np.tile(rate, (len(some), 1))
+        for number, one in each.items():
+            found[:, number] = one.predict_proba(some)[:, 1]
+        return found
+
+    return apart
+
+
+def _metric(name: str, found: np.ndarray, truth: np.ndarray) -> float:
+    """A metric of classification, by its name in the details of the evaluator."""
+    best, right = found.argmax(axis=1), truth.argmax(axis=1)
+    if name == "accuracy":
+        return float((best == right).mean())
+    if name == "macro_f1":
+        return labels.counts(labels.one_hot(best, truth.shape[1]), truth).macro_f1
+    assert name == "map", name
+    occurring = [one for one in range(truth.shape[1]) if truth[:, one].any()]
+    return float(np.mean([labels.average_precision(found[:, one], truth[:, one]) for one in occurring]))
+
+
+def chance(model: Model, prepared: Prepared, metric: str) -> float:
+    """What guessing gives: the commonest class of training, or classes as often as there, or scores at random."""
+    training, test = (truth_of(model, all_of(model, prepared, name)).mean(axis=0) for name in (TRAIN, TEST))
+    if metric == "accuracy":
+        return float(test[training.argmax()])
+    if metric == "macro_f1":
+        return float(np.mean(2 * training * test / np.maximum(training + test, 1e-12)))
+    assert metric == "map", metric
+    return float(test[test > 0].mean())
+
+
+def regression(model: Model, prepared: Prepared) -> Callable[[Sequence[Segment], Sequence[Sequence[int]]], np.ndarray]:
+    """Similarities [texts, segments] of a ridge regression from features to the words of captions (tf-idf)."""
+    from sklearn.linear_model import Ridge
+
+    means = Means(prepared)
+    pairs = {name: all_of(model, prepared, name) for name in (TRAIN, VALIDATION)}
+    held = retrieval.relevance(pairs[VALIDATION])
+    size = model.tokens.text_size
+    seen = means([one.segment for one in pairs[TRAIN]])
+    reduce = _reduction(seen)
+    counted = bags([one.words for one in pairs[TRAIN]], size)
+    rarity = np.log((1 + len(counted)) / (1 + counted.sum(axis=0)))
+
+    def told(texts: Sequence[Sequence[int]]) -> np.ndarray:
+        return _unit(bags(texts, size) * rarity)
+
+    targets = told([one.words for one in pairs[TRAIN]])
+
+    def fit(strength: float) -> Callable[[Sequence[Segment], Sequence[Sequence[int]]], np.ndarray]:
+        fitted = Ridge(alpha=strength / 256).fit(reduce(seen), targets)
+        return lambda segments, texts: told(texts) @ _unit(fitted.predict(reduce(means(segments)))).T
+
+    def recall(compare: Callable[[Sequence[Segment], Sequence[Sequence[int]]], np.ndarray]) -> float:
+        return _recall(compare, held)
+
+    return max((fit(strength) for strength in RIDGES), key=recall)
+
+
+def _recall(compare: Callable[..., np.ndarray], held: tuple[Sequence[Any], Sequence[Any], np.ndarray]) -> float:
+    texts, segments, right = held
+    scores = compare([one.segment for one in segments], [one.words for one in texts])
+    return ranking.retrieval(scores, right)["recall_at_1"]
+
+
+def _retrieved(model: Model, prepared: Prepared) -> float:
+    return _recall(regression(model, prepared), retrieval.relevance(all_of(model, prepared, TEST)))
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+
+
+def _recommended(task: RecommendationConfig, prepared: Prepared) -> float:
+    """The nDCG@10 where a video is its mean feature, whitened, and a viewer the mean of those watched."""
+    videos = catalogue(prepared)
+    features = Means(prepared)(list(videos.values()))
+    reduced = _reduction(features)(features)
+    vectors = _unit(reduced / reduced.std(axis=0))
+    before = recommendation.BEFORE[TEST]
+    known, right = recommendation.tables(histories_of(task, videos), list(videos), before, TEST)
+    asked = known.any(axis=1) & right.any(axis=1)
+    known, right = known[asked], right[asked]
+    scores = np.where(known, -np.inf, _unit(known @ vectors) @ vectors.T)
+    return ranking.recommendation(scores, right & ~known, 10)["ndcg_at_10"]

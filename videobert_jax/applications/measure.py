@@ -1,0 +1,144 @@
+"""From nothing to the table: corpus, pretraining, all runs, baselines, results."""
+
+import dataclasses
+import json
+import pathlib
+from collections.abc import Mapping, Sequence
+
+from videobert_jax.applications import features_only, page, summary
+from videobert_jax.applications.runs import Run, run_all
+from videobert_jax.applications.suite import CORPUS, PRETRAINING, SEEDED, VARIANTS, Application, Measure
+from videobert_jax.config import LabelledConfig
+from videobert_jax.errors import UserError
+from videobert_jax.files import write_json, write_text
+from videobert_jax.inference.model import Model, load
+from videobert_jax.kitchen.applications.corpus import make_corpus
+from videobert_jax.kitchen.applications.plan import Settings
+from videobert_jax.training.workdir import Workdir
+
+MARKS = "<!-- applications: written by `make applications` -->", "<!-- end of applications -->"
+# What the runs from the pretrained one share with it, besides what `configs/*.py` take from its config.
+PRETRAINING_VALUES = {
+    "prepare.feature_size": "128",
+    "model.visual_input": "both",
+    "report.storyboards": "0",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """Where everything lies and how much is done.
+
+    Attributes:
+      root: of the checkout.
+      output: folder of the runs and the results.
+      cache: folder of the corpus and of what is prepared.
+      corpus: numbers of short and long videos.
+      seeds: of the runs in `suite.SEEDED`.
+      steps: of all runs; 0: as many as their configs say.
+    """
+
+    root: pathlib.Path
+    output: pathlib.Path
+    cache: pathlib.Path
+    corpus: tuple[int, int] = (1000, 24)
+    seeds: int = 1
+    steps: int = 0
+
+    @property
+    def videos(self) -> pathlib.Path:
+        """Folder of the rendered corpus."""
+        return self.cache / f"applications-{self.corpus[0]}-{self.corpus[1]}"
+
+    @property
+    def pretrained(self) -> pathlib.Path:
+        """Workdir of the run that all others start from."""
+        return self.output / PRETRAINING
+
+    def pretraining(self) -> Run:
+        """The run that all others start from."""
+        return Run(self.pretrained, "configs/base.py", {**self._places(), **PRETRAINING_VALUES})
+
+    def run(self, application: Application, variant: str, seed: int) -> Run:
+        """A run of an application."""
+        own = {key: value.replace(CORPUS, str(self.videos)) for key, value in application.values.items()}
+        values = {**self._places(), **own, **VARIANTS[variant], "seed": str(seed)}
+        name = f"{application.name}-{variant}-{seed}"
+        return Run(self.output / name, f"configs/{application.config}.py:{self.pretrained}", values)
+
+    def runs(self, application: Application) -> dict[str, list[Run]]:
+        """All runs of an application, by variant; one a seed."""
+        return {
+            variant: [self.run(application, variant, seed) for seed in range(self.seeds if variant in SEEDED else 1)]
+            for variant in VARIANTS
+        }
+
+    def _places(self) -> dict[str, str]:
+        steps = {"steps": str(self.steps)} if self.steps else {}
+        return {"data.videos": str(self.videos), "data.cache": str(self.cache), **steps}
+
+
+def measure(suite: Sequence[Application], plan: Plan, docs: pathlib.Path | None = None) -> str:
+    """Runs what is missing, writes `summary.json`, `index.html` and the table in `docs`, and returns the table.
+
+    Raises UserError if a run fails.
+    """
+    make_corpus(plan.videos, Settings(short=plan.corpus[0], long=plan.corpus[1]), workers=0)
+    run_all([plan.pretraining()], plan.root, together=False)
+    all_runs = {application.name: plan.runs(application) for application in suite}
+    first = [each[0] for variants in all_runs.values() for each in variants.values()]
+    others = [run for variants in all_runs.values() for each in variants.values() for run in each[1:]]
+    run_all(first + others, plan.root)
+    sections = [
+        section for application in suite for section in _sections(application, all_runs[application.name], plan)
+    ]
+    rows = [section.row for section in sections]
+    text = json.dumps([dataclasses.asdict(row) for row in rows], indent=2, allow_nan=False)
+    write_text(plan.output / "summary.json", f"{text}\n")
+    commands = {
+        run.folder.name: " ".join(run.command) for variants in all_runs.values() for run in variants["pretrained"]
+    }
+    write_text(plan.output / "index.html", page.render(sections, commands))
+    told = summary.table(rows)
+    if docs is not None:
+        write_text(docs, between_marks(docs.read_text(encoding="utf-8"), told))
+    failed = [row.application for row in rows if not row.holds()]
+    note = f"\n\nnot above scratch, features and words by more than the spread: {', '.join(failed)}" if failed else ""
+    return f"{told}{note}\n\nresults: {plan.output / 'summary.json'}, {plan.output / 'index.html'}"
+
+
+def between_marks(text: str, told: str) -> str:
+    """The text with this between its marks. Raises UserError for a text without them."""
+    start, end = (text.find(mark) for mark in MARKS)
+    if not 0 <= start < end:
+        raise UserError(f"the document has no lines {MARKS[0]!r} and {MARKS[1]!r}, between which the table goes")
+    return f"{text[: start + len(MARKS[0])]}\n{told}\n{text[end:]}"
+
+
+def _sections(application: Application, runs: Mapping[str, Sequence[Run]], plan: Plan) -> list[page.Section]:
+    """The rows of an application, with what the page shows of them."""
+    folders = {variant: [run.folder for run in each] for variant, each in runs.items()}
+    model = load(folders["pretrained"][0])
+    prepared = Workdir(folders["pretrained"][0]).prepared()
+    sections = []
+    for one in application.measures:
+        linear = _kept(folders["pretrained"][0], f"features_only_{one.name}", one, model)
+        chance = (
+            features_only.chance(model, prepared, one.metric)
+            if isinstance(model.config.task, LabelledConfig) and not one.chance
+            else None
+        )
+        row = summary.row(one, folders, linear, chance)
+        found = summary.details(folders["pretrained"][0], one.evaluator)
+        sections.append(page.section(row, found, prepared))
+    return sections
+
+
+def _kept(folder: pathlib.Path, name: str, measure: Measure, model: Model) -> float | None:
+    """The figure of features alone, computed once for a run."""
+    path = folder / f"{name}.json"
+    if not path.exists():
+        value = features_only.score(model, Workdir(folder).prepared(), measure)
+        write_json(path, {"value": value})
+    value = json.loads(path.read_text())["value"]
+    return None if value is None else float(value)
