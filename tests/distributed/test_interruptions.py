@@ -18,7 +18,7 @@ from videobert_jax.training.hosts import interruption
 from videobert_jax.training.program import make_program
 
 TOLERANCE = 1e-4  # relative; see test_meshes.py
-KILLS = int(os.environ.get("KILLS", "4"))  # 20 take a minute or two
+KILLS = int(os.environ.get("KILLS", "2"))  # 20 take a minute or two
 
 
 def state(run: Run) -> dict[str, np.ndarray]:
