@@ -1,0 +1,80 @@
+"""Re-ranking: what was found first is ordered again, by whether text and video match for a pretrained model.
+
+The alignment head (VideoBERT, section 3.3) reads both together, which tells more than the product of two vectors, and
+takes a pass of the network for each pair: so it is asked about the first few alone.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from videobert_jax.data.segments import Segment, beside
+from videobert_jax.errors import UserError
+from videobert_jax.inference import fill
+from videobert_jax.metrics import ranking
+from videobert_jax.model.videobert import VideoBert
+
+if TYPE_CHECKING:
+    from videobert_jax.inference.model import Model
+
+CANDIDATES = 20
+WEIGHTS = (0.0, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)  # of a logit, beside a cosine similarity
+WEIGHT = 0.03  # where none was chosen
+
+
+def alignments(model: "Model", pairs: Sequence[tuple[Sequence[int], Segment]]) -> np.ndarray:
+    """Float32 [n]: the logits that a text, ids without special tokens, and a segment match.
+
+    A text that is too long is cut; of a long segment as many clips as fit are shown, evenly spaced. Raises UserError
+    for a model that was not pretrained.
+    """
+    if not isinstance(model.task.network, VideoBert):
+        raise UserError(
+            f"{model.lexicon.folder} was trained for config.task.name={model.config.task.name!r}, which does not tell "
+            "whether text and video match; name a pretrained workdir"
+        )
+    sequences = []
+    for text, segment in pairs:
+        words = np.array(text[: (model.length - 3) // 2], np.int32)
+        sequences.append(beside(words, segment, model.length - len(words) - 3, model.tokens))
+    longest = max((len(one.ids) for one in sequences), default=0)
+    parts = [np.zeros(0, np.float32)]
+    for start in range(0, len(sequences), fill.ROWS):
+        some = sequences[start : start + fill.ROWS]
+        outputs = model.outputs(fill.batch_of(some, model.tokens, fill.ROWS, longest))
+        parts.append(outputs.alignment[: len(some), 0])
+    return np.concatenate(parts)
+
+
+def first(scores: np.ndarray, candidates: int) -> np.ndarray:
+    """Int [q, k]: the places of the `candidates` highest scores of each row, of equal ones the lower place first."""
+    return np.argsort(-scores, axis=1, kind="stable")[:, :candidates]
+
+
+def blend(scores: np.ndarray, places: np.ndarray, logits: np.ndarray, weight: float) -> np.ndarray:
+    """Scores float64 [q, n], in which the candidates of each row are ordered by ``score + weight * logit``.
+
+    They stay above all others, which keep their order.
+
+    Args:
+      scores: [q, n].
+      places: int [q, k], the candidates, which score at least as high as all others.
+      logits: [q, k], of the candidates.
+      weight: at least 0.
+    """
+    blended = scores.astype(np.float64)
+    own = np.take_along_axis(blended, places, axis=1) + weight * logits
+    np.put_along_axis(blended, places, -np.inf, axis=1)
+    others = blended.max(axis=1, keepdims=True)
+    shift = np.where(np.isfinite(others), others - own.min(axis=1, keepdims=True) + 1.0, 0.0)
+    np.put_along_axis(blended, places, own + shift, axis=1)
+    return blended
+
+
+def chosen_weight(scores: np.ndarray, places: np.ndarray, logits: np.ndarray, right: np.ndarray) -> float:
+    """The weight of `WEIGHTS` with the highest recall at 1, of equal ones the lowest; `right` is bool [q, n]."""
+    return max(
+        WEIGHTS,
+        key=lambda weight: (ranking.retrieval(blend(scores, places, logits, weight), right)["recall_at_1"], -weight),
+    )
