@@ -8,7 +8,7 @@ import json
 import pathlib
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import numpy as np
@@ -31,7 +31,7 @@ VERSION = 1
 AGAIN = "build it again, with launch/search.py --build"
 ROUNDING = 1e-5  # more than a product of two unit vectors in float32 is wrong by
 SCORES_AT_ONCE = 1 << 24
-EngineName = Literal["exact", "faiss", "hnsw"]
+ENGINES = ("exact", "faiss", "hnsw")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -158,7 +158,7 @@ class Index:
                     raise ValueError(f"its version is {contents['version']!r}, expected {VERSION}")
                 entries = tuple(Entry(**one) for one in contents["entries"])
                 return cls(arrays["vectors"], entries, contents["made_by"], arrays["graph"].tobytes())
-        except (OSError, EOFError, ValueError, LookupError, TypeError, zipfile.BadZipFile) as error:
+        except (OSError, EOFError, ValueError, LookupError, TypeError, RuntimeError, zipfile.BadZipFile) as error:
             raise DamagedError(f"{path} is damaged ({type(error).__name__}: {error}); {AGAIN}") from error
 
     def require_model(self, model: "Model") -> None:
@@ -179,7 +179,7 @@ class Index:
         top: int = 10,
         where: str = "",
         allowed: np.ndarray | None = None,
-        engine: EngineName = "exact",
+        engine: str = "exact",
     ) -> list[list[Found]]:
         """The `top` entries nearest to each query, the best first; of equal scores the lower place first.
 
@@ -196,6 +196,8 @@ class Index:
 
         Raises UserError for a filter that cannot be read, queries of another size, or a missing package.
         """
+        if engine not in ENGINES:
+            raise UserError(f"the engine is {engine!r}, expected one of {', '.join(ENGINES)}")
         if type(top) is not int or top < 1:
             raise UserError(f"top is {top!r}, expected a number of entries, at least 1")
         queries = np.asarray(queries, np.float32)
@@ -218,7 +220,7 @@ class Index:
         """The index with a faiss HNSW graph, which `save` keeps."""
         return dataclasses.replace(self, graph=self._engine("hnsw").as_bytes())
 
-    def _engine(self, name: EngineName) -> Engine:
+    def _engine(self, name: str) -> Engine:
         return self._faiss if name == "faiss" else self._hnsw
 
     @functools.cached_property

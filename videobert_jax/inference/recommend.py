@@ -66,12 +66,17 @@ def mean(of_videos: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def for_viewer(
-    index: Index, viewer: np.ndarray, watched: Sequence[str] = (), top: int = 10, where: str = ""
+    index: Index,
+    viewer: np.ndarray,
+    watched: Sequence[str] = (),
+    top: int = 10,
+    where: str = "",
+    engine: str = "exact",
 ) -> list[Found]:
     """The entries of an index for a viewer, a unit vector float32 [D]: never of a video in `watched`; best first."""
     seen = frozenset(watched)
     allowed = np.array([one.video_id not in seen for one in index.entries], bool)
-    return index.search(viewer[None], top, where, allowed)[0]
+    return index.search(viewer[None], top, where, allowed, engine)[0]
 
 
 def of_history(model: "Model", history: Sequence[Segment]) -> np.ndarray:

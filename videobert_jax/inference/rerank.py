@@ -4,21 +4,25 @@ The alignment head (VideoBERT, section 3.3) reads both together, which tells mor
 takes a pass of the network for each pair: so it is asked about the first few alone.
 """
 
+import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from videobert_jax.data.segments import Segment, beside
-from videobert_jax.errors import UserError
+from videobert_jax.errors import DamagedError, UserError
 from videobert_jax.inference import fill
+from videobert_jax.inference.index import Found
 from videobert_jax.metrics import ranking
 from videobert_jax.model.videobert import VideoBert
+from videobert_jax.training.workdir import Workdir
 
 if TYPE_CHECKING:
     from videobert_jax.inference.model import Model
 
 CANDIDATES = 20
+EVALUATOR = "retrieval"  # whose details hold the weight that was chosen
 WEIGHTS = (0.0, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)  # of a logit, beside a cosine similarity
 WEIGHT = 0.03  # where none was chosen
 
@@ -45,6 +49,29 @@ def alignments(model: "Model", pairs: Sequence[tuple[Sequence[int], Segment]]) -
         outputs = model.outputs(fill.batch_of(some, model.tokens, fill.ROWS, longest))
         parts.append(outputs.alignment[: len(some), 0])
     return np.concatenate(parts)
+
+
+def reordered(
+    model: "Model", text: Sequence[int], found: Sequence[Found], segments: Sequence[Segment], weight: float
+) -> list[Found]:
+    """What was found for a text, ids without special tokens, by ``score + weight * logit``, its new score.
+
+    `segments` are those of the entries. Of equal scores the earlier stays first.
+    """
+    logits = alignments(model, [(text, one) for one in segments]).tolist()
+    scored = [one._replace(score=one.score + weight * logit) for one, logit in zip(found, logits, strict=True)]
+    return sorted(scored, key=lambda one: -one.score)
+
+
+def weight_of(model: "Model") -> float:
+    """The weight that the evaluation of a retrieval run has chosen; `WEIGHT` where it re-ranked nothing."""
+    path = Workdir(model.lexicon.folder).evaluation(EVALUATOR)
+    if not path.exists():
+        return WEIGHT
+    try:
+        return float(json.loads(path.read_text()).get("rerank", {"weight": WEIGHT})["weight"])
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise DamagedError(f"{path} is damaged ({error!r}); evaluate the run again, with launch/evaluate.py") from error
 
 
 def first(scores: np.ndarray, candidates: int) -> np.ndarray:
