@@ -75,6 +75,9 @@ def test_a_graph_finds_nearly_all_and_never_less_than_there_is() -> None:
     rare = "unsafe=0.9,sentiment=good"  # fewer than a tenth
     assert index.search(queries, 10, rare, engine="hnsw") == index.search(queries, 10, rare)
     assert len(index.search(queries, 5000, engine="hnsw")[0]) == 2000
+    for different in (3, 150):  # equal vectors tear a graph apart, and are in no order
+        torn = index_of(300, different)
+        assert torn.search(queries, 300, engine="hnsw") == torn.search(queries, 300)
 
 
 def test_a_kept_graph_is_not_built_again(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,9 +55,9 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
         records = [
             dataclasses.replace(
                 tiny_run._record(number),
-                captions=(CAPTIONS[number % 3],) if number % 4 else (),
-                caption_starts=np.array([2] if number % 4 else [], np.float32),
-                caption_ends=np.array([12] if number % 4 else [], np.float32),
+                captions=("mix all", CAPTIONS[number % 3]) if number % 4 else (),
+                caption_starts=np.array([0, 2] if number % 4 else [], np.float32),
+                caption_ends=np.array([1, 12] if number % 4 else [], np.float32),
             )
             for number in numbers
         ]
@@ -211,6 +211,17 @@ def test_only_the_candidates_change_places() -> None:
         blended = rerank.blend(scores, places, logits, weight)
         assert np.argsort(-blended, axis=1, kind="stable").tolist() == list(orders)
     assert rerank.blend(scores, rerank.first(scores, 9), np.zeros((2, 5)), 1.0) == pytest.approx(scores)
+
+
+def test_what_was_found_is_ordered_by_both(index: Index, models: dict[str, Model], prepared: Prepared) -> None:
+    found = index.search(index.vectors[:1], 4)[0]
+    segments = [segment for segment, _ in cut(prepared.source("test"), 10.0)]
+    some = [segments[one.place] for one in found]
+    logits = rerank.alignments(models["demo"], [((7, 8), one) for one in some])
+    again = rerank.reordered(models["demo"], (7, 8), found, some, 0.5)
+    expected = {one.place: one.score + 0.5 * logit for one, logit in zip(found, logits, strict=True)}
+    assert [one.place for one in again] == sorted(expected, key=lambda place: -expected[place])
+    assert {one.place: one.score for one in again} == pytest.approx(expected)
 
 
 def test_the_weight_is_the_lowest_that_is_best() -> None:
