@@ -95,5 +95,5 @@ class Graph:
 
 
 def selector(faiss: types.ModuleType, allowed: np.ndarray) -> Any:
-    """The places where bool [n] is true, as faiss takes them."""
-    return faiss.IDSelectorBatch(np.flatnonzero(allowed))
+    """The places where bool [n] is true, as faiss takes them; None: all."""
+    return None if allowed.all() else faiss.IDSelectorBatch(np.flatnonzero(allowed))

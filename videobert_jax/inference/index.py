@@ -171,7 +171,11 @@ class Index:
 
     def where(self, text: str) -> np.ndarray:
         """Bool [n]: the entries that pass a filter; see `filters.passing`."""
-        return filters.passing(text, [one.tags for one in self.entries])
+        return filters.passing(text, self._tags)
+
+    @functools.cached_property
+    def _tags(self) -> list[filters.Tags]:
+        return [one.tags for one in self.entries]
 
     def search(
         self,
