@@ -42,13 +42,13 @@ def alignments(model: "Model", pairs: Sequence[tuple[Sequence[int], Segment]]) -
     for text, segment in pairs:
         words = np.array(text[: (model.length - 3) // 2], np.int32)
         sequences.append(beside(words, segment, model.length - len(words) - 3, model.tokens))
-    longest = max((len(one.ids) for one in sequences), default=0)
-    parts = [np.zeros(0, np.float32)]
-    for start in range(0, len(sequences), fill.ROWS):
-        some = sequences[start : start + fill.ROWS]
-        outputs = model.outputs(fill.batch_of(some, model.tokens, fill.ROWS, longest))
-        parts.append(outputs.alignment[: len(some), 0])
-    return np.concatenate(parts)
+    logits = np.zeros(len(sequences), np.float32)
+    order = sorted(range(len(sequences)), key=lambda place: len(sequences[place].ids))  # little padding
+    for start in range(0, len(order), fill.ROWS):
+        places = order[start : start + fill.ROWS]
+        batch = fill.batch_of([sequences[place] for place in places], model.tokens, fill.ROWS)
+        logits[places] = model.outputs(batch).alignment[: len(places), 0]
+    return logits
 
 
 def reordered(
