@@ -19,8 +19,9 @@ from videobert_jax.config import (
     RetrievalConfig,
     RetrievalScoresConfig,
 )
+from videobert_jax.data.footage import Footage
 from videobert_jax.data.prepared import Prepared
-from videobert_jax.errors import UserError
+from videobert_jax.errors import ConfigError, UserError
 from videobert_jax.evaluation import recommendation, retrieval
 from videobert_jax.formats.histories import Viewing
 from videobert_jax.inference import vectors
@@ -64,6 +65,42 @@ def test_a_text_is_right_for_all_segments_that_have_it(prepared: Prepared) -> No
     assert right[0].all()
     assert right[1:].sum(axis=0).tolist() == [1] * 9
     assert right[1].tolist() == [number % 3 == 2 for number in range(20, 29)]
+
+
+def write_labels(path: pathlib.Path, rows: list[tuple[str, int, float, float]]) -> str:
+    lines = [f"{label},video{number},{start},{end},testing" for label, number, start, end in rows]
+    path.write_text("\n".join(["label,youtube_id,time_start,time_end,split", *lines]) + "\n")
+    return str(path)
+
+
+def test_a_text_is_right_for_all_segments_with_the_same_labels(prepared: Prepared, tmp_path: pathlib.Path) -> None:
+    """Captions are of the seconds 0 to 12; labels of others say nothing of them."""
+    action = [("cut", number, 0.0, 12.0) for number in (20, 21, 22, 23, 24)] + [("stir", 25, 0.0, 12.0)]
+    food = [("apple", 20, 0.0, 12.0), ("apple", 21, 0.0, 12.0), ("jam", 22, 0.0, 12.0), ("apple", 25, 0.0, 12.0)]
+    food += [("apple", 23, 0.0, 11.0), ("jam", 20, 0.0, 24.0)]  # of other seconds
+    food += [("jam", 24, 0.0, 12.0), ("apple", 24, 0.0, 12.0)]  # two labels
+    files = f"{write_labels(tmp_path / 'action.csv', action)}; {write_labels(tmp_path / 'food.csv', food)}"
+    kinds = retrieval.kinds(files, Footage(prepared.source("test")))
+    cut_apple = (frozenset({"cut"}), frozenset({"apple"}))
+    assert kinds == {
+        ("video20", 0, 12): cut_apple,
+        ("video21", 0, 12): cut_apple,
+        ("video22", 0, 12): (frozenset({"cut"}), frozenset({"jam"})),
+        ("video24", 0, 12): (frozenset({"cut"}), frozenset({"apple", "jam"})),
+        ("video25", 0, 12): (frozenset({"stir"}), frozenset({"apple"})),
+    }
+    model = model_of(RetrievalConfig(), prepared)
+    pairs = all_of(model, prepared, "test")
+    texts, segments, plain = retrieval.relevance(pairs)
+    _, _, right = retrieval.relevance(pairs, kinds)
+    added = {(texts[text].segment.caption, segments[segment].video_id) for text, segment in np.argwhere(right > plain)}
+    # "cut it" was written about 20 and "cut the apple" about 21, which are alike.
+    assert added == {("cut it", "video21"), ("cut the apple", "video20")}
+    assert not (plain > right).any()
+    by_section = retrieval.compared(model, prepared, RetrievalScoresConfig(same=files), "test")
+    assert np.array_equal(by_section.right, right)
+    with pytest.raises(ConfigError, match=r"same names 'no.csv', expected files that exist, separated by ';'"):
+        retrieval.kinds("no.csv", Footage(prepared.source("test")))
 
 
 def test_retrieval_is_by_the_vectors_of_the_network(prepared: Prepared) -> None:
@@ -117,6 +154,20 @@ def test_co_watched_are_those_that_the_same_viewers_watched() -> None:
     np.testing.assert_allclose(found[2], [third, both, third], atol=1e-6)
 
 
+def test_viewers_are_ranked_for_each_video() -> None:
+    known = np.array([[1, 0, 0, 0], [1, 1, 0, 0], [0, 1, 0, 0]], bool)
+    right = np.array([[0, 0, 1, 0], [0, 0, 0, 0], [1, 0, 1, 0]], bool)
+    scores = np.array([[9.0, 0.1, 0.9, 0.5], [9.0, 9.0, 0.8, 0.5], [0.3, 9.0, 0.1, 0.5]])
+    found = recommendation.to_viewers(scores, known, right, 1)
+    # The first video has one candidate, who is right; of the third the model puts one of the two first.
+    assert found["viewers/model/recall_at_1"] == pytest.approx((1 + 1 / 2) / 2)
+    assert found["viewers/model/ndcg_at_1"] == pytest.approx(1.0)
+    # The second viewer watches most, and is wrong for the third video.
+    assert found["viewers/popularity/recall_at_1"] == pytest.approx((1 + 0) / 2)
+    assert found["viewers/chance/recall_at_1"] == pytest.approx((1 + 1 / 3) / 2)
+    assert recommendation.to_viewers(scores, known, np.zeros_like(right), 1) == {}
+
+
 def test_recommenders_are_compared_on_what_nobody_knows(prepared: Prepared, tmp_path: pathlib.Path) -> None:
     lines = [f"{one.user},{one.video_id},{one.time},{one.split}" for each in HISTORIES.values() for one in each]
     path = tmp_path / "histories.csv"
@@ -130,3 +181,4 @@ def test_recommenders_are_compared_on_what_nobody_knows(prepared: Prepared, tmp_
     assert metrics["new/chance/recall_at_3"] == pytest.approx(3 / 18)
     assert metrics["new/popularity/recall_at_3"] == metrics["new/chance/recall_at_3"]  # it knows nothing of them
     assert 0 <= metrics["model/ndcg_at_3"] <= 1
+    assert metrics["viewers/chance/recall_at_3"] == 1.0  # there are two

@@ -103,11 +103,13 @@ class AnsweringScoresConfig(EvaluatorConfig):
     Attributes:
       words: so many first words of a question tell its kind.
       worst: how many of the least likely answers are named.
+      zero_shot: workdir of a pretrained run that is asked too, as a cloze, about the test split; "": none.
     """
 
     evaluate: ClassVar[str] = "videobert_jax.evaluation.answering:evaluate"
     words: int = setting(2, COUNT)
     worst: int = setting(12, Interval(0))
+    zero_shot: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,15 +118,23 @@ class RetrievalScoresConfig(EvaluatorConfig):
 
     Attributes:
       worst: how many of the texts that are found last are named.
+      same: label files, separated by ";", in any format of annotations: segments with equal labels in all of them are
+        right for each other's texts; "": a text is right for the segments that it was written about.
+      rerank: workdir of a pretrained run whose alignment score re-orders what is found first in the test split; "":
+        none.
+      candidates: how many of the first are re-ordered.
     """
 
     evaluate: ClassVar[str] = "videobert_jax.evaluation.retrieval:evaluate"
     worst: int = setting(12, Interval(0))
+    same: str = ""
+    rerank: str = ""
+    candidates: int = setting(20, COUNT)
 
 
 @dataclasses.dataclass(frozen=True)
 class RecommendationScoresConfig(EvaluatorConfig):
-    """Recall, nDCG, MAP, MRR and coverage of recommended videos, beside popular and co-watched ones.
+    """Recall, nDCG, MAP, MRR and coverage of recommended videos, beside popular and co-watched ones, and of viewers.
 
     Attributes:
       top: length of a list of recommendations.

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from videobert_jax.config import AnsweringScoresConfig
-from videobert_jax.data.prepared import TRAIN, Prepared
+from videobert_jax.data.prepared import TEST, TRAIN, Prepared
 from videobert_jax.data.rows.labelled import Labelled
 from videobert_jax.evaluation import classification
 from videobert_jax.evaluation.result import Result
-from videobert_jax.inference import classify
+from videobert_jax.inference import classify, cloze
 from videobert_jax.inference.examples import all_of
-from videobert_jax.inference.model import Model
+from videobert_jax.inference.index import require_same_ids
+from videobert_jax.inference.model import Model, load
 from videobert_jax.metrics import labels
 
 
@@ -21,7 +22,8 @@ def evaluate(model: Model, prepared: Prepared, section: AnsweringScoresConfig, s
 
     Returns:
       As metrics ``accuracy``, ``top5``, and ``prior``: of the commonest answer to the same question in training, or to
-      all questions where that one was never asked. As details also both by the first words of the questions, and the
+      all questions where that one was never asked; in the test split also ``zero_shot/accuracy``, that of a pretrained
+      model which chooses from the same answers. As details also both by the first words of the questions, and the
       `worst` answers.
     """
     examples, found, truth, _ = classification.told(model, prepared, split)
@@ -30,6 +32,8 @@ def evaluate(model: Model, prepared: Prepared, section: AnsweringScoresConfig, s
     usual = commonest(all_of(model, prepared, TRAIN), examples) == right
     kinds = np.array([" ".join(one.segment.caption.lower().split()[: section.words]) for one in examples])
     metrics = {"accuracy": float(hits.mean()), "top5": float(tops.mean()), "prior": float(usual.mean())}
+    if section.zero_shot and split == TEST:
+        metrics["zero_shot/accuracy"] = float(zero_shot(model, section.zero_shot, examples, right).mean())
     by_kind = {
         kind: {
             "questions": int((kinds == kind).sum()),
@@ -42,6 +46,17 @@ def evaluate(model: Model, prepared: Prepared, section: AnsweringScoresConfig, s
     worst = classification.worst(examples, found, truth, names, section.worst)
     details = {"split": split, "questions": len(examples), "kinds": by_kind, "worst": worst}
     return Result(metrics, {**metrics, **details})
+
+
+def zero_shot(model: Model, pretrained: str, asked: Sequence[Labelled], right: np.ndarray) -> np.ndarray:
+    """Float64 [n]: whether a pretrained model, asked in a cloze, chooses the right one of a model's answers.
+
+    Raises UserError if the words and visual words of the two are different.
+    """
+    other = load(pretrained)
+    require_same_ids(other, model.lexicon)
+    questions = [(one.segment.caption, one.segment) for one in asked]
+    return labels.hits(cloze.scores_of(other, questions, classify.classes(model)), right, 1)
 
 
 def commonest(training: Sequence[Labelled], asked: Sequence[Labelled]) -> np.ndarray:

@@ -12,6 +12,7 @@ from videobert_jax.formats.histories import Viewing
 from videobert_jax.inference import vectors
 from videobert_jax.inference.model import Model
 from videobert_jax.metrics import ranking
+from videobert_jax.metrics.mean import Mean
 from videobert_jax.tasks.recommendation import catalogue, histories_of
 
 BEFORE: Mapping[str, tuple[str, ...]] = {VALIDATION: (TRAIN,), TEST: (TRAIN, VALIDATION)}  # what is known of viewers
@@ -24,7 +25,8 @@ def evaluate(model: Model, prepared: Prepared, section: RecommendationScoresConf
       As metrics those of `metrics.ranking.recommendation`, by name of the recommender: ``model``, ``popularity`` (how
       often a video is watched in what is known), ``co_watched`` (how often by those who watched what the viewer did,
       by the cosine of their viewers) and ``chance``, equal scores. ``new/...``: the same, where only videos that nobody
-      is known to have watched are right, and are candidates (cold start).
+      is known to have watched are right, and are candidates (cold start). ``viewers/...``: the other way round; see
+      `to_viewers`.
     """
     task = model.config.task
     assert isinstance(task, RecommendationConfig)
@@ -49,8 +51,28 @@ def evaluate(model: Model, prepared: Prepared, section: RecommendationScoresConf
             rows = new.any(axis=1)
             some = ranking.recommendation(np.where(fresh, table, -np.inf)[rows], new[rows], section.top)
             metrics |= {f"new/{name}/{key}": value for key, value in some.items()}
+    metrics |= to_viewers(scores["model"], known, right & ~known, section.top)
     details = {"split": split, "viewers": len(known), "videos": len(names), "new_videos": int(fresh.sum())}
     return Result(metrics, {**metrics, **details})
+
+
+def to_viewers(scores: np.ndarray, known: np.ndarray, right: np.ndarray, top: int) -> dict[str, float]:
+    """Ranks for each video all viewers who have not watched it; tables [viewers, videos].
+
+    The recommenders are ``model``, ``popularity``, which prefers those who watch most, and ``chance``.
+    """
+    tables = {
+        "model": scores,
+        "popularity": np.broadcast_to(known.sum(axis=1, keepdims=True).astype(float), known.shape),
+        "chance": np.zeros(known.shape),
+    }
+    asked = right.any(axis=0)
+    metrics = {}
+    for name, table in tables.items() if asked.any() else ():
+        ranked, truth = np.where(known, -np.inf, table).T[asked], right.T[asked]
+        metrics[f"viewers/{name}/recall_at_{top}"] = Mean.of(ranking.recall(ranked, truth, top)).value
+        metrics[f"viewers/{name}/ndcg_at_{top}"] = Mean.of(ranking.ndcg(ranked, truth, top)).value
+    return metrics
 
 
 def tables(

@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -17,7 +17,8 @@ from videobert_jax.data.prepared import Lexicon
 from videobert_jax.data.segments import Segment, beside
 from videobert_jax.data.sequences import TokenSequence, encode_text
 from videobert_jax.errors import UserError
-from videobert_jax.inference import fill
+from videobert_jax.inference import cloze, fill, recommend, vectors
+from videobert_jax.inference.index import Found, Index, inputs_of
 from videobert_jax.inference.watch import see, watch
 from videobert_jax.model.kernels.partition import replicated
 from videobert_jax.model.trunk import Trunk
@@ -151,6 +152,32 @@ class Model:
             raise UserError(f"the text {text!r} has no word that the model knows, expected at least one")
         vector = hidden[known].mean(axis=0)
         return vector / np.linalg.norm(vector)
+
+    def search(self, query: str | Segment, index: Index, top: int = 10, where: str = "") -> list[Found]:
+        """The entries of an index that are nearest to a text, or to a video that `watch` made a segment of.
+
+        Raises UserError for an index of another model, an empty text, or one that this model was not trained with.
+        """
+        index.require_model(self)
+        if isinstance(query, Segment):
+            vector = vectors.of_segments(self, [query], inputs_of(self))
+        else:
+            vector = vectors.of_query(self, self._encode(query).tolist(), query)
+        return index.search(vector, top, where)[0]
+
+    def recommend(self, history: Sequence[Segment], index: Index, top: int = 10, where: str = "") -> list[Found]:
+        """The entries of an index for a viewer who watched these videos, never of one of them by its name.
+
+        Raises UserError for an index of another model, an empty history, or one that recommends nothing.
+        """
+        index.require_model(self)
+        watched = [one.video_id for one in history]
+        return recommend.for_viewer(index, recommend.of_history(self, history), watched, top, where)
+
+    def answer(self, question: str, video: Video, answers: Sequence[str] = ()) -> list[cloze.Answer]:
+        """Answers to a question about a video, the likeliest first; see `inference.cloze` for arguments and errors."""
+        segment = video if isinstance(video, Segment) else self._see(pathlib.Path(video).expanduser())
+        return cloze.answer(self, question, segment, answers)
 
     def _encode(self, text: str) -> np.ndarray:
         """Its ids int32 [m]. Raises UserError for what is no text."""

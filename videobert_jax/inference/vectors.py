@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from videobert_jax.config import RetrievalConfig
 from videobert_jax.data.packing import pack, pad_rows
 from videobert_jax.data.rows.labelled import encode
 from videobert_jax.data.segments import Segment
@@ -22,6 +23,18 @@ def of_texts(model: "Model", texts: Sequence[Sequence[int]]) -> np.ndarray:
     """Unit vectors float32 [n, D] of text ids; a text that is too long is cut. Raises UserError as `of_sequences`."""
     words = (np.array(one[: room(model) - 2], np.int32) for one in texts)
     return of_sequences(model, [encode_text(one, model.tokens) for one in words])
+
+
+def of_query(model: "Model", words: Sequence[int], text: str) -> np.ndarray:
+    """Unit vector float32 [1, D] of a text's ids. Raises UserError if it has none, or the model compares no texts."""
+    if not isinstance(model.config.task, RetrievalConfig):
+        raise UserError(
+            f"{model.lexicon.folder} was trained for config.task.name={model.config.task.name!r}, expected retrieval, "
+            "which alone compares texts with videos; name another workdir"
+        )
+    if not len(words):
+        raise UserError(f"the text is {text!r}, expected words to search with")
+    return of_texts(model, [words])
 
 
 def of_segments(model: "Model", segments: Sequence[Segment], inputs: str) -> np.ndarray:
