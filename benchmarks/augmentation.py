@@ -5,9 +5,9 @@
     python benchmarks/augmentation.py ... --steps=20 --seeds=1 --switches=flip,neighbours       to try it
 
 `--labels` is a table like Kinetics' of whole videos in `--videos`, with a training and a validation split. A few of the
-training videos, chosen by a fixed seed, are learnt from; all held-out ones are asked. A switch is compared with the same
-seeds without it: words left out where words alone are read, everything else where clips alone are. Nothing is chosen on
-the held-out videos, and every run takes as many steps. What is done is kept in --output and not done again.
+training videos, chosen by a fixed seed, are learnt from; all held-out ones are asked. A switch is compared with the
+same seeds without it: words left out where words alone are read, everything else where clips alone are. Nothing is
+chosen on the held-out videos, and every run takes as many steps. What is done is kept in --output and not done again.
 """
 
 import argparse

@@ -23,8 +23,8 @@ class View(NamedTuple):
     Attributes:
       region: of what `prepare.crop` leaves of a frame, the part that is seen.
       zoom: factor by which pictures are enlarged; below 1, their mirror images fill the rest.
-      angle: degrees by which they are turned.
-      flipped: whether left and right are exchanged.
+      angle: degrees by which they are turned clockwise.
+      flipped: whether left and right are exchanged, after that.
       brightness, contrast, saturation: factors.
       speed: seconds of the video that a second of the view shows.
     """
