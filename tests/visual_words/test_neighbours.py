@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from videobert_jax.visual_words.kmeans import Tree
 from videobert_jax.visual_words.vocabulary import Part, Vocabulary, fit
 
 
@@ -46,6 +47,12 @@ def test_neighbours_have_the_same_words_of_earlier_trees_and_are_in_use() -> Non
     assert [set(row[row >= 0].tolist()) for row in table] == expected(found, used)
     assert table.dtype == np.int32
     assert found.neighbours(np.zeros(found.size, bool)).shape == (found.size, 0)
+
+
+def test_leaves_are_numbered_depth_first_and_nodes_breadth_first() -> None:
+    count, first = np.array([2, 2, 0, 0, 0], np.int32), np.array([1, 3, 0, 0, 0], np.int32)
+    tree = Tree(np.zeros((5, 1), np.float32), first, count, np.array([-1, -1, 2, 0, 1], np.int32))
+    assert tree.parents.tolist() == [1, 1, 0]
 
 
 def test_a_word_without_brothers_has_no_neighbours() -> None:
