@@ -43,6 +43,9 @@ def get_config() -> ConfigDict:
     # Sequences.
     config.data.sequence_length = 512  # unknown; the maximum of BERT, packed with several sequences
     config.data.max_sequences = 16  # ours: the paper packs nothing
+    config.data.neighbours = 0.0  # unknown; like the next two, and views: no augmentation is mentioned
+    config.data.drop_words = 0.0  # unknown
+    config.data.drop_clips = 0.0  # unknown
     config.task.max_predictions = 80  # ours: 15 % of 512, and a few more
     config.task.chunks_per_row = 4  # ours
     config.task.text_only = 1.0  # unknown: the paper only says a weighted sum of text, video and both

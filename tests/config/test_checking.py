@@ -103,6 +103,14 @@ def test_a_choice_is_one_of_its_choices(key: str) -> None:
         ({"kitchen.height": 65}, r"kitchen\.height is 65, expected an even number"),
         ({"prepare.clip_frames": 0}, r"prepare\.clip_frames is 0"),
         ({"prepare.backbone": "precomputed"}, r"data\.videos is '', expected the folder of the precomputed features"),
+        ({"prepare.views": 1}, r"prepare\.views is 1, expected 0 while none of view_crop, .* changes anything"),
+        ({"prepare.view_flip": True}, r"prepare\.views is 0, expected at least 1 if prepare\.view_"),
+        ({"prepare.view_speed": 1.5}, r"prepare\.views is 0, expected at least 1 if prepare\.view_"),
+        (
+            {"prepare.views": 1, "prepare.backbone": "precomputed", "data.videos": "DIR"},
+            r"prepare\.views is 1, expected 0 if prepare\.backbone is 'precomputed'",
+        ),
+        ({"prepare.view_scale": 0.9}, r"prepare\.view_scale is 0\.9, expected a number in \[1, 2\]"),
         ({"prepare.image_size": 100_000}, r"expected a number in \[32, 4096\]"),
         ({"data.batch_size": 0}, r"data\.batch_size is 0"),
         ({"data.sequence_length": 1024}, r"expected at most model\.max_positions, which is 512"),
@@ -145,6 +153,7 @@ def test_what_cannot_be_is_named(changes: dict[str, object], expected: str) -> N
         {"seed": 2**31 - 1, "task.joint": 0.0, "task.weights.video": 0.0, "optimizer.clip_norm": 0.0},
         {"prepare.workers": 0, "data.read_threads": 0, "data.prefetch": 0, "report.storyboards": 0},
         {"checkpoint.metric": "held_out/loss/text_in_joint", "evaluators.zero_shot.every": 5},
+        {"prepare.views": 2, "prepare.view_crop": 0.1},
         {"mesh.data": 2, "mesh.tensor": -1, "optimizer.warmup_steps": 0, "model.dropout": 0.0, "task.masking": 1.0},
     ],
 )

@@ -34,6 +34,7 @@ def _contradictions(config: Config) -> Iterator[tuple[str, str]]:
     if model.hidden_size % model.num_heads:
         yield "model.num_heads", f"a divisor of model.hidden_size, which is {model.hidden_size}"
     yield from _detail_contradictions(config)
+    yield from _view_contradictions(config)
     if model.text_rows == "frozen" and not config.init_from:
         yield "model.text_rows", "'trained' if init_from is empty, since there are no words to freeze"
     if data.batch_size % micro_batches:
@@ -55,6 +56,17 @@ def _detail_contradictions(config: Config) -> Iterator[tuple[str, str]]:
         yield "prepare.codebooks", "at least 1 if model.visual_input is 'codes'"
     if visual_input in ("features", "both") and not prepare.feature_size:
         yield "prepare.feature_size", f"at least 1 if model.visual_input is {visual_input!r}"
+
+
+def _view_contradictions(config: Config) -> Iterator[tuple[str, str]]:
+    prepare = config.prepare
+    if prepare.views and prepare.backbone == "precomputed":
+        yield "prepare.views", "0 if prepare.backbone is 'precomputed', since features have no pictures to change"
+    elif prepare.views and not prepare.changes_views:
+        switches = "view_crop, view_scale, view_rotation, view_flip, view_colour, view_speed"
+        yield "prepare.views", f"0 while none of {switches} changes anything"
+    elif prepare.changes_views and not prepare.views:
+        yield "prepare.views", "at least 1 if prepare.view_... says how views are changed"
 
 
 def _metric_contradictions(config: Config) -> Iterator[tuple[str, str]]:

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from videobert_jax.config.rules import COUNT, PART, SEED, SIDE, WORKERS, Choice, Interval, setting
+from videobert_jax.config.rules import COUNT, PART, PART_OR_NONE, SEED, SIDE, WORKERS, Choice, Interval, setting
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,12 +55,28 @@ class PrepareConfig:
     videos_per_shard: int = setting(256, COUNT)  # videos processed together and stored in one file of records
     record_format: str = setting("array_record", Choice(("array_record", "tfrecord")))
     validation_fraction: float = setting(0.05, PART)  # share of the videos to hold out if no annotations define a split
+    # Further views of each training video, which are trained on beside it: its pictures and its pace are changed by as
+    # much as is drawn, from (view_seed, video, view), within the limits below.
+    views: int = setting(0, Interval(0, 1000))
+    view_seed: int = setting(0, SEED)
+    view_crop: float = setting(0.0, Interval(0, 0.5))  # share of the width and of the height that is cut off
+    view_scale: float = setting(1.0, Interval(1, 2))  # factor by which pictures are larger or smaller
+    view_rotation: float = setting(0.0, Interval(0, 180))  # degrees, to either side
+    view_flip: bool = False  # mirror every other view, unless the words of its video say left or right
+    view_colour: float = setting(0.0, PART_OR_NONE)  # by which brightness, contrast and saturation differ from 1
+    view_speed: float = setting(1.0, Interval(1, 4))  # factor by which a view is faster or slower
     workers: int = setting(0, WORKERS, may_change=True)  # processes; 0: one per core
 
     @property
     def clip_seconds(self) -> float:
         """Length of a clip."""
         return self.clip_frames / self.fps
+
+    @property
+    def changes_views(self) -> bool:
+        """Whether views differ from the videos."""
+        factors = self.view_scale > 1, self.view_speed > 1
+        return self.view_flip or any((self.view_crop, self.view_rotation, self.view_colour, *factors))
 
     @property
     def clip_step_seconds(self) -> float:

@@ -5,7 +5,18 @@ from collections.abc import Mapping
 
 from videobert_jax.config.evaluators import EvaluatorConfig, default_evaluators
 from videobert_jax.config.prepare import KitchenConfig, PrepareConfig
-from videobert_jax.config.rules import COUNT, MAY_CHANGE, SEED, WEIGHT, WORKERS, Choice, Interval, setting
+from videobert_jax.config.rules import (
+    COUNT,
+    MAY_CHANGE,
+    PART_OR_NONE,
+    SEED,
+    SHARE,
+    WEIGHT,
+    WORKERS,
+    Choice,
+    Interval,
+    setting,
+)
 from videobert_jax.config.tasks import PretrainingConfig, TaskConfig
 
 REMAT_POLICIES = Choice(("none", "dots", "full"))
@@ -22,6 +33,11 @@ class DataConfig:
     batch_size: int = setting(128, COUNT)  # rows of the global batch
     sequence_length: int = setting(512, Interval(16, 1_000_000))  # at least SHORTEST_JOINT of data.sampling
     max_sequences: int = setting(16, COUNT)  # N, packed sequences per row
+    # Augmentation, of training alone: the share of visual words that become a neighbour, of the same parent in the tree
+    # of visual words, and the shares of words and of clips that sequences leave out.
+    neighbours: float = setting(0.0, SHARE)
+    drop_words: float = setting(0.0, PART_OR_NONE)
+    drop_clips: float = setting(0.0, PART_OR_NONE)
     read_threads: int = setting(2, WORKERS, may_change=True)
     prefetch: int = setting(8, Interval(0, 100_000), may_change=True)  # batches read ahead
 

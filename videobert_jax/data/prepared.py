@@ -8,9 +8,22 @@ from collections.abc import Sequence
 from videobert_jax.data.features import ClipFeatures
 from videobert_jax.data.records import RecordSource, splits_of
 from videobert_jax.errors import DamagedError
+from videobert_jax.files import read_json
 from videobert_jax.tokens import TokenSpace
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
+VIEW = "view"  # and its number: a split of its own, with one view of each training video
+
+
+def view_number(split: str) -> int:
+    """The number of the view that a split holds; 0 for a split of videos as they are."""
+    number = split.removeprefix(VIEW)
+    return int(number) if split != number and number.isdecimal() else 0
+
+
+def videos_of(split: str) -> str:
+    """The split that has the videos of a split, which may be one of views, as they are."""
+    return TRAIN if view_number(split) else split
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,7 +107,7 @@ class Prepared(Lexicon):
 
     @property
     def records(self) -> pathlib.Path:
-        """A TFDS dataset with the splits TRAIN and VALIDATION, and TEST if annotations name videos of it."""
+        """A TFDS dataset with the splits TRAIN and VALIDATION, TEST if annotations name videos of it, and views."""
         return self.folder / "records"
 
     @property
@@ -137,14 +150,23 @@ class Prepared(Lexicon):
         """Each block's part of a shared transcript file."""
         return self.folder / "transcripts"
 
-    def features(self, video_id: str) -> pathlib.Path:
-        """Returns the path of a video's `data.features.ClipFeatures`."""
-        return self.folder / "features" / f"{video_id}.npz"
+    def features(self, video_id: str, view: int = 0) -> pathlib.Path:
+        """Returns the path of the `data.features.ClipFeatures` of a video, or of a view of it."""
+        return self.folder / (f"{VIEW}{view}" if view else "features") / f"{video_id}.npz"
 
     @property
     def splits(self) -> tuple[str, ...]:
-        """Those that have records. Raises RecordError."""
-        return splits_of(self.records)
+        """Those that have records, without views. Raises RecordError."""
+        return tuple(split for split in splits_of(self.records) if not view_number(split))
+
+    def may_mirror(self, split: str) -> bool:
+        """Whether what a split holds may be mirrored, as views can be. Raises DamagedError."""
+        return view_number(split) > 0 and read_json(self.manifest, self.folder)["config"]["view_flip"]
+
+    @property
+    def views(self) -> tuple[str, ...]:
+        """The splits of views, in order. Raises RecordError."""
+        return tuple(sorted(set(splits_of(self.records)) - set(self.splits), key=view_number))
 
     def source(self, split: str) -> RecordSource:
         """Opens the records of a split. Raises RecordError."""

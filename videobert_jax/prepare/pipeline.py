@@ -21,7 +21,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from videobert_jax.config import Config, PrepareConfig, check
-from videobert_jax.data.prepared import TRAIN, VALIDATION, Lexicon, Prepared
+from videobert_jax.data.prepared import TRAIN, VALIDATION, Lexicon, Prepared, view_number
 from videobert_jax.data.records import SCHEMA_VERSION, RecordSource, is_data_set, splits_of
 from videobert_jax.errors import DamagedError, FormatError, MissingError, PrepareError, RecordError, RoundsError
 from videobert_jax.files import exclusive, read_json, remove, whole, write_json
@@ -169,8 +169,9 @@ def _weights(config: PrepareConfig) -> list[pathlib.Path]:
 
 
 def _settings(config: PrepareConfig) -> dict[str, Any]:
-    """The config without what does not change the result."""
-    return {name: value for name, value in dataclasses.asdict(config).items() if name != "workers"}
+    """The config without what does not change the result, such as how views differ if there are none."""
+    idle = "workers" if config.views else ("workers", "view")
+    return {name: value for name, value in dataclasses.asdict(config).items() if not name.startswith(idle)}
 
 
 def _prepare(
@@ -215,11 +216,13 @@ def _conclude(
     counts |= {"visual words in use": int(quality["used"])}
     repairs: collections.Counter[str] = collections.Counter()
     held = collections.Counter({f"{split} sentences": 0 for split in (TRAIN, VALIDATION)})
-    for block, shard in summaries:
+    originals = [shard for block, shard in summaries if not view_number(block.split)]
+    for shard in originals:
         repairs += shard.repairs
+    for block, shard in summaries:
         held.update({f"{block.split} {name}": count for name, count in shard.counts.items()})
     counts |= held
-    problems = list(dict.fromkeys([*problems, *(problem for _, shard in summaries for problem in shard.problems)]))
+    problems = list(dict.fromkeys([*problems, *(problem for shard in originals for problem in shard.problems)]))
     report = {"counts": counts, "repairs": repairs, "vocabulary": quality, "quarantined": _as_dicts(problems)}
     write_json(prepared.report, report)
     remove(prepared.blocks)

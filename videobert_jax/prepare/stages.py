@@ -1,6 +1,9 @@
-"""The three rounds of preparing, and the stages between them that need all videos.
+"""The rounds of preparing, and the stages between them that need all videos.
 
     videos ─► features │ splits, blocks │ blocks ─► sentences │ tokenizer, visual vocabulary │ blocks ─► records
+
+If there are views of training videos, a round before the last makes their features. Whether a view may be mirrored
+depends on the sentences. Tokenizer and visual vocabulary do not depend on views, nor do the records of the videos.
 
 A prepared folder (`data.prepared`) is filled in this order: features, unreadable, sentences, tokenizer, vocabulary,
 tokens, records. Each stage skips what is there and leaves whole files, so it can be called again.
@@ -11,12 +14,14 @@ import dataclasses
 import functools
 import pathlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from videobert_jax import tokenizer
 from videobert_jax.backbones import get_backbone
 from videobert_jax.config import PrepareConfig
+from videobert_jax.data.augmentation import names_a_side
 from videobert_jax.data.features import ClipFeatures
-from videobert_jax.data.prepared import TRAIN, Lexicon, Prepared
+from videobert_jax.data.prepared import TRAIN, VIEW, Lexicon, Prepared, videos_of, view_number
 from videobert_jax.data.records import Record, shard_name, write_metadata, write_shard
 from videobert_jax.errors import RoundsError
 from videobert_jax.files import copy, link, read_json, reading, remove, whole, write_json
@@ -33,12 +38,13 @@ from videobert_jax.prepare.narrations import (
     write_narrations,
 )
 from videobert_jax.prepare.rounds import Round
-from videobert_jax.prepare.scan import fingerprint
+from videobert_jax.prepare.scan import digest, fingerprint
 from videobert_jax.prepare.shard_summary import ShardSummary
 from videobert_jax.prepare.splits import split_videos
 from videobert_jax.speech import sentences
 from videobert_jax.video.crops import region_of
 from videobert_jax.video.features import extract
+from videobert_jax.video.views import View, draw
 from videobert_jax.visual_words import details
 from videobert_jax.visual_words.contact_sheet import nearest_clips, write_pictures
 from videobert_jax.visual_words.fit_from_disk import Videos, fit_videos, sample_clips
@@ -62,6 +68,16 @@ def check(config: PrepareConfig) -> None:
     sentences.find_splitter(config)
 
 
+class Viewed(NamedTuple):
+    """A view to make: of which video, its file and the name under which that is stored; see `views.draw`."""
+
+    video_id: str
+    number: int
+    video: str
+    stored: str
+    sided: bool
+
+
 @dataclasses.dataclass(frozen=True)
 class Preparation:
     """What all stages are about.
@@ -82,9 +98,11 @@ class Preparation:
 
     def rounds(self) -> list[Round]:
         """All there is to do."""
+        views = [Round("views", "view", self._unseen, self._see, _require_views)] if self.config.views else []
         return [
             Round("features", "video", self._unread, self._read, self._plan_blocks),
             Round("sentences", "block", self._silent, self._narrate, self._fit),
+            *views,
             Round("records", "block", self._unwritten, self._write, self._end),
         ]
 
@@ -182,11 +200,41 @@ class Preparation:
         videos = (video for block in blocks for video in self._videos(block) if video.annotation)
         return (caption.text for video in videos if video.annotation for caption in video.annotation.captions)
 
-    # Round 3: all of it to records.
+    # If there are views: training videos, seen otherwise, to features.
+
+    def _unseen(self) -> list[Viewed]:
+        return [
+            Viewed(planned.video_id, number, planned.video, _stored_name(planned), _is_sided(planned, narration))
+            for block in self._blocks()
+            if block.split == TRAIN
+            for planned, narration in self._spoken(block)
+            for number in range(1, self.config.views + 1)
+            if not self.prepared.features(planned.video_id, number).exists()
+        ]
+
+    def _see(self, viewed: Viewed) -> str | None:
+        view = self._view(viewed.video_id, viewed.number, viewed.sided)
+        name = f"{viewed.stored}-{digest(view)}"
+        if problem := extract(self.config, self.store, (name, viewed.video), view):
+            return problem
+        link(self.store / f"{name}.npz", self.prepared.features(viewed.video_id, viewed.number))
+        return None
+
+    def _view(self, video_id: str, number: int, sided: bool) -> View:
+        return draw(self.config, video_id, number, len(self._clips(video_id).features), sided)
+
+    # The last round: all of it to records.
 
     def _unwritten(self) -> list[Block]:
-        written = (block for block in self._blocks() if self._summary(block).exists())
-        return sorted(set(self._blocks()) - {block for block in written if self._shard(block).exists()})
+        written = (block for block in self._written() if self._summary(block).exists())
+        return sorted(set(self._written()) - {block for block in written if self._shard(block).exists()})
+
+    def _written(self) -> list[Block]:
+        """The blocks, and each of training videos once more for every view."""
+        blocks = self._blocks()
+        seen = [block for block in blocks if block.split == TRAIN]
+        views = [f"{VIEW}{number}" for number in range(1, self.config.views + 1)]
+        return blocks + [dataclasses.replace(block, split=view) for view in views for block in seen]
 
     def _write(self, block: Block) -> None:
         """Writes a shard and, when that is whole, its summary."""
@@ -196,20 +244,23 @@ class Preparation:
         write_json(self._summary(block), summary.as_dict())
 
     def _records(self, block: Block, summary: ShardSummary) -> Iterator[Record]:
+        """The clips of a faster view last longer by the video's clock, in which all times are."""
+        number = view_number(block.split)
         words, vocabulary = _words(self.prepared.tokenizer), _vocabulary(self.prepared.tree)
         describe = _details(self.prepared.details) if self.config.feature_size else None
         for planned, narration in self._spoken(block):
             captions = planned.annotation.captions if planned.annotation else ()
-            features = self._clips(planned.video_id).features
+            speed = self._view(planned.video_id, number, _is_sided(planned, narration)).speed if number else 1.0
+            features = self._clips(planned.video_id, number).features
             visual_ids = vocabulary.assign(features)
             video = chunks.whole_video(
                 planned.video_id,
                 visual_ids,
-                self.config.clip_seconds,
+                self.config.clip_seconds * speed,
                 narration.sentences,
                 captions,
                 words.encode,
-                self.config.clip_step_seconds,
+                self.config.clip_step_seconds * speed,
                 describe(features, visual_ids) if describe else None,
             )
             summary.add(video, narration, captions)
@@ -225,7 +276,7 @@ class Preparation:
         """Makes the shards a data set."""
         _require_all(results)
         lengths = collections.defaultdict(list)
-        for block in self._blocks():
+        for block in self._written():
             lengths[block.split].append(self._read_summary(block).counts["records"])
         if lengths:
             write_metadata(self.prepared.records, lengths)
@@ -240,19 +291,19 @@ class Preparation:
 
     def summaries(self) -> list[tuple[Block, ShardSummary]]:
         """Of all blocks. Raises DamagedError."""
-        return [(block, self._read_summary(block)) for block in self._blocks()]
+        return [(block, self._read_summary(block)) for block in self._written()]
 
     def _blocks(self) -> list[Block]:
         return list_blocks(self.prepared.blocks)
 
     def _videos(self, block: Block) -> list[Planned]:
-        return list(read_plan(self.prepared.blocks / f"{block}.jsonl"))
+        return list(read_plan(self.prepared.blocks / f"{_of_videos(block)}.jsonl"))
 
     def _sentences(self, block: Block) -> pathlib.Path:
-        return self.prepared.sentences / f"{block}.jsonl"
+        return self.prepared.sentences / f"{_of_videos(block)}.jsonl"
 
-    def _clips(self, video_id: str) -> ClipFeatures:
-        return ClipFeatures.load(self.prepared.features(video_id))
+    def _clips(self, video_id: str, view: int = 0) -> ClipFeatures:
+        return ClipFeatures.load(self.prepared.features(video_id, view))
 
     def _shard(self, block: Block) -> pathlib.Path:
         name = shard_name(block.split, self.config.record_format, block.index, block.count)
@@ -263,6 +314,18 @@ class Preparation:
 
     def _read_summary(self, block: Block) -> ShardSummary:
         return ShardSummary.from_dict(read_json(self._summary(block), self.prepared.records))
+
+
+def _of_videos(block: Block) -> Block:
+    """The block that has the videos of a block of views as they are."""
+    return dataclasses.replace(block, split=videos_of(block.split))
+
+
+def _is_sided(planned: Planned, narration: Narration) -> bool:
+    """Whether left or right is said in a video or written about it."""
+    captions = planned.annotation.captions if planned.annotation else ()
+    texts = [*(sentence.text for sentence in narration.sentences), *(caption.text for caption in captions)]
+    return any(map(names_a_side, texts))
 
 
 def _stored_name(video: Planned) -> str:
@@ -294,6 +357,15 @@ def _fit_vocabulary(
 _words = functools.cache(tokenizer.load)
 _vocabulary = functools.cache(Vocabulary.load)
 _details = functools.cache(details.Details.load)
+
+
+def _require_views(results: Mapping[Viewed, str | WorkerDiedError | None]) -> None:
+    for viewed, problem in results.items():
+        if problem:
+            raise RoundsError(
+                f"view {viewed.number} of video {viewed.video_id!r} was not made, although the video can be read: "
+                f"{problem}; run the same command again, or with --config.prepare.views=0"
+            )
 
 
 def _require_all(results: Mapping[Block, WorkerDiedError | None]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from videobert_jax import tokenizer
 from videobert_jax.config import AnsweringConfig, Config
+from videobert_jax.data.augmentation import names_a_side
 from videobert_jax.data.footage import Footage
 from videobert_jax.data.prepared import TRAIN, Prepared
 from videobert_jax.data.rows.labelled import Labelled
@@ -52,6 +53,8 @@ def examples_of(section: AnsweringConfig, prepared: Prepared, split: str) -> Seq
             lost["their answers are none of config.task.classes"] += 1
         elif not ids:
             lost["they have no words"] += 1
+        elif prepared.may_mirror(split) and names_a_side(f"{one.question} {one.answer}"):
+            lost["they name left or right, and a view may be mirrored"] += 1
         else:
             found.append(Labelled(segment, ids, (numbers[one.answer],)))
     labelled.left_out(f"questions of the split {split}", lost, len(found))

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from videobert_jax.config import ClassificationConfig, Config
+from videobert_jax.data.augmentation import names_a_side
 from videobert_jax.data.footage import Footage
-from videobert_jax.data.prepared import TRAIN, Prepared
+from videobert_jax.data.prepared import TRAIN, Prepared, videos_of
 from videobert_jax.data.rows.labelled import Labelled
 from videobert_jax.errors import ConfigError
 from videobert_jax.formats.recognise import read_annotations
@@ -58,6 +59,8 @@ def examples_of(section: ClassificationConfig, prepared: Prepared, split: str) -
         segment = footage.span(span.video_id, span.start, span.end)
         if segment is None:
             lost["they begin after the end of their video"] += 1
+        elif prepared.may_mirror(split) and any(map(names_a_side, span.labels)):
+            lost["they name left or right, and a view may be mirrored"] += 1
         elif not section.multiple and len(known) != 1:
             reason = "several classes" if known else "no class"
             lost[f"they have {reason} of config.task.classes, expected exactly one (or config.task.multiple)"] += 1
@@ -104,7 +107,7 @@ def _labels(
         raise ConfigError(f"config.task.labels is {section.labels!r}, expected a file or folder that exists")
     annotations, _ = read_annotations(path, footage.video_ids)
     for video_id, annotation in sorted(annotations.items()):
-        if annotation.split not in (split, None):
+        if annotation.split not in (videos_of(split), None):
             raise ConfigError(
                 f"config.task.labels is {section.labels!r}, which has video {video_id!r} in the split "
                 f"{annotation.split!r}; the records have it in {split!r}, by config.data.annotations: what is held out "

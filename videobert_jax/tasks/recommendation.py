@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from videobert_jax.config import Config, RecommendationConfig
 from videobert_jax.data.footage import Footage
-from videobert_jax.data.prepared import TRAIN, Prepared
+from videobert_jax.data.prepared import TRAIN, Prepared, videos_of, view_number
 from videobert_jax.data.rows.viewings import ViewingRows, Watched
 from videobert_jax.data.segments import Segment
 from videobert_jax.errors import ConfigError
@@ -36,11 +36,16 @@ def make(config: Config, tokens: TokenSpace) -> Task:
     )
 
 
-def catalogue(prepared: Prepared) -> dict[str, Segment]:
-    """All videos of all splits, each as one segment: who watches what does not depend on a video's own split."""
+def catalogue(prepared: Prepared, split: str = TRAIN) -> dict[str, Segment]:
+    """All videos of all splits, each as one segment: who watches what does not depend on a video's own split.
+
+    Args:
+      prepared: the folder.
+      split: if it is one of views, they are in the place of their videos.
+    """
     found = {}
-    for split in prepared.splits:
-        footage = Footage(prepared.source(split))
+    for one in (*prepared.splits, *([split] if view_number(split) else [])):
+        footage = Footage(prepared.source(one))
         for video_id in footage.video_ids:
             segment = footage.span(video_id, 0.0, float("inf"))
             assert segment is not None  # every video has a clip
@@ -66,7 +71,7 @@ def histories_of(section: RecommendationConfig, videos: Mapping[str, Segment]) -
 
 def examples_of(section: RecommendationConfig, prepared: Prepared, split: str) -> Sequence[Watched]:
     """Each viewing of a split that has one before it, with all before it. Raises ConfigError if there is none."""
-    videos = catalogue(prepared)
+    videos = catalogue(prepared, split)
     histories = histories_of(section, videos)
     counts = collections.Counter(one.video_id for each in histories.values() for one in each if one.split == TRAIN)
     most = max(counts.total(), 1)
@@ -74,7 +79,7 @@ def examples_of(section: RecommendationConfig, prepared: Prepared, split: str) -
     for user, viewings in sorted(histories.items()):
         for place, one in enumerate(viewings):
             before = tuple(videos[other.video_id] for other in viewings[:place])
-            if before and one.split == split:
+            if before and one.split == videos_of(split):
                 frequency = max(counts[one.video_id], 1) / most
                 found.append(Watched(user, before, videos[one.video_id], frequency))
     if not found:

@@ -15,9 +15,9 @@ import jax
 
 from videobert_jax.config import Config, check
 from videobert_jax.data import batching
-from videobert_jax.data.prepared import TRAIN, Prepared
+from videobert_jax.data.prepared import Prepared
 from videobert_jax.tasks.task import Task
-from videobert_jax.training import initial_params, ranking, sharding
+from videobert_jax.training import initial_params, ranking, sharding, training_data
 from videobert_jax.training.checkpoints import Checkpoints
 from videobert_jax.training.compilation import enable_cache, memory
 from videobert_jax.training.evaluators import Evaluators, score_of
@@ -75,8 +75,9 @@ def train(
     rows = sharding.rows_of_process(mesh, batch_size, config.optimizer.accumulation)
 
     # 3. The data: one batch per step.
-    examples = task.examples(prepared, TRAIN)
-    data = batching.dataset(examples, task.row, task.group, config.data, config.seed, rows)
+    examples = training_data.examples_of(task, prepared)
+    row = training_data.row_of(task, config, prepared)
+    data = batching.dataset(examples, row, task.group, config.data, config.seed, rows)
     examples_of = functools.partial(batching.examples_of_step, examples, task.group, config.data, config.seed)
 
     # 4. The functions, and the shapes and shardings of their arguments.

@@ -23,6 +23,7 @@ from videobert_jax.errors import ConfigError, DamagedError, VideoError
 from videobert_jax.video import feature_files
 from videobert_jax.video.crops import region_of
 from videobert_jax.video.frames import read_clips, stated_length
+from videobert_jax.video.views import UNCHANGED, View
 
 BATCH_CLIPS = 2  # per call of the network: few enough for the activations to stay in a core's cache
 THUMBNAIL_SIZE = 96  # pixels
@@ -34,15 +35,18 @@ COLOUR_RADIUS = 0.27  # standard deviation of the weight of a pixel, in sides of
 ONE_THREAD = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
 
 
-def extract(config: PrepareConfig, directory: pathlib.Path, video: tuple[str, str]) -> str | None:
+def extract(
+    config: PrepareConfig, directory: pathlib.Path, video: tuple[str, str], view: View = UNCHANGED
+) -> str | None:
     """Writes `directory/<name>.npz`, a `ClipFeatures`, unless an intact one exists.
 
-    The file depends only on the video and on `config`, bit for bit. Runs in a worker process, on one core.
+    The file depends only on the video, on `config` and on `view`, bit for bit. Runs in a worker process, on one core.
 
     Args:
       config: how to sample and what to compute.
       directory: must exist.
       video: the name, and the path of the video.
+      view: how the video is seen.
 
     Returns:
       Why the video cannot be used, else None. Any error while reading it counts, except those that concern all videos:
@@ -55,7 +59,7 @@ def extract(config: PrepareConfig, directory: pathlib.Path, video: tuple[str, st
     use_one_core()
     _embedder(config.backbone, config.backbone_weights)
     try:
-        computed = features_of(pathlib.Path(path), config)
+        computed = features_of(pathlib.Path(path), config, view)
     except VideoError as error:
         return error.reason
     except MemoryError:
@@ -83,9 +87,9 @@ def _is_stored(path: pathlib.Path) -> bool:
     return True
 
 
-def features_of(path: pathlib.Path, config: PrepareConfig) -> ClipFeatures:
+def features_of(path: pathlib.Path, config: PrepareConfig, view: View = UNCHANGED) -> ClipFeatures:
     """Computes the features of one video in this process. Raises VideoError."""
-    return embed_clips(clips_of(path, config), config)
+    return embed_clips(clips_of(path, config, view), config)
 
 
 def embed_clips(clips: Iterator[np.ndarray], config: PrepareConfig) -> ClipFeatures:
@@ -100,11 +104,15 @@ def embed_clips(clips: Iterator[np.ndarray], config: PrepareConfig) -> ClipFeatu
     return ClipFeatures(np.concatenate(features), thumbnails)
 
 
-def clips_of(path: pathlib.Path, config: PrepareConfig) -> Iterator[np.ndarray]:
-    """Yields clips: frames uint8 [T, H, W, 3], or rows float32 [T, D] of precomputed features. Raises VideoError."""
+def clips_of(path: pathlib.Path, config: PrepareConfig, view: View = UNCHANGED) -> Iterator[np.ndarray]:
+    """Yields clips: frames uint8 [T, H, W, 3], or rows float32 [T, D] of precomputed features, which have no views.
+
+    Raises VideoError.
+    """
     if config.backbone != feature_files.BACKBONE:
-        region = region_of(config.crop, path.stem)
-        return read_clips(path, config.fps, config.clip_frames, config.image_size, 1, config.clip_step, region)
+        region, fps = view.within(region_of(config.crop, path.stem)), config.fps / view.speed
+        alter = None if view == UNCHANGED else view.alter
+        return read_clips(path, fps, config.clip_frames, config.image_size, 1, config.clip_step, region, alter)
     try:
         return iter(feature_files.read_clips(path, config.clip_frames, config.clip_step))
     except ValueError as error:

@@ -17,7 +17,7 @@ import itertools
 import math
 import pathlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 from typing import Any
 
@@ -40,6 +40,7 @@ LENGTH_SHARE = 0.05
 LENGTH_SECONDS = 1.0
 
 Orientation = tuple[float, float, float, float]  # a, b, c, d of `_orientation`
+Alter = Callable[[np.ndarray], np.ndarray]  # a picture to another of the same size
 
 
 def read_clips(
@@ -50,6 +51,7 @@ def read_clips(
     threads: int = 0,
     step: int = 0,
     region: Region = WHOLE,
+    alter: Alter | None = None,
 ) -> Iterator[np.ndarray]:
     """Cuts a video into clips; drops an incomplete last clip.
 
@@ -63,6 +65,7 @@ def read_clips(
       threads: decoding threads; 0: FFmpeg decides.
       step: frames from the start of a clip to that of the next, 0: `clip_frames`; clips overlap if it is less.
       region: the part of each frame that is seen.
+      alter: what is done to each picture, uint8 RGB [image_size, image_size, 3], that a file shows.
 
     Yields:
       uint8 RGB [clip_frames, image_size, image_size, 3].
@@ -71,7 +74,7 @@ def read_clips(
       VideoError: the file is unreadable, corrupt, truncated, without video or shorter than one clip. The clips before
         the fault have been yielded by then.
     """
-    frames, step = read_frames(path, fps, image_size, threads, region), step or clip_frames
+    frames, step = read_frames(path, fps, image_size, threads, region, alter), step or clip_frames
     clip = list(itertools.islice(frames, clip_frames))
     if len(clip) < clip_frames:
         raise VideoError(path, f"too short: {len(clip) / fps:.2f} s, a clip needs {clip_frames / fps:.2f} s")
@@ -82,7 +85,12 @@ def read_clips(
 
 
 def read_frames(
-    path: pathlib.Path, fps: float, image_size: int, threads: int = 0, region: Region = WHOLE
+    path: pathlib.Path,
+    fps: float,
+    image_size: int,
+    threads: int = 0,
+    region: Region = WHOLE,
+    alter: Alter | None = None,
 ) -> Iterator[np.ndarray]:
     """Samples a video at the instants 0, 1/fps, 2/fps, ... after its first frame; see `read_clips`.
 
@@ -113,7 +121,7 @@ def read_frames(
                     size = _scaled(image_size, region, orientation)
                     small = scaler.reformat(frame, *size, "rgb24", interpolation=area, threads=threads)
                     picture = _part(_upright(small.to_ndarray(), orientation), region, image_size)
-                    yield from itertools.repeat(picture, repeats)
+                    yield from itertools.repeat(alter(picture) if alter else picture, repeats)
     except av.error.FFmpegError as error:
         raise VideoError(path, f"not decodable: {error.strerror}") from error
 

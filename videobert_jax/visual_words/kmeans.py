@@ -71,6 +71,13 @@ class Tree:
         leaves = np.flatnonzero(self.child_count == 0)
         return self.nodes[leaves[np.argsort(self.leaf_ids[leaves])]]
 
+    @property
+    def parents(self) -> np.ndarray:
+        """Int32 [size]: the node whose child each leaf is; -1 for the root."""
+        of_node = np.repeat(np.arange(len(self.nodes), dtype=np.int32), self.child_count)  # breadth first, so in order
+        leaves = np.flatnonzero(self.child_count == 0)
+        return np.append(np.int32(-1), of_node)[leaves[np.argsort(self.leaf_ids[leaves])]]
+
     def assign(self, points: np.ndarray) -> np.ndarray:
         """Descends to the nearest child at each level: float32 `points` [n, P] to leaves int32 [n]."""
         node = np.zeros(len(points), np.int32)

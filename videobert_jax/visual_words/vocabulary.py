@@ -11,6 +11,7 @@ centroid is right in both. The mean of a factor given the previous factor's word
 quantisation): the tool that belongs to an action carries no information about the object.
 """
 
+import collections
 import dataclasses
 import functools
 import math
@@ -133,6 +134,28 @@ class Vocabulary:
         require_finite(features, "features")
         blocks = [features[start : start + ASSIGN_ROWS] for start in range(0, len(features), ASSIGN_ROWS)]
         return np.concatenate([np.zeros(0, np.int32), *(self._assign(self.projection(block)) for block in blocks)])
+
+    def neighbours(self, used: np.ndarray) -> np.ndarray:
+        """The other words in use that share a word's parent in the hierarchy: they differ in the last level alone.
+
+        Args:
+          used: bool [size], the words in use.
+
+        Returns:
+          Int32 [size, n], for each word its neighbours in ascending order, then -1.
+        """
+        last = self.trees[-1]
+        before, leaf = np.divmod(np.arange(self.size), last.size)
+        parents = before * len(last.nodes) + last.parents[leaf]
+        families = collections.defaultdict(list)
+        for word in np.flatnonzero(used).tolist():
+            families[int(parents[word])].append(word)
+        most = max(map(len, families.values()), default=0)
+        table = np.full((self.size, most), -1, np.int32)
+        for word, parent in enumerate(parents.tolist()):
+            others = [other for other in families.get(parent, ()) if other != word]
+            table[word, : len(others)] = others
+        return table
 
     @functools.cached_property
     def _assigners(self) -> tuple[Callable[[np.ndarray], np.ndarray], ...]:

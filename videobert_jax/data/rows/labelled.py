@@ -2,10 +2,12 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from typing import Self
 
 import numpy as np
 
 from videobert_jax.config import DataConfig
+from videobert_jax.data.augmentation import Augmentation, augment
 from videobert_jax.data.batch import SEQUENCES, ArraySpec, Row
 from videobert_jax.data.packing import pack, row_specs
 from videobert_jax.data.segments import Segment, evenly_spaced
@@ -71,12 +73,14 @@ class LabelledRows:
       data: the sizes of a row.
       inputs: what is read; see `encode`.
       classes: number of classes.
+      augmentation: of training rows.
     """
 
     tokens: TokenSpace
     data: DataConfig
     inputs: str
     classes: int
+    augmentation: Augmentation | None = None
 
     @property
     def shapes(self) -> Mapping[str, ArraySpec]:
@@ -93,9 +97,13 @@ class LabelledRows:
         """Makes one row of at most N examples."""
         length, count = self.data.sequence_length, self.data.max_sequences
         sequences = [encode(one.segment, one.words, self.inputs, length // count, self.tokens) for one in examples]
-        row = pack(sequences, length, count, self.tokens)
+        row = pack(augment(sequences, self.augmentation, rng), length, count, self.tokens)
         row["labels"] = np.zeros((count, self.classes), np.float32)
         for place, one in enumerate(examples):
             row["labels"][place, list(one.labels)] = 1
         row["label_weights"] = (np.arange(count) < len(examples)).astype(np.float32)
         return row
+
+    def augmented(self, augmentation: Augmentation) -> Self:
+        """The same for training, which changes sequences; see `data.augmentation`."""
+        return dataclasses.replace(self, augmentation=augmentation)

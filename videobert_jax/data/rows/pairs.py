@@ -3,10 +3,12 @@
 import dataclasses
 import zlib
 from collections.abc import Mapping, Sequence
+from typing import Self
 
 import numpy as np
 
 from videobert_jax.config import DataConfig
+from videobert_jax.data.augmentation import Augmentation, augment
 from videobert_jax.data.batch import SEQUENCES, ArraySpec, Row
 from videobert_jax.data.packing import pack, row_specs
 from videobert_jax.data.rows.labelled import encode
@@ -53,11 +55,13 @@ class PairRows:
       tokens: the joint vocabulary.
       data: the sizes of a row; N is `max_sequences`, an even number.
       inputs: what is read of a segment; see `labelled.encode`.
+      augmentation: of training rows.
     """
 
     tokens: TokenSpace
     data: DataConfig
     inputs: str
+    augmentation: Augmentation | None = None
 
     @property
     def shapes(self) -> Mapping[str, ArraySpec]:
@@ -80,7 +84,7 @@ class PairRows:
         for one in examples:
             sequences.append(encode_text(np.array(one.words[: room - 2], np.int32), self.tokens))
             sequences.append(encode(one.segment, one.segment.spoken, self.inputs, room, self.tokens))
-        row = pack(sequences, length, count, self.tokens)
+        row = pack(augment(sequences, self.augmentation, rng), length, count, self.tokens)
         keys = {
             "pair_weights": [1.0] * len(examples),
             "text_keys": [key(one.words) for one in examples],
@@ -90,3 +94,7 @@ class PairRows:
             row[name] = np.zeros(*self.shapes[name])
             row[name][: len(examples)] = values
         return row
+
+    def augmented(self, augmentation: Augmentation) -> Self:
+        """The same for training, which changes sequences; see `data.augmentation`."""
+        return dataclasses.replace(self, augmentation=augmentation)

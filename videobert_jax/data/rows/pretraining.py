@@ -3,11 +3,12 @@
 import dataclasses
 import functools
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 
 from videobert_jax.config import DataConfig, PretrainingConfig
+from videobert_jax.data.augmentation import Augmentation, augment
 from videobert_jax.data.batch import PREDICTIONS, SEQUENCES, ArraySpec, Row
 from videobert_jax.data.masking import Masking
 from videobert_jax.data.packing import detail_sizes, pack, row_specs
@@ -28,12 +29,14 @@ class PretrainingRows:
       contrast: for `evaluation.use_of_video`. "other": after everything is drawn, joint sequences get the clips of
         another video of the group: the same words are masked beside clips that say nothing of them. "own": they keep
         theirs. In both, no prediction counts in a sequence for which there is no other video. "": pretraining.
+      augmentation: of training rows.
     """
 
     tokens: TokenSpace
     config: PretrainingConfig
     data: DataConfig
     contrast: Literal["", "own", "other"] = ""
+    augmentation: Augmentation | None = None
 
     @property
     def shapes(self) -> Mapping[str, ArraySpec]:
@@ -43,12 +46,16 @@ class PretrainingRows:
 
     def __call__(self, examples: Sequence[Record], rng: np.random.Generator) -> Row:
         """Makes one row."""
-        sequences = self._sampler(examples, rng)
+        sequences = augment(self._sampler(examples, rng), self.augmentation, rng)
         packed = pack(sequences, self.data.sequence_length, self.data.max_sequences, self.tokens)
         overlaps = np.zeros(self.data.max_sequences, int)
         overlaps[: len(sequences)] = [sequence.overlap for sequence in sequences]
         row = self._masking(packed, rng, overlaps)
         return self._contrasted(row, sequences, examples, rng) if self.contrast else row
+
+    def augmented(self, augmentation: Augmentation) -> Self:
+        """The same for training, which changes sequences; see `data.augmentation`."""
+        return dataclasses.replace(self, augmentation=augmentation)
 
     def _contrasted(
         self, row: Row, sequences: Sequence[TokenSequence], examples: Sequence[Record], rng: np.random.Generator

@@ -2,10 +2,12 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from typing import Self
 
 import numpy as np
 
 from videobert_jax.config import DataConfig
+from videobert_jax.data.augmentation import Augmentation, augment
 from videobert_jax.data.batch import SEQUENCES, ArraySpec, Row
 from videobert_jax.data.packing import pack, row_specs
 from videobert_jax.data.rows.labelled import encode
@@ -50,11 +52,13 @@ class ViewingRows:
       tokens: the joint vocabulary.
       data: the sizes of a row; N is `max_sequences`, at least 2.
       inputs: what is read of a video; see `labelled.encode`.
+      augmentation: of training rows.
     """
 
     tokens: TokenSpace
     data: DataConfig
     inputs: str
+    augmentation: Augmentation | None = None
 
     @property
     def shapes(self) -> Mapping[str, ArraySpec]:
@@ -74,15 +78,15 @@ class ViewingRows:
         (one,) = examples
         length, count = self.data.sequence_length, self.data.max_sequences
         segments = (one.next, *one.history[-(count - 1) :])
-        row = pack(
-            [encode(each, each.spoken, self.inputs, length // count, self.tokens) for each in segments],
-            length,
-            count,
-            self.tokens,
-        )
+        sequences = [encode(each, each.spoken, self.inputs, length // count, self.tokens) for each in segments]
+        row = pack(augment(sequences, self.augmentation, rng), length, count, self.tokens)
         row["history_weights"] = ((np.arange(count) > 0) & (np.arange(count) < len(segments))).astype(np.float32)
         row["viewer_weights"] = np.ones((), np.float32)
         row["user_keys"] = np.array(key(one.user), np.int32)
         row["video_keys"] = np.array(key(one.video_id), np.int32)
         row["log_frequencies"] = np.array(np.log(one.frequency), np.float32)
         return row
+
+    def augmented(self, augmentation: Augmentation) -> Self:
+        """The same for training, which changes sequences; see `data.augmentation`."""
+        return dataclasses.replace(self, augmentation=augmentation)
