@@ -47,7 +47,7 @@ def examples_of(section: ClassificationConfig, prepared: Prepared, split: str) -
     """The labelled segments of a split, in order of video and time.
 
     Left out, with a warning that counts them: labels that are no class of the config, and where classes exclude each
-    other, segments with none or several. Raises ConfigError if nothing is left.
+    other, segments with none or several. Raises ConfigError if nothing is left, or nothing to learn from.
     """
     numbers = {name: number for number, name in enumerate(labelled.names_of(section))}
     footage = Footage(prepared.source(split))
@@ -69,6 +69,8 @@ def examples_of(section: ClassificationConfig, prepared: Prepared, split: str) -
             f"config.task.labels is {section.labels!r}, which gives no example of the split {split!r}: expected labels "
             "of its videos"
         )
+    labelled.check_examples(section, split, found)
+    labelled.warn_of_silence(section.inputs, split, [one.segment for one in found])
     return found
 
 
@@ -102,7 +104,7 @@ def _labels(
     path = pathlib.Path(section.labels)
     if not path.exists():
         raise ConfigError(f"config.task.labels is {section.labels!r}, expected a file or folder that exists")
-    annotations, _ = read_annotations(path, footage.video_ids)
+    annotations, _ = read_annotations(path, footage.video_ids, "task.labels")
     for video_id, annotation in sorted(annotations.items()):
         if annotation.split not in (split, None):
             raise ConfigError(
