@@ -2,6 +2,7 @@
 
 import collections
 import functools
+import math
 import pathlib
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -71,7 +72,14 @@ def examples_of(section: ClassificationConfig, prepared: Prepared, split: str) -
         )
     labelled.check_examples(section, split, found)
     labelled.warn_of_silence(section.inputs, split, [one.segment for one in found])
-    return found
+    return repeated(found, section.labelled_share) if split == TRAIN else found
+
+
+def repeated(found: Sequence[Labelled], share: float) -> list[Labelled]:
+    """The examples, those with a label so often, all equally, that they are at least this share of all."""
+    known = sum(bool(one.labels) for one in found)
+    times = math.ceil(share * (len(found) - known) / ((1 - share) * max(known, 1)))
+    return [one for one in found for _ in range(max(times, 1) if one.labels else 1)]
 
 
 def spans_of(section: ClassificationConfig, footage: Footage, split: str) -> list[Span]:

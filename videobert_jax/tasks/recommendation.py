@@ -65,9 +65,10 @@ def histories_of(section: RecommendationConfig, videos: Mapping[str, Segment]) -
 
 
 def examples_of(section: RecommendationConfig, prepared: Prepared, split: str) -> Sequence[Watched]:
-    """Each viewing of a split that has one before it, with all before it; the others are counted in a warning.
+    """Each viewing of a split that has one before it, with all before it.
 
-    Raises ConfigError if there is none.
+    Held-out viewings without one are counted in a warning; of training videos, they are the first of each viewer.
+    Raises ConfigError if nothing is left.
     """
     videos = catalogue(prepared)
     histories = histories_of(section, videos)
@@ -79,7 +80,7 @@ def examples_of(section: RecommendationConfig, prepared: Prepared, split: str) -
             if one.split != split:
                 continue
             before = tuple(videos[other.video_id] for other in viewings[:place])
-            lost["their viewers have no history: they watched nothing before"] += not before
+            lost["their viewers have no history: they watched nothing before"] += split != TRAIN and not before
             if before:
                 frequency = max(counts[one.video_id], 1) / most
                 found.append(Watched(user, before, videos[one.video_id], frequency))
