@@ -157,6 +157,10 @@ BASE = f"--config={ROOT / 'configs' / 'base.py'}"
         (f"main.py {BASE} --config.init_from=none", "config.init_from is 'none', expected the workdir of a run"),
         ("evaluate.py --workdir=none", "none is not the folder of a run"),
         ("export.py --workdir=none --output=exported", "none is not the folder of a run"),
+        (
+            "moderate.py --workdir=none --policy=none.json --video=a.mp4",
+            "there is no policy none.json; docs/moderation",
+        ),
     ],
 )
 def test_what_is_not_there_is_told_in_a_line_and_leaves_nothing_behind(

@@ -45,13 +45,17 @@ class FormatError(UserError, ValueError):
 class UnknownFormatError(FormatError):
     """An intact file in an unknown format."""
 
-    def __init__(self, path: pathlib.Path, reason: str) -> None:
-        super().__init__(f"{path} {reason}; name another file with --config.data.annotations")
+    def __init__(self, path: pathlib.Path, reason: str, key: str = "data.annotations") -> None:
+        super().__init__(f"{path} {reason}; name another file with --config.{key}")
         self.reason = reason
 
 
 class TranscriptError(UserError):
     """A transcript without usable speech; the message says why."""
+
+
+class SilentError(TranscriptError):
+    """An intact transcript in which nothing is said."""
 
 
 class VideoError(UserError):

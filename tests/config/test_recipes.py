@@ -8,7 +8,7 @@ import typing
 import pytest
 
 from videobert_jax import config as config_lib
-from videobert_jax.config import PretrainingConfig, check
+from videobert_jax.config import ClassificationConfig, PretrainingConfig, check
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -62,3 +62,24 @@ def test_the_recipe_leaves_no_value_of_what_is_learnt_to_a_default() -> None:
     learnt = ("init_from", "data.", "model.", "task.", "optimizer.")
     fields = {key for key in config_lib.flat(config_lib.Config()) if key.startswith(learnt)}
     assert {key for key in fields if f"config.{key} = " not in text} == where | how | {"task.name"}
+
+
+@pytest.mark.parametrize(
+    ("name", "metric", "section"),
+    [
+        ("classification", "macro_f1", {}),
+        ("sentiment", "macro_f1", {"classes": "good;bad;mixed"}),
+        ("moderation", "map", {"multiple": True, "unlabelled": True, "window": 3.0, "labelled_share": 0.5}),
+    ],
+)
+def test_classifiers_start_from_a_run(
+    name: str, metric: str, section: dict[str, typing.Any], tmp_path: pathlib.Path
+) -> None:
+    begun = config_lib.from_config_dict(load_config_file("base").get_config())
+    (tmp_path / "config.json").write_text(config_lib.to_json(begun))
+    config = config_lib.from_config_dict(load_config_file(name).get_config(str(tmp_path)))
+    check(config)
+    assert config.task == ClassificationConfig(**section)
+    assert (config.init_from, config.prepare) == (str(tmp_path), begun.prepare)
+    assert (config.checkpoint.metric, config.checkpoint.used) == (f"classification/{metric}", "best")
+    assert config.evaluators["classification"].every == config.checkpoint.every

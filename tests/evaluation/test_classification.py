@@ -94,6 +94,11 @@ def test_thresholds_and_temperature_are_chosen_on_validation(several: Model, pre
     logits, truth = classify.logits_of(several, held_out), classification.truth_of(several, held_out)
     chosen = classify.calibrate(logits, truth, True)
     assert details["calibration"] == chosen.as_dict()
+    assert (details["calibration"]["chosen_on"], details["in_sample"]) == ("validation", False)
+    scores = classify.probabilities(logits, True, chosen.temperature)
+    curves = [np.stack(labels.frontier(scores[:, one], truth[:, one]), axis=1).tolist() for one in range(3)]
+    assert details["calibration"]["curves"] == curves
+    assert [bool(curve) for curve in curves] == [True, True, False]
     assert chosen.thresholds[2] == 0.5, "a class that does not occur there"
     assert classify.Calibration.from_dict(json.loads(json.dumps(chosen.as_dict()))).temperature == chosen.temperature
 
@@ -120,6 +125,7 @@ def test_one_class_each(prepared: Prepared, table: pathlib.Path) -> None:
     assert found.sum() == details["examples"] == 30
     assert metrics["accuracy"] == pytest.approx(np.trace(found) / 30)
     assert metrics.keys() == {"accuracy", "macro_f1", "calibration_error", "map"}
+    assert details["in_sample"] is True
     worst = details["worst"][0]
     assert worst["truth"] != [worst["likeliest"]]
     json.dumps(details, allow_nan=False)
@@ -144,6 +150,31 @@ def test_answers_are_beside_the_commonest_to_the_same_question(prepared: Prepare
     assert details["kinds"]["what is"]["prior"] == pytest.approx(20 / 30)
     assert metrics["prior"] == pytest.approx(50 / 60)
     assert metrics["top5"] == 1.0
+    counts = {kind: told["questions"] for kind, told in details["kinds"].items()}
+    assert counts == {"how many": 30, "what is": 30}
+    assert metrics["accuracy"] == pytest.approx(np.mean([told["accuracy"] for told in details["kinds"].values()]))
+    assert (details["calibration"]["chosen_on"], details["in_sample"]) == ("validation", False)
+
+
+def test_questions_without_words_or_with_other_answers_are_left_out(
+    prepared: Prepared, tmp_path: pathlib.Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked = [("what is it", "cup"), ("\u200b", "jug"), ("what is it", "spoon"), ("what is it", "jug")]
+    entries = [
+        {"video_id": 200 + number, "question": question, "answer": answer, "id": number}
+        for number, (question, answer) in enumerate(asked)
+    ]
+    (tmp_path / "qa.json").write_text(json.dumps(entries))
+    config = config_of(AnsweringConfig(questions=str(tmp_path / "qa.json"), classes="cup;jug"))
+    found = tasks.make_task(config, tiny_run.TOKENS).examples(prepared, "test")
+    assert [(found[index].video_id, found[index].labels) for index in range(len(found))] == [
+        ("video200", (0,)),
+        ("video203", (1,)),
+    ]
+    assert caplog.messages == [
+        "questions of the split test: 1 of 4 are left out: they have no words",
+        "questions of the split test: 1 of 4 are left out: their answers are none of config.task.classes",
+    ]
 
 
 def test_a_question_that_was_never_asked_has_the_commonest_answer_of_all() -> None:

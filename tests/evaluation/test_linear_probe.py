@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from videobert_jax.evaluation import linear_probe
-from videobert_jax.evaluation.linear_probe import average_precision, chance, ridge_scores
+from videobert_jax.evaluation.linear_probe import chance, ridge_scores
+from videobert_jax.metrics.labels import average_precision
 
 
 def data(clips, width, seed=0):

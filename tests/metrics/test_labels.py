@@ -190,3 +190,18 @@ def test_each_class_has_its_own_threshold() -> None:
     truth = np.array([[True, False, False], [True, True, False], [False, True, False]])
     assert labels.best_thresholds(scores, truth).tolist() == [0.8, 0.1, np.inf]
     assert labels.thresholds_at_recall(scores, truth, 0.5).tolist() == [0.9, 0.2, np.inf]
+
+
+def test_the_frontier_has_what_no_other_threshold_betters() -> None:
+    """On random scores with ties: by comparing all thresholds with all."""
+    rng = np.random.default_rng(5)
+    for size in (1, 2, 7, 60):
+        for _ in range(20):
+            scores, truth = rng.integers(0, 12, size) / 10, rng.random(size) < 0.4
+            points = list(zip(*labels.precision_recall(scores, truth), strict=True)) if truth.any() else []
+            expected = [
+                one
+                for one in points
+                if not any((other[1] >= one[1] and other[2] >= one[2] and other[1:] != one[1:]) for other in points)
+            ]
+            assert list(zip(*labels.frontier(scores, truth), strict=True)) == expected

@@ -13,7 +13,7 @@ from videobert_jax import tasks
 from videobert_jax.config import ClassificationConfig, Config
 from videobert_jax.data.prepared import Prepared
 from videobert_jax.data.rows.labelled import Labelled, encode
-from videobert_jax.errors import ConfigError
+from videobert_jax.errors import ConfigError, UserError
 from videobert_jax.tasks import classification
 
 HEADER = "label,youtube_id,time_start,time_end,split\n"
@@ -108,6 +108,7 @@ def test_a_segment_may_have_several_labels_if_the_config_says_so(prepared: Prepa
         ("sing,video100,0,3,validation", {}, "no training video has a label that could be a class"),
         ("a;b,video0,0,3,train", {}, "'a;b' is a label, expected none with ';'"),
         ("cut,video0,0,3,train", {"classes": "cut;stir;cut"}, "has 'cut' twice"),
+        ("stir,video105,0,3,validation", {"classes": "cut;pour"}, "gives no example of the split 'validation'"),
     ],
 )
 def test_labels_that_cannot_be_learnt_are_refused(
@@ -118,6 +119,95 @@ def test_labels_that_cannot_be_learnt_are_refused(
     with pytest.raises(ConfigError, match=message):
         config = tasks.complete(config_of(path, **section), prepared)
         examples_of(prepared, config, "validation")
+
+
+def test_the_only_class_of_all_segments_is_refused(prepared: Prepared, tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "labels.csv"
+    path.write_text(HEADER + "fire,video0,0,3,train\nfire,video1,0,3,train\nfire,video100,0,3,validation\n")
+    config = config_of(path, classes="fire", multiple=True)
+    with pytest.raises(ConfigError, match=r"is 'fire', and all 2 training examples have it: .*task\.unlabelled=True"):
+        examples_of(prepared, config, "train")
+    assert len(examples_of(prepared, config, "validation")) == 1
+    for changes in ({"unlabelled": True}, {"window": 8.0}):
+        found = examples_of(prepared, config_of(path, classes="fire", multiple=True, **changes), "train")
+        assert {one.labels for one in found} == {(), (0,)}
+
+
+def test_a_class_that_is_never_trained_is_told(
+    prepared: Prepared, labels: pathlib.Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = config_of(labels, classes="cut;sing;stir;whisk", multiple=True)
+    assert len(examples_of(prepared, config, "train")) == 22
+    told = "config.task.classes has 2 classes that no training example has, which are learnt to be never there: "
+    assert f"{told}sing; whisk" in caplog.messages
+    caplog.clear()
+    assert {one.labels for one in examples_of(prepared, config, "validation")} == {(0,), (1,), (2,)}
+    assert not any("no training example" in message for message in caplog.messages)
+
+
+def test_segments_without_words_are_counted_where_words_alone_are_read(
+    prepared: Prepared, tmp_path: pathlib.Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "labels.csv"
+    path.write_text(HEADER + "cut,video0,0,6,train\ncut,video0,22,24,train\nstir,video1,0,24,train\n")
+    found = examples_of(prepared, config_of(path, classes="cut;stir", inputs="words"), "train")
+    assert [bool(one.words) for one in found] == [True, False, True]
+    assert caplog.messages == [
+        (
+            "config.task.inputs is 'words', and nothing is said in 1 of 3 segments of the split train: their text is "
+            "empty, and all are told alike"
+        )
+    ]
+    caplog.clear()
+    examples_of(prepared, config_of(path, classes="cut;stir"), "train")
+    assert caplog.messages == []
+
+
+@pytest.mark.parametrize("share", [0.0, 0.2, 0.5, 0.9])
+def test_rare_labels_are_repeated_in_training(prepared: Prepared, labels: pathlib.Path, share: float) -> None:
+    """Of 120 windows 26 have a label; none is more frequent than it has to be."""
+    section = {"classes": "cut;stir", "multiple": True, "window": 8.0, "unlabelled": True}
+    plain, found = (
+        examples_of(prepared, config_of(labels, **section, labelled_share=one), "train") for one in (0.0, share)
+    )
+    known = sum(bool(one.labels) for one in plain)
+    counts = {(one.video_id, one.start_clip, one.labels): 0 for one in plain}
+    for one in found:
+        counts[one.video_id, one.start_clip, one.labels] += 1
+    assert (len(plain), known) == (120, 26)
+    assert {count for (_, _, labels), count in counts.items() if not labels} == {1}
+    (times,) = {count for (_, _, labels), count in counts.items() if labels}
+    assert times * known / len(found) >= share
+    assert times == 1 or (times - 1) * known / (len(found) - known) < share
+    held_out = (
+        examples_of(prepared, config_of(labels, **section, labelled_share=one), "validation") for one in (0, 0.9)
+    )
+    assert len(next(held_out)) == len(next(held_out))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("gone.csv", None, r"config\.task\.labels is '.*gone\.csv', expected a file or folder that exists"),
+        ("a.csv", "video_id,rank\n", r"its columns are rank, video_id; name another file with --config\.task\.labels"),
+        (
+            "a.json",
+            '{"a": 1}',
+            r"does not have the schema of YouCook2, .* name another file with --config\.task\.labels",
+        ),
+        ("folder", {}, r"folder holds no annotations; name another with --config\.task\.labels"),
+    ],
+)
+def test_an_unknown_set_of_labels_is_refused(
+    prepared: Prepared, tmp_path: pathlib.Path, name: str, content: str | dict[str, str] | None, message: str
+) -> None:
+    path = tmp_path / name
+    if isinstance(content, str):
+        path.write_text(content)
+    elif content is not None:
+        path.mkdir()
+    with pytest.raises(UserError, match=message):
+        tasks.complete(config_of(path), prepared)
 
 
 def test_a_trunk_that_nobody_trained_cannot_be_frozen(labels: pathlib.Path) -> None:

@@ -53,6 +53,20 @@ def test_each_viewing_with_one_before_it_is_an_example(
     # What is trained on: video3 and video0 of u0, video0 of u1, video2 of u2.
     assert [one.frequency for one in (*found["train"], *found["test"])] == [0.5, 0.25]
     assert "viewings: 1 of 8 are left out" in caplog.text
+    assert "no history" not in caplog.text
+
+
+def test_viewers_without_a_history_are_counted(
+    prepared: Prepared, config: Config, tmp_path: pathlib.Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "histories.csv").write_text(
+        "user,item,timestamp,split\nold,video3,1,training\nold,video0,2,testing\nnew,video1,2,testing\n"
+    )
+    (one,) = tasks.make_task(config, tiny_run.TOKENS).examples(prepared, "test")
+    assert one.user == "old"
+    assert caplog.messages == [
+        "viewings of the split test: 1 of 2 are left out: their viewers have no history: they watched nothing before"
+    ]
 
 
 def test_a_row_has_the_next_video_and_the_last_ones_before(prepared: Prepared, config: Config) -> None:

@@ -56,6 +56,29 @@ def test_a_caption_and_its_segment_are_a_pair(prepared: Prepared) -> None:
     assert part["pair_weights"].tolist() == [1, 0, 0]
 
 
+def test_segments_without_words_are_counted_where_words_alone_are_read(
+    prepared: Prepared, tmp_path: pathlib.Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "prepared"
+    shutil.copytree(prepared.folder, folder)
+    shutil.rmtree(folder / "records")
+    records = [tiny_run._record(number) for number in range(2)]
+    silent = {"token_ids": np.zeros(0, np.int32), "sentence_offsets": np.zeros(1, np.int32)}
+    times = {name: np.zeros(0, np.float32) for name in ("sentence_starts", "sentence_ends")}
+    starts = np.zeros(1, np.float32)
+    captions = {"captions": ("cut it",), "caption_starts": starts, "caption_ends": starts + 6}
+    records = [
+        dataclasses.replace(records[0], **captions, **silent, **times),
+        dataclasses.replace(records[1], **captions),
+    ]
+    write_records(folder / "records", "train", records)
+    for inputs, told in (("both", 0), ("words", 1)):
+        config = dataclasses.replace(config_of(), task=RetrievalConfig(inputs=inputs))
+        pairs = tasks.make_task(config, tiny_run.TOKENS).examples(Prepared(folder), "train")
+        assert (len(pairs), len(caplog.messages)) == (2, told)
+    assert "nothing is said in 1 of 2 segments of the split train: their text is empty" in caplog.text
+
+
 def test_packed_and_alone_have_the_same_vectors(prepared: Prepared) -> None:
     """Within float32's rounding, whose order the place in a row changes."""
     task = tasks.make_task(config_of(), tiny_run.TOKENS)

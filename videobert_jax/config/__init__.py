@@ -16,7 +16,7 @@ from videobert_jax.config.evaluators import (
     UseOfVideoConfig,
     ZeroShotConfig,
 )
-from videobert_jax.config.fine_tuning import fine_tuned
+from videobert_jax.config.fine_tuning import classifier, fine_tuned
 from videobert_jax.config.prepare import KitchenConfig, PrepareConfig
 from videobert_jax.config.reading import from_config_dict, load, require_key, to_config_dict, to_json
 from videobert_jax.config.rules import Change, changes, flat, settings
@@ -72,6 +72,7 @@ __all__ = [
     "ZeroShotConfig",
     "changes",
     "check",
+    "classifier",
     "fine_tuned",
     "flat",
     "from_config_dict",

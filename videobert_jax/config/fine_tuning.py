@@ -4,9 +4,9 @@ import dataclasses
 import pathlib
 from collections.abc import Mapping
 
-from videobert_jax.config.evaluators import EvaluatorConfig
+from videobert_jax.config.evaluators import ClassificationScoresConfig, EvaluatorConfig
 from videobert_jax.config.reading import load
-from videobert_jax.config.tasks import TaskConfig
+from videobert_jax.config.tasks import ClassificationConfig, TaskConfig
 from videobert_jax.config.tree import Config
 from videobert_jax.errors import ConfigError
 
@@ -32,4 +32,23 @@ def fine_tuned(start: str, task: TaskConfig, evaluators: Mapping[str, EvaluatorC
         task=task,
         evaluators=evaluators,
         checkpoint=dataclasses.replace(config.checkpoint, metric=""),
+    )
+
+
+def classifier(start: str, task: ClassificationConfig, metric: str) -> Config:
+    """The config of a classifier that starts from the run in `start`: what the files for classification share.
+
+    Its checkpoint is the best one by a metric of the evaluator `classification`. Raises ConfigError as `fine_tuned`.
+    """
+    every = 50
+    config = fine_tuned(start, task, {"classification": ClassificationScoresConfig(every=every)})
+    return dataclasses.replace(
+        config,
+        data=dataclasses.replace(config.data, max_sequences=4, batch_size=16),  # four examples of a row
+        model=dataclasses.replace(config.model, dropout=0.1),
+        steps=400,
+        optimizer=dataclasses.replace(config.optimizer, learning_rate=5e-4, warmup_steps=40, layer_decay=0.8),
+        checkpoint=dataclasses.replace(
+            config.checkpoint, every=every, metric=f"classification/{metric}", best="highest", used="best"
+        ),
     )

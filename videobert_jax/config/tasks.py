@@ -104,11 +104,17 @@ class ClassificationConfig(LabelledConfig):
     window: float = setting(0.0, WEIGHT)
     # Videos that no label names are segments without any class; needs `multiple`.
     unlabelled: bool = False
+    # Least share of the training examples that have a label, with `multiple`: they are repeated until they have it.
+    # Where labels are rare, a model else learns only how rare. 0: as they occur.
+    labelled_share: float = setting(0.0, PART_OR_NONE)
 
     def contradictions(self) -> Iterator[tuple[str, str]]:
         """No class at all is no class, if classes exclude each other."""
-        if not self.multiple and (self.window or self.unlabelled):
-            yield "multiple", "True if task.window or task.unlabelled is set, since such segments may have no label"
+        if not self.multiple and (self.window or self.unlabelled or self.labelled_share):
+            yield (
+                "multiple",
+                "True if task.window, task.unlabelled or task.labelled_share is set, as for segments without a label",
+            )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -14,7 +14,7 @@ from videobert_jax.inference import classify, cloze
 from videobert_jax.inference.examples import all_of
 from videobert_jax.inference.index import require_same_ids
 from videobert_jax.inference.model import Model, load
-from videobert_jax.metrics import labels
+from videobert_jax.metrics import answers, labels
 
 
 def evaluate(model: Model, prepared: Prepared, section: AnsweringScoresConfig, split: str) -> Result:
@@ -23,28 +23,30 @@ def evaluate(model: Model, prepared: Prepared, section: AnsweringScoresConfig, s
     Returns:
       As metrics ``accuracy``, ``top5``, and ``prior``: of the commonest answer to the same question in training, or to
       all questions where that one was never asked; in the test split also ``zero_shot/accuracy``, that of a pretrained
-      model which chooses from the same answers. As details also both by the first words of the questions, and the
-      `worst` answers.
+      model which chooses from the same answers. As details also both by the first words of the questions, the
+      `worst` answers, and what was chosen on validation.
     """
-    examples, found, truth, _ = classification.told(model, prepared, split)
+    examples, found, truth, calibration = classification.told(model, prepared, split)
     right = truth.argmax(axis=1)
     hits, tops = (labels.hits(found, right, top) for top in (1, 5))
     usual = commonest(all_of(model, prepared, TRAIN), examples) == right
-    kinds = np.array([" ".join(one.segment.caption.lower().split()[: section.words]) for one in examples])
+    kinds = [" ".join(one.segment.caption.lower().split()[: section.words]) for one in examples]
     metrics = {"accuracy": float(hits.mean()), "top5": float(tops.mean()), "prior": float(usual.mean())}
     if section.zero_shot and split == TEST:
         metrics["zero_shot/accuracy"] = float(zero_shot(model, section.zero_shot, examples, right).mean())
+    by_model, by_prior = answers.accuracy(hits, kinds), answers.accuracy(usual, kinds)
     by_kind = {
         kind: {
-            "questions": int((kinds == kind).sum()),
-            "accuracy": float(hits[kinds == kind].mean()),
-            "prior": float(usual[kinds == kind].mean()),
+            "questions": kinds.count(kind),
+            "accuracy": by_model[kind].value,
+            "prior": by_prior[kind].value,
         }
-        for kind in sorted(set(kinds.tolist()))
+        for kind in sorted(set(kinds))
     }
     names = classify.classes(model)
     worst = classification.worst(examples, found, truth, names, section.worst)
     details = {"split": split, "questions": len(examples), "kinds": by_kind, "worst": worst}
+    details |= classification.chosen(calibration, split)
     return Result(metrics, {**metrics, **details})
 
 

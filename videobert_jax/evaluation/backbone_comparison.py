@@ -18,8 +18,9 @@ import numpy as np
 from videobert_jax.backbones import get_backbone
 from videobert_jax.config import PrepareConfig
 from videobert_jax.errors import ConfigError, PrepareError, TranscriptError, VideoError
-from videobert_jax.evaluation.linear_probe import average_precision, chance, ridge_scores
+from videobert_jax.evaluation.linear_probe import chance, ridge_scores
 from videobert_jax.evaluation.spoken_words import FEWEST_CLIPS, LARGEST_SHARE, frequent_words, said_around
+from videobert_jax.metrics.labels import mean_average_precision
 from videobert_jax.prepare.factors import factors
 from videobert_jax.prepare.scan import Source, scan
 from videobert_jax.progress import progress
@@ -219,17 +220,13 @@ def _judge(
                 label=candidate.label,
                 seconds=sum(video.seconds for video in of.values()) / hours,
                 width=known.shape[1],
-                features=_precision(ridge_scores(known, labels(learned), unseen), labels(judged)),
-                words=_precision(ridge_scores(tokens[0], labels(learned), tokens[1]), labels(judged)),
+                features=mean_average_precision(ridge_scores(known, labels(learned), unseen), labels(judged)),
+                words=mean_average_precision(ridge_scores(tokens[0], labels(learned), tokens[1]), labels(judged)),
             )
         )
     truth = labels(judged)
     guess = float(np.mean([chance(int(count), len(truth)) for count in truth.sum(axis=0)]))
     return Comparison(tuple(rows), guess, words, len(labels(learned)), len(truth), dropped)
-
-
-def _precision(scores: np.ndarray, truth: np.ndarray) -> float:
-    return float(np.mean([average_precision(*columns) for columns in zip(scores.T, truth.T, strict=True)]))
 
 
 def lines(comparison: Comparison, machine: str) -> Iterator[str]:

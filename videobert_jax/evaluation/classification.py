@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from videobert_jax.config import ClassificationScoresConfig, LabelledConfig
+from videobert_jax.config import ClassificationScoresConfig
 from videobert_jax.data.prepared import VALIDATION, Prepared
 from videobert_jax.data.rows.labelled import Labelled
 from videobert_jax.evaluation.result import Result
@@ -24,10 +24,10 @@ def evaluate(model: Model, prepared: Prepared, section: ClassificationScoresConf
       right. For both
       ``map``, the mean of the average precisions of classes that occur, and ``calibration_error``, of the most
       probable class, or of all probabilities, after the temperature of the validation split. As details also each
-      class's scores, confusions, and the `worst` segments, those whose truth is least likely.
+      class's scores, confusions, the `worst` segments, those whose truth is least likely, and what was chosen.
     """
     examples, found, truth, calibration = told(model, prepared, split)
-    score = _several if labelled_by(model).multiple else _one
+    score = _several if classify.labelled_by(model).multiple else _one
     metrics, details = score(found, truth, calibration, section)
     precisions = [labels.average_precision(found[:, one], truth[:, one]) for one in range(truth.shape[1])]
     metrics["map"] = float(np.nanmean(precisions)) if truth.any() else 0.0
@@ -39,7 +39,7 @@ def evaluate(model: Model, prepared: Prepared, section: ClassificationScoresConf
         "split": split,
         "examples": len(examples),
         "classes": per_class,
-        "calibration": calibration.as_dict(),
+        **chosen(calibration, split),
         "worst": worst(examples, found, truth, classify.classes(model), section.worst),
     }
     return Result(metrics, {**metrics, **details})
@@ -61,16 +61,9 @@ class Told(NamedTuple):
     calibration: classify.Calibration
 
 
-def labelled_by(model: Model) -> LabelledConfig:
-    """The section of a model's task."""
-    section = model.config.task
-    assert isinstance(section, LabelledConfig)
-    return section
-
-
 def told(model: Model, prepared: Prepared, split: str) -> Told:
     """Asks a model about all examples of the validation split, and of another one."""
-    multiple = labelled_by(model).multiple
+    multiple = classify.labelled_by(model).multiple
     examples = all_of(model, prepared, VALIDATION)
     logits, truth = classify.logits_of(model, examples), truth_of(model, examples)
     calibration = classify.calibrate(logits, truth, multiple)
@@ -78,6 +71,11 @@ def told(model: Model, prepared: Prepared, split: str) -> Told:
         examples = all_of(model, prepared, split)
         logits, truth = classify.logits_of(model, examples), truth_of(model, examples)
     return Told(examples, classify.probabilities(logits, multiple, calibration.temperature), truth, calibration)
+
+
+def chosen(calibration: classify.Calibration, split: str) -> dict[str, Any]:
+    """What was chosen, and whether the scores are of the very examples that it was chosen by: then they flatter."""
+    return {"in_sample": split == VALIDATION, "calibration": calibration.as_dict()}
 
 
 def truth_of(model: Model, examples: Sequence[Labelled]) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""What a linear map can read from features: ridge regression in closed form, judged by average precision."""
+"""What a linear map can read from features: ridge regression in closed form, and the average precision of chance."""
 
 import numpy as np
 
@@ -45,18 +45,6 @@ def _decompose(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     kept = squares > 1e-12 * max(squares[-1], np.finfo(np.float64).tiny)
     sizes, vectors = np.sqrt(squares[kept]), vectors[:, kept]
     return (x @ vectors / sizes, sizes, vectors) if tall else (vectors, sizes, x.T @ vectors / sizes)
-
-
-def average_precision(scores: np.ndarray, labels: np.ndarray) -> float:
-    """The mean, over the positives, of the precision at the score of each.
-
-    Takes float scores [m] and bool labels [m], at least one of them true. Equal scores count as one step: if all are
-    equal, the result is the share of positives.
-    """
-    order = np.argsort(-scores, kind="stable")
-    ends = np.flatnonzero(np.append(np.diff(scores[order]) != 0, True))  # the last of each run of equal scores
-    found = np.cumsum(labels[order])[ends]
-    return float(np.sum(np.diff(found, prepend=0) * found / (ends + 1)) / found[-1])
 
 
 def chance(positives: int, total: int) -> float:

@@ -18,11 +18,13 @@ def annotation_files(path: pathlib.Path) -> list[pathlib.Path]:
     return sorted(file for file in path.iterdir() if file.suffix.lower() in (".json", ".csv") and file.name[0] != ".")
 
 
-def read_annotations(path: pathlib.Path, video_ids: Collection[str]) -> tuple[dict[str, Annotation], list[Problem]]:
+def read_annotations(
+    path: pathlib.Path, video_ids: Collection[str], key: str = "data.annotations"
+) -> tuple[dict[str, Annotation], list[Problem]]:
     """Reads annotations of `video_ids` from a file or folder, in any format of `captions` (JSON) and `tables` (.csv).
 
     Files of other formats in a folder, such as lists of ids, are left out with a `Problem`. Raises FormatError if there
-    is no file of a known format, or one is broken.
+    is no file of a known format, or one is broken; `key` is that of the config that named the path.
     """
     files = annotation_files(path)
     wanted = frozenset(video_ids)
@@ -32,11 +34,11 @@ def read_annotations(path: pathlib.Path, video_ids: Collection[str]) -> tuple[di
             found.append(_gathered(file, wanted))
         except UnknownFormatError as error:
             if not path.is_dir():
-                raise
+                raise UnknownFormatError(file, error.reason, key) from None
             problems.append(Problem(file.name, "annotations", error.reason))
     if not found:
         reasons = "".join(f"; {problem.item} {problem.reason}" for problem in problems)
-        raise FormatError(f"{path} holds no annotations{reasons}; name another with --config.data.annotations")
+        raise FormatError(f"{path} holds no annotations{reasons}; name another with --config.{key}")
     annotations, flaws = merged(found)
     return annotations, [*problems, *flaws]
 

@@ -17,7 +17,7 @@ from videobert_jax.data.prepared import Lexicon
 from videobert_jax.data.segments import Segment, beside
 from videobert_jax.data.sequences import TokenSequence, encode_text
 from videobert_jax.errors import UserError
-from videobert_jax.inference import cloze, fill, recommend, vectors
+from videobert_jax.inference import classify, cloze, fill, recommend, vectors
 from videobert_jax.inference.index import Found, Index, inputs_of
 from videobert_jax.inference.watch import see, watch
 from videobert_jax.model.kernels.partition import replicated
@@ -132,6 +132,12 @@ class Model:
             [Guess(self.words.name(id_), probability) for id_, probability in zip(*place, strict=True)]
             for place in places
         ]
+
+    def classify(
+        self, video: Video, transcript: str | pathlib.Path | None = None, text: str | None = None
+    ) -> list[classify.Class]:
+        """The classes of a video or a segment, the likeliest first; see `inference.classify.classify`."""
+        return classify.classify(self, video, transcript, text)
 
     def embed(self, text: str = "", video: Video | None = None) -> np.ndarray:
         """A unit vector float32 [D] for a text, a video, or both together.

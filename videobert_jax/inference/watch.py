@@ -18,7 +18,7 @@ from videobert_jax.backbones import get_backbone
 from videobert_jax.config import PrepareConfig
 from videobert_jax.data.records import ClipDetails, Record
 from videobert_jax.data.segments import Segment, windows
-from videobert_jax.errors import TranscriptError, VideoError
+from videobert_jax.errors import SilentError, TranscriptError, VideoError
 from videobert_jax.prepare.chunks import whole_video
 from videobert_jax.prepare.scan import transcript_beside
 from videobert_jax.progress import progress
@@ -46,7 +46,8 @@ def watch(
     Args:
       video: a video file, or a file of features where `config.backbone` is "precomputed"; its name without the suffix
         becomes the video's id.
-      transcript: what is said; None: the transcript that `prepare` would find beside the video, if there is one.
+      transcript: what is said, perhaps nothing; None: the transcript that `prepare` would find beside the video, if
+        there is one.
       config: what the model's data were prepared with.
       vocabulary: the model's visual words.
       words: the model's tokenizer.
@@ -55,7 +56,7 @@ def watch(
 
     Raises:
       VideoError: if the file is missing, is no video, is shorter than a clip, or has features of another kind.
-      TranscriptError: if the transcript holds no speech that can be read.
+      TranscriptError: if the transcript cannot be read, or is an empty file.
       ConfigError: if the backbone's weights, or the module of the sentence splitter, are not where `config` says.
       ValueError: if `clips_per_segment` is less than 1.
     """
@@ -83,6 +84,8 @@ def _sentences(video: pathlib.Path, named: pathlib.Path | None, config: PrepareC
         return ()
     try:
         return understand(functools.partial(read_transcript, path), configured_split(config)).sentences
+    except SilentError:
+        return ()
     except TranscriptError as error:
         expected = "WebVTT, SubRip, json3 or a table with speech: name another transcript, or remove this one"
         raise TranscriptError(f"{path}: {error}; expected {expected}") from error

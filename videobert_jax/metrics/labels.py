@@ -222,6 +222,19 @@ def recall_at_precision(scores: np.ndarray, truth: np.ndarray, precision: float)
     return (float(allowed[best]), float(thresholds[best])) if allowed[best] else (0.0, float("inf"))
 
 
+def frontier(scores: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The points of `precision_recall` for which no other has at least their precision and at least their recall.
+
+    Along it, thresholds and precisions fall and recalls rise. No points if nothing is true.
+    """
+    if not truth.any():
+        return np.zeros(0), np.zeros(0), np.zeros(0)
+    thresholds, precisions, recalls = precision_recall(scores, truth)
+    later = np.maximum.accumulate(np.append(precisions[1:], -1.0)[::-1])[::-1]  # the best of all after each
+    kept = (precisions > later) & (np.diff(recalls, prepend=0.0) > 0)
+    return thresholds[kept], precisions[kept], recalls[kept]
+
+
 def best_thresholds(scores: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """Float64 [C]: `best_threshold` of each class, of scores [n, C] and bool truth [n, C]."""
     return np.array([best_threshold(*column) for column in zip(scores.T, truth.T, strict=True)])

@@ -10,7 +10,7 @@ from videobert_jax.speech.transcripts import Transcript, parse_subtitles, read_t
 def read_transcript(path: pathlib.Path) -> Transcript:
     """Reads the transcript of one video: WebVTT, SubRip, YouTube's json3, or a table of start, end and text.
 
-    Raises TranscriptError, with the reason, if it contains no readable speech.
+    Raises TranscriptError, with the reason, if it contains no readable speech: SilentError if it is intact.
     """
     text = read_text(path)
     if text.startswith("{"):

@@ -28,7 +28,7 @@ import numpy as np
 import webvtt
 from webvtt.errors import MalformedFileError
 
-from videobert_jax.errors import TranscriptError
+from videobert_jax.errors import SilentError, TranscriptError
 
 # UTF-32 before UTF-16, whose mark is a prefix of UTF-32's.
 BYTE_ORDER_MARKS = {
@@ -101,11 +101,15 @@ def parse_subtitles(text: str) -> Transcript:
 
 
 def from_cues(cues: list[Cue], repairs: collections.Counter[str]) -> Transcript:
-    """Extracts the words of cues from any format; adds its repairs to `repairs`. Raises TranscriptError."""
+    """Extracts the words of cues from any format; adds its repairs to `repairs`.
+
+    Raises TranscriptError if there are none: SilentError, unless there would be some in what cannot be read.
+    """
     cues = _in_order(cues, repairs)
     words = tuple(word for number, cue in enumerate(cues) for word in _words(cue, number, repairs))
     if not words:
-        raise TranscriptError("the transcript holds no spoken words")
+        lost = repairs["unreadable or empty cues"] + repairs["overlong words"]
+        raise (TranscriptError if lost else SilentError)("the transcript holds no spoken words")
     return Transcript(words, dict(+repairs))
 
 

@@ -63,6 +63,7 @@ def examples_of(section: AnsweringConfig, prepared: Prepared, split: str) -> Seq
             f"config.task.questions is {section.questions!r}, which has no question with one of the answers about a "
             f"video of the split {split!r}"
         )
+    labelled.check_examples(section, split, found)
     return found
 
 

@@ -2,6 +2,7 @@
 
 import collections
 import functools
+import math
 import pathlib
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -48,7 +49,7 @@ def examples_of(section: ClassificationConfig, prepared: Prepared, split: str) -
     """The labelled segments of a split, in order of video and time.
 
     Left out, with a warning that counts them: labels that are no class of the config, and where classes exclude each
-    other, segments with none or several. Raises ConfigError if nothing is left.
+    other, segments with none or several. Raises ConfigError if nothing is left, or nothing to learn from.
     """
     numbers = {name: number for number, name in enumerate(labelled.names_of(section))}
     footage = Footage(prepared.source(split))
@@ -72,7 +73,16 @@ def examples_of(section: ClassificationConfig, prepared: Prepared, split: str) -
             f"config.task.labels is {section.labels!r}, which gives no example of the split {split!r}: expected labels "
             "of its videos"
         )
-    return found
+    labelled.check_examples(section, split, found)
+    labelled.warn_of_silence(section.inputs, split, [one.segment for one in found])
+    return repeated(found, section.labelled_share) if split == TRAIN else found
+
+
+def repeated(found: Sequence[Labelled], share: float) -> list[Labelled]:
+    """The examples, those with a label so often, all equally, that they are at least this share of all."""
+    known = sum(bool(one.labels) for one in found)
+    times = math.ceil(share * (len(found) - known) / ((1 - share) * max(known, 1)))
+    return [one for one in found for _ in range(max(times, 1) if one.labels else 1)]
 
 
 def spans_of(section: ClassificationConfig, footage: Footage, split: str) -> list[Span]:
@@ -105,7 +115,7 @@ def _labels(
     path = pathlib.Path(section.labels)
     if not path.exists():
         raise ConfigError(f"config.task.labels is {section.labels!r}, expected a file or folder that exists")
-    annotations, _ = read_annotations(path, footage.video_ids)
+    annotations, _ = read_annotations(path, footage.video_ids, "task.labels")
     for video_id, annotation in sorted(annotations.items()):
         if annotation.split not in (videos_of(split), None):
             raise ConfigError(

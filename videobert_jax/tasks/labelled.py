@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Sequence
 from absl import logging
 
 from videobert_jax.config import Config, LabelledConfig
-from videobert_jax.data.prepared import Prepared
+from videobert_jax.data.prepared import TRAIN, Prepared
 from videobert_jax.data.rows.labelled import Labelled, LabelledRows
+from videobert_jax.data.segments import Segment
 from videobert_jax.errors import ConfigError
 from videobert_jax.model.classifier import Classifier
 from videobert_jax.objectives.classification import Classification
@@ -73,6 +74,41 @@ def make(config: Config, tokens: TokenSpace, examples: Callable[[Prepared, str],
         examples=examples,
         frozen=frozen_trunk(config) if section.frozen else frozen_tokens(config.model, tokens),
     )
+
+
+def check_examples(section: LabelledConfig, split: str, found: Sequence[Labelled]) -> None:
+    """Warns of classes that no training example has: the model learns that they are never there.
+
+    Raises ConfigError if every training example has the only class.
+    """
+    if split != TRAIN:
+        return
+    names, counts = names_of(section), collections.Counter(number for one in found for number in one.labels)
+    if len(names) == 1 and counts[0] == len(found):
+        raise ConfigError(
+            f"config.task.classes is {section.classes!r}, and all {len(found):,} training examples have it: expected "
+            "some without; set --config.task.unlabelled=True if videos without a label do not have it, "
+            "--config.task.window for the rest of those that do, or name more classes"
+        )
+    if missing := [name for number, name in enumerate(names) if not counts[number]]:
+        logging.warning(
+            "config.task.classes has %d classes that no training example has, which are learnt to be never there: %s",
+            len(missing),
+            "; ".join(missing),
+        )
+
+
+def warn_of_silence(inputs: str, split: str, segments: Sequence[Segment]) -> None:
+    """Warns of segments in which nothing is said where words alone are read: their text is empty."""
+    silent = sum(not segment.spoken for segment in segments) if inputs == "words" else 0
+    if silent:
+        logging.warning(
+            "config.task.inputs is 'words', and nothing is said in %s of %s segments of the split %s: their text is "
+            "empty, and all are told alike",
+            f"{silent:,}",
+            f"{len(segments):,}",
+            split,
+        )
 
 
 def left_out(kind: str, counts: collections.Counter[str], used: int) -> None:

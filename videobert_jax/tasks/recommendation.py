@@ -14,7 +14,7 @@ from videobert_jax.errors import ConfigError
 from videobert_jax.formats.histories import Viewing, read_histories
 from videobert_jax.model.dual_encoder import DualEncoder
 from videobert_jax.objectives.contrastive import NextVideo
-from videobert_jax.tasks.labelled import left_out
+from videobert_jax.tasks.labelled import left_out, warn_of_silence
 from videobert_jax.tasks.task import Task, as_read, frozen_tokens, frozen_trunk
 from videobert_jax.tokens import TokenSpace
 
@@ -70,21 +70,32 @@ def histories_of(section: RecommendationConfig, videos: Mapping[str, Segment]) -
 
 
 def examples_of(section: RecommendationConfig, prepared: Prepared, split: str) -> Sequence[Watched]:
-    """Each viewing of a split that has one before it, with all before it. Raises ConfigError if there is none."""
+    """Each viewing of a split that has one before it, with all before it.
+
+    Held-out viewings without one are counted in a warning; of training videos, they are the first of each viewer.
+    Raises ConfigError if nothing is left.
+    """
     videos = catalogue(prepared, split)
     histories = histories_of(section, videos)
     counts = collections.Counter(one.video_id for each in histories.values() for one in each if one.split == TRAIN)
     most = max(counts.total(), 1)
-    found = []
+    watched_in = videos_of(split)
+    held_out = watched_in != TRAIN
+    found, lost = [], collections.Counter[str]()
     for user, viewings in sorted(histories.items()):
         for place, one in enumerate(viewings):
+            if one.split != watched_in:
+                continue
             before = tuple(videos[other.video_id] for other in viewings[:place])
-            if before and one.split == videos_of(split):
+            lost["their viewers have no history: they watched nothing before"] += held_out and not before
+            if before:
                 frequency = max(counts[one.video_id], 1) / most
                 found.append(Watched(user, before, videos[one.video_id], frequency))
+    left_out(f"viewings of the split {split}", lost, len(found))
     if not found:
         raise ConfigError(
             f"config.task.histories is {section.histories!r}, which has no viewer of the split {split!r} with a video "
             "before the next"
         )
+    warn_of_silence(section.inputs, split, [one.next for one in found])
     return found

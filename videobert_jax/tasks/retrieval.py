@@ -11,6 +11,7 @@ from videobert_jax.data.rows.pairs import Pair, PairRows
 from videobert_jax.errors import ConfigError
 from videobert_jax.model.dual_encoder import DualEncoder
 from videobert_jax.objectives.contrastive import TextToVideo
+from videobert_jax.tasks.labelled import warn_of_silence
 from videobert_jax.tasks.task import Task, as_read, frozen_tokens, frozen_trunk
 from videobert_jax.tokens import TokenSpace
 
@@ -34,7 +35,6 @@ def make(config: Config, tokens: TokenSpace) -> Task:
 
 def pairs_of(section: RetrievalConfig, prepared: Prepared, split: str) -> Sequence[Pair]:
     """A pair for each caption with words that the records of a split hold. Raises ConfigError if there is none."""
-    del section
     words, footage, found = tokenizer.load(prepared.tokenizer), Footage(prepared.source(split)), []
     for video_id in footage.video_ids:
         video = footage[video_id]
@@ -48,4 +48,5 @@ def pairs_of(section: RetrievalConfig, prepared: Prepared, split: str) -> Sequen
             f"the records of the split {split!r} hold no caption, expected some to search with: name captions with "
             "--config.data.annotations"
         )
+    warn_of_silence(section.inputs, split, [pair.segment for pair in found])
     return found
