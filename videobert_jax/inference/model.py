@@ -14,10 +14,12 @@ from videobert_jax import tokenizer
 from videobert_jax.config import Config
 from videobert_jax.data.batch import Batch
 from videobert_jax.data.prepared import Lexicon
+from videobert_jax.data.records import Record
 from videobert_jax.data.segments import Segment, beside
 from videobert_jax.data.sequences import TokenSequence, encode_text
 from videobert_jax.errors import UserError
-from videobert_jax.inference import fill
+from videobert_jax.inference import fill, locate
+from videobert_jax.inference.curves import Moment
 from videobert_jax.inference.watch import see, watch
 from videobert_jax.model.kernels.partition import replicated
 from videobert_jax.model.trunk import Trunk
@@ -81,6 +83,11 @@ class Model:
         """Clip features to what the model reads of clips besides their words; None if it reads nothing else."""
         reads = "clip_seen" in self.task.network.arrays
         return Details.load(self.lexicon.details) if reads else None
+
+    @functools.cached_property
+    def surveys(self) -> locate.Surveys:
+        """What it has made of videos that it was asked to locate something in."""
+        return locate.Surveys(self)
 
     def watch(self, video: str | pathlib.Path, transcript: str | pathlib.Path | None = None) -> list[Segment]:
         """What the model reads of a video file: its visual words, and what is said in it.
@@ -151,6 +158,10 @@ class Model:
             raise UserError(f"the text {text!r} has no word that the model knows, expected at least one")
         vector = hidden[known].mean(axis=0)
         return vector / np.linalg.norm(vector)
+
+    def locate(self, video: str | pathlib.Path | Record, text: str, top: int = locate.TOP) -> list[Moment]:
+        """Finds the moments of a video that a text describes, the best first; see `locate.locate`."""
+        return locate.locate(self, video, text, top)
 
     def _encode(self, text: str) -> np.ndarray:
         """Its ids int32 [m]. Raises UserError for what is no text."""
