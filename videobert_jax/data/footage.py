@@ -93,11 +93,11 @@ class Footage:
     def around(self, video_id: str, seconds: float, step: float) -> list[Segment]:
         """Segments of so many seconds, shorter at the ends of the video, around the middle of each `step` seconds.
 
-        Segment i tells about the seconds ``[i, i + 1) * step``; the last of these may end after the video.
+        Segment i is around the seconds ``[i, i + 1) * step``, the last around what is left of the video.
         """
         video = self._videos[video_id]
         length = float(video.border(len(video.visual_ids)))
-        middles = (np.arange(math.ceil(round(length / step, 6))) + 0.5) * step
-        starts = np.minimum(middles - seconds / 2, length - step / 2)  # each begins in the video
-        spans = zip(starts.tolist(), (middles + seconds / 2).tolist(), strict=True)
+        borders = np.minimum(np.arange(math.ceil(round(length / step, 6)) + 1) * step, length)
+        middles = (borders[:-1] + borders[1:]) / 2
+        spans = zip((middles - seconds / 2).tolist(), (middles + seconds / 2).tolist(), strict=True)
         return [one for one in itertools.starmap(functools.partial(self.span, video_id), spans) if one is not None]
