@@ -61,3 +61,16 @@ def test_windows_cover_a_video_to_its_end(footage: Footage) -> None:
     assert footage.windows("video0", 30.0) == [(0.0, 30.0), (30.0, 60.0), (60.0, 90.0)]
     assert footage.windows("video0", 60.0, 10.0) == [(start, start + 60.0) for start in (0.0, 10.0, 20.0, 30.0)]
     assert footage.windows("video0", 200.0) == [(0.0, 90.0)]
+
+
+def test_segments_around_every_few_seconds_reach_the_end_of_the_video(footage: Footage) -> None:
+    seconds = CLIPS * CLIP_SECONDS
+    for length, step in ((4 * CLIP_SECONDS, 2 * CLIP_SECONDS), (7.0, 2.0), (0.1, 0.7), (1000.0, 8.0), (3.0, 1000.0)):
+        found = footage.around("video1", length, step)
+        assert len(found) == int(np.ceil(seconds / step))
+        for number, one in enumerate(found):
+            middle = (number * step + min((number + 1) * step, seconds)) / 2
+            clips = one.start_clip + np.arange(len(one.visual_ids))
+            centres = (clips + 0.5) * CLIP_SECONDS
+            inside = (centres >= middle - length / 2) & (centres < middle + length / 2)
+            assert inside.all() or len(clips) == 1, (length, step, number)

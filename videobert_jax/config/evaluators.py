@@ -7,7 +7,7 @@ of its evaluator and does not import them: it can be read without JAX.
 import dataclasses
 from typing import ClassVar
 
-from videobert_jax.config.rules import COUNT, SHARE, Interval, setting
+from videobert_jax.config.rules import COUNT, SHARE, WEIGHT, Interval, setting
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,6 +133,42 @@ class RetrievalScoresConfig(EvaluatorConfig):
 
 
 @dataclasses.dataclass(frozen=True)
+class MomentScoresConfig(EvaluatorConfig):
+    """Moments and highlights that texts describe, of whole videos, by the protocol of QVHighlights.
+
+    Attributes:
+      moments: JSON Lines file of queries, as QVHighlights has them; "": there is nothing to evaluate.
+      top: moments that are predicted for a query.
+      draws: of random moments, whose mean score is that of chance.
+      worst: how many of the queries whose first moment is farthest off are named.
+    """
+
+    evaluate: ClassVar[str] = "videobert_jax.evaluation.moments:evaluate"
+    moments: str = ""
+    top: int = setting(10, COUNT)
+    draws: int = setting(10, COUNT)
+    worst: int = setting(12, Interval(0))
+
+
+@dataclasses.dataclass(frozen=True)
+class EventScoresConfig(EvaluatorConfig):
+    """Events of whole videos: whether a classifier of windows finds them, and how far off it is where they begin.
+
+    Attributes:
+      window: seconds of the windows; 0: those that the model was trained on.
+      step: seconds from window to window.
+      longer: seconds; videos that are not longer do not count.
+      tolerance: seconds by which the begin of an event may be off.
+    """
+
+    evaluate: ClassVar[str] = "videobert_jax.evaluation.events:evaluate"
+    window: float = setting(0.0, WEIGHT)
+    step: float = setting(1.0, Interval(0.1, 60))
+    longer: float = setting(60.0, Interval(0))
+    tolerance: float = setting(5.0, Interval(0))
+
+
+@dataclasses.dataclass(frozen=True)
 class RecommendationScoresConfig(EvaluatorConfig):
     """Recall, nDCG, MAP, MRR and coverage of recommended videos, beside popular and co-watched ones, and of viewers.
 
@@ -156,5 +192,7 @@ EVALUATORS: dict[str, type[EvaluatorConfig]] = {
     "classification": ClassificationScoresConfig,
     "answering": AnsweringScoresConfig,
     "retrieval": RetrievalScoresConfig,
+    "moments": MomentScoresConfig,
+    "events": EventScoresConfig,
     "recommendation": RecommendationScoresConfig,
 }

@@ -2,7 +2,9 @@
 
 import collections
 import dataclasses
+import functools
 import itertools
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -87,3 +89,15 @@ class Footage:
         if length - (starts[-1] + seconds) > video.step / 2:
             starts = np.append(starts, length - seconds)
         return [(float(start), float(min(start + seconds, length))) for start in starts]
+
+    def around(self, video_id: str, seconds: float, step: float) -> list[Segment]:
+        """Segments of so many seconds, shorter at the ends of the video, around the middle of each `step` seconds.
+
+        Segment i is around the seconds ``[i, i + 1) * step``, the last around what is left of the video.
+        """
+        video = self._videos[video_id]
+        length = float(video.border(len(video.visual_ids)))
+        borders = np.minimum(np.arange(math.ceil(round(length / step, 6)) + 1) * step, length)
+        middles = (borders[:-1] + borders[1:]) / 2
+        spans = zip((middles - seconds / 2).tolist(), (middles + seconds / 2).tolist(), strict=True)
+        return [one for one in itertools.starmap(functools.partial(self.span, video_id), spans) if one is not None]

@@ -14,10 +14,12 @@ from videobert_jax import tokenizer
 from videobert_jax.config import Config
 from videobert_jax.data.batch import Batch
 from videobert_jax.data.prepared import Lexicon
+from videobert_jax.data.records import Record
 from videobert_jax.data.segments import Segment, beside
 from videobert_jax.data.sequences import TokenSequence, encode_text
 from videobert_jax.errors import UserError
-from videobert_jax.inference import classify, cloze, fill, recommend, vectors
+from videobert_jax.inference import classify, cloze, fill, locate, recommend, vectors
+from videobert_jax.inference.curves import Moment
 from videobert_jax.inference.index import Found, Index, inputs_of
 from videobert_jax.inference.watch import see, watch
 from videobert_jax.model.kernels.partition import replicated
@@ -82,6 +84,11 @@ class Model:
         """Clip features to what the model reads of clips besides their words; None if it reads nothing else."""
         reads = "clip_seen" in self.task.network.arrays
         return Details.load(self.lexicon.details) if reads else None
+
+    @functools.cached_property
+    def surveys(self) -> locate.Surveys:
+        """What it has made of videos that it was asked to locate something in."""
+        return locate.Surveys(self)
 
     def watch(self, video: str | pathlib.Path, transcript: str | pathlib.Path | None = None) -> list[Segment]:
         """What the model reads of a video file: its visual words, and what is said in it.
@@ -184,6 +191,10 @@ class Model:
         """Answers to a question about a video, the likeliest first; see `inference.cloze` for arguments and errors."""
         segment = video if isinstance(video, Segment) else self._see(pathlib.Path(video).expanduser())
         return cloze.answer(self, question, segment, answers)
+
+    def locate(self, video: str | pathlib.Path | Record, text: str, top: int = locate.TOP) -> list[Moment]:
+        """Finds the moments of a video that a text describes, the best first; see `locate.locate`."""
+        return locate.locate(self, video, text, top)
 
     def _encode(self, text: str) -> np.ndarray:
         """Its ids int32 [m]. Raises UserError for what is no text."""

@@ -98,7 +98,7 @@ def spans_of(section: ClassificationConfig, footage: Footage, split: str) -> lis
         else:
             pieces = sorted({span for span, _ in labels[video_id]}) or [(0.0, float("inf"))]
         for start, end in pieces:
-            here = (name for span, name in labels[video_id] if _is_of(span, (start, end), bool(section.window)))
+            here = (name for span, name in labels[video_id] if belongs(span, (start, end), bool(section.window)))
             spans.append(Span(video_id, start, end, frozenset(here)))
     return spans
 
@@ -127,7 +127,7 @@ def _labels(
             yield video_id, (caption.start, caption.end), caption.text
 
 
-def _is_of(label: tuple[float, float], piece: tuple[float, float], window: bool) -> bool:
+def belongs(label: tuple[float, float], piece: tuple[float, float], window: bool) -> bool:
     """Whether a label is one of a piece of video: of its very span, or for half of the window or of the label."""
     if not window:
         return label == piece

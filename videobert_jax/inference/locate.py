@@ -1,0 +1,129 @@
+"""Moments of a video that a text describes, by the similarity of the text's vector and those of the video's windows."""
+
+import dataclasses
+import functools
+import json
+import pathlib
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from videobert_jax.config import RetrievalConfig
+from videobert_jax.data.footage import Footage
+from videobert_jax.data.records import Record
+from videobert_jax.errors import DamagedError, UserError
+from videobert_jax.formats.moments import CLIP
+from videobert_jax.inference import curves, vectors
+from videobert_jax.inference.curves import Moment, MomentRule
+from videobert_jax.inference.watch import watch_whole
+from videobert_jax.prepare.scan import fingerprint, transcript_beside
+from videobert_jax.training.workdir import Workdir
+
+if TYPE_CHECKING:
+    from videobert_jax.inference.model import Model  # which has these functions as methods
+
+SAMPLE = CLIP  # seconds from window to window
+WINDOWS = (6.0, 12.0, 24.0)  # seconds of the windows around each sample
+KEPT = 32  # videos whose vectors are kept, of 10 minutes each about 0.5 MB for 128 dimensions
+TOP = 10
+EVALUATOR = "moments"  # whose details hold the rule of a workdir
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Survey:
+    """What a model makes of a video once, for all questions about it.
+
+    Attributes:
+      vectors: unit vectors float32 [windows, samples, D]: of windows of `WINDOWS` seconds around the middle of each
+        sample, which lasts `SAMPLE` seconds.
+      seconds: of the video.
+    """
+
+    vectors: np.ndarray
+    seconds: float
+
+    def curve(self, text: np.ndarray) -> np.ndarray:
+        """Float32 [samples]: the mean similarity of the windows around each sample with a text's vector [D]."""
+        return (self.vectors @ text).mean(axis=0)
+
+
+def survey(model: "Model", video: Record) -> Survey:
+    """Embeds the windows of a whole video, each once. Raises UserError for a model that was not made to retrieve."""
+    section = model.config.task
+    if not isinstance(section, RetrievalConfig):
+        raise UserError(
+            f"this model was trained for config.task.name={section.name!r} and finds nothing by text; load one that "
+            "was trained for retrieval"
+        )
+    if not len(video.visual_ids):
+        raise UserError(f"video {video.video_id!r} has no clips, expected at least one to look at")
+    footage = Footage([video])
+    segments = [one for length in WINDOWS for one in footage.around(video.video_id, length, SAMPLE)]
+    found = vectors.of_segments(model, segments, section.inputs)
+    return Survey(found.reshape(len(WINDOWS), -1, found.shape[-1]), float(video.border(len(video.visual_ids))))
+
+
+class Surveys:
+    """The surveys of the videos that a model was asked about last, so that no question makes one again."""
+
+    def __init__(self, model: "Model") -> None:
+        self._model = model
+        self._of_record = functools.lru_cache(KEPT)(functools.partial(survey, model))
+        self._of_file = functools.lru_cache(KEPT)(self._watched)
+
+    def __getitem__(self, video: str | pathlib.Path | Record) -> Survey:
+        """Of a whole video, or of a file and what is said in it; a file that has changed is another video.
+
+        Raises UserError or OSError for an unusable video.
+        """
+        if isinstance(video, Record):
+            return self._of_record(video)
+        path = pathlib.Path(video).expanduser()
+        files = (path, transcript_beside(path)) if path.is_file() else ()
+        return self._of_file(path.absolute(), fingerprint(files))
+
+    def _watched(self, path: pathlib.Path, version: str) -> Survey:
+        del version
+        model = self._model
+        record = watch_whole(path, None, model.config.prepare, model.vocabulary, model.words, model.details)
+        return survey(model, record)
+
+
+def locate(
+    model: "Model", video: str | pathlib.Path | Record, text: str, top: int = TOP, rule: MomentRule | None = None
+) -> list[Moment]:
+    """Finds the moments of a video that a text describes, the best first.
+
+    Args:
+      model: trained for retrieval.
+      video: a file, beside which a transcript is found, or a whole video; it is embedded once for all questions.
+      text: such as "someone peels a lemon".
+      top: how many moments at most.
+      rule: how moments follow from similarities; None: as the evaluation of the run has chosen.
+
+    Raises:
+      UserError: the text is empty, `top` is no positive number, the video is unusable, or the model retrieves nothing.
+    """
+    if type(top) is not int or top < 1:
+        raise UserError(f"top is {top!r}, expected a number of moments, at least 1")
+    seen, known = model.surveys[video], rule_of(model) if rule is None else rule
+    return curves.moments(seen.curve(of_text(model, text)), SAMPLE, seen.seconds, known, top)
+
+
+def of_text(model: "Model", text: str) -> np.ndarray:
+    """The unit vector float32 [D] of a text. Raises UserError for one without words."""
+    words = model.words.encode(text) if isinstance(text, str) else []
+    if not len(words):
+        raise UserError(f"the text is {text!r}, expected a few words about what is to be found")
+    return vectors.of_texts(model, [words])[0]
+
+
+def rule_of(model: "Model") -> MomentRule:
+    """The rule that the evaluation of a run has chosen; without one, the default. Raises DamagedError."""
+    path = Workdir(model.lexicon.folder).evaluation(EVALUATOR)
+    if not path.exists():
+        return MomentRule()
+    try:
+        return MomentRule(**json.loads(path.read_text()).get("rule", {}))
+    except (ValueError, TypeError, AttributeError) as error:
+        raise DamagedError(f"{path} is damaged ({error!r}); evaluate the run again, with launch/evaluate.py") from error
