@@ -6,25 +6,35 @@ of the regularisation, is chosen on the validation split.
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 
 from videobert_jax.applications.suite import Measure
-from videobert_jax.config import AnsweringConfig, LabelledConfig, RecommendationConfig, RetrievalConfig
+from videobert_jax.config import (
+    AnsweringConfig,
+    LabelledConfig,
+    MomentScoresConfig,
+    RecommendationConfig,
+    RetrievalConfig,
+    RetrievalScoresConfig,
+)
 from videobert_jax.data.features import ClipFeatures
+from videobert_jax.data.footage import Footage
 from videobert_jax.data.prepared import TEST, TRAIN, VALIDATION, Prepared
 from videobert_jax.data.segments import Segment
 from videobert_jax.errors import UserError
-from videobert_jax.evaluation import recommendation, retrieval
+from videobert_jax.evaluation import moments, recommendation, retrieval
 from videobert_jax.evaluation.classification import truth_of
+from videobert_jax.formats.moments import MomentQuery
 from videobert_jax.inference.examples import all_of
+from videobert_jax.inference.locate import SAMPLE, WINDOWS
 from videobert_jax.inference.model import Model
 from videobert_jax.metrics import labels, ranking
+from videobert_jax.metrics.moments import moment_retrieval
 from videobert_jax.tasks.recommendation import catalogue, histories_of
 
 STRENGTHS = (1e-3, 1e-2, 1e-1)  # C of logistic regressions, the inverse of their regularisation
-RIDGES = (1e2, 1e3, 1e4)  # of ridge regressions
+RIDGES = (1.0, 10.0, 100.0)  # of ridge regressions
 COMPONENTS = 256  # of the features that linear models read
 
 
@@ -41,7 +51,10 @@ def score(model: Model, prepared: Prepared, measure: Measure) -> float | None:
     if isinstance(task, LabelledConfig):
         return _classified(model, prepared, measure.metric)
     if isinstance(task, RetrievalConfig):
-        return _retrieved(model, prepared)
+        compare = regression(model, prepared)
+        if measure.evaluator == "moments":
+            return _located(model, prepared, compare)
+        return _recall(compare, model, prepared, TEST)
     assert isinstance(task, RecommendationConfig)
     return _recommended(task, prepared)
 
@@ -154,42 +167,64 @@ def chance(model: Model, prepared: Prepared, metric: str) -> float:
     return float(test[test > 0].mean())
 
 
-def regression(model: Model, prepared: Prepared) -> Callable[[Sequence[Segment], Sequence[Sequence[int]]], np.ndarray]:
-    """Similarities [texts, segments] of a ridge regression from features to the words of captions (tf-idf)."""
+Compare = Callable[[Sequence[Segment], Sequence[Sequence[int]]], np.ndarray]  # to similarities [texts, segments]
+
+
+def regression(model: Model, prepared: Prepared) -> Compare:
+    """A ridge regression from features to the words of captions (tf-idf), compared by the cosine."""
     from sklearn.linear_model import Ridge
 
-    means = Means(prepared)
-    pairs = {name: all_of(model, prepared, name) for name in (TRAIN, VALIDATION)}
-    held = retrieval.relevance(pairs[VALIDATION])
-    size = model.tokens.text_size
-    seen = means([one.segment for one in pairs[TRAIN]])
+    means, size = Means(prepared), model.tokens.text_size
+    training = all_of(model, prepared, TRAIN)
+    seen = means([one.segment for one in training])
     reduce = _reduction(seen)
-    counted = bags([one.words for one in pairs[TRAIN]], size)
+    counted = bags([one.words for one in training], size)
     rarity = np.log((1 + len(counted)) / (1 + counted.sum(axis=0)))
 
     def told(texts: Sequence[Sequence[int]]) -> np.ndarray:
         return _unit(bags(texts, size) * rarity)
 
-    targets = told([one.words for one in pairs[TRAIN]])
+    targets = told([one.words for one in training])
 
-    def fit(strength: float) -> Callable[[Sequence[Segment], Sequence[Sequence[int]]], np.ndarray]:
-        fitted = Ridge(alpha=strength / 256).fit(reduce(seen), targets)
+    def fit(strength: float) -> Compare:
+        fitted = Ridge(alpha=strength).fit(reduce(seen), targets)
         return lambda segments, texts: told(texts) @ _unit(fitted.predict(reduce(means(segments)))).T
 
-    def recall(compare: Callable[[Sequence[Segment], Sequence[Sequence[int]]], np.ndarray]) -> float:
-        return _recall(compare, held)
-
-    return max((fit(strength) for strength in RIDGES), key=recall)
+    fits = [fit(strength) for strength in RIDGES]
+    return max(fits, key=lambda compare: _recall(compare, model, prepared, VALIDATION))
 
 
-def _recall(compare: Callable[..., np.ndarray], held: tuple[Sequence[Any], Sequence[Any], np.ndarray]) -> float:
-    texts, segments, right = held
+def _recall(compare: Compare, model: Model, prepared: Prepared, split: str) -> float:
+    section = model.config.evaluators["retrieval"]
+    assert isinstance(section, RetrievalScoresConfig)
+    kinds = retrieval.kinds(section.same, Footage(prepared.source(split))) if section.same else {}
+    texts, segments, right = retrieval.relevance(all_of(model, prepared, split), kinds)
     scores = compare([one.segment for one in segments], [one.words for one in texts])
     return ranking.retrieval(scores, right)["recall_at_1"]
 
 
-def _retrieved(model: Model, prepared: Prepared) -> float:
-    return _recall(regression(model, prepared), retrieval.relevance(all_of(model, prepared, TEST)))
+def _located(model: Model, prepared: Prepared, compare: Compare) -> float:
+    """The R1@.5 of moments by the same rule as the model's, chosen on the validation split for these similarities."""
+    section = model.config.evaluators["moments"]
+    assert isinstance(section, MomentScoresConfig)
+    queries = moments.read(section)
+    rule, _ = moments.choose(_asked(model, prepared, compare, queries, VALIDATION), section.top)
+    found = [one.found(rule, section.top) for one in _asked(model, prepared, compare, queries, TEST)]
+    return moment_retrieval(found)["r1_at_0.5"].value
+
+
+def _asked(
+    model: Model, prepared: Prepared, compare: Compare, queries: Sequence[MomentQuery], split: str
+) -> list[moments.Asked]:
+    footage, asked = Footage(prepared.source(split)), []
+    for video_id in footage.video_ids:
+        some = [one for one in queries if one.video_id == video_id]
+        segments = [one for length in WINDOWS for one in footage.around(video_id, length, SAMPLE)] if some else []
+        table = compare(segments, [model.words.encode(one.text) for one in some]) if some else np.zeros((0, 0))
+        seconds = float(footage[video_id].border(len(footage[video_id].visual_ids)))
+        for one, row in zip(some, table, strict=True):
+            asked.append(moments.Asked(one, row.reshape(len(WINDOWS), -1).mean(axis=0), seconds))
+    return asked
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:

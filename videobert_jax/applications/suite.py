@@ -104,7 +104,14 @@ SUITE = (
                 chance="text_to_video/chance",
                 count="texts",
             ),
-            Measure("moments", "moments", "r1_at_0.5", chance="chance/r1_at_0.5", count="queries"),
+            Measure(
+                "moments",
+                "moments",
+                "model/r1_at_0.5",
+                chance="chance/r1_at_0.5",
+                baselines={"whole_video": "whole_video/r1_at_0.5"},
+                count="queries",
+            ),
         ],
     ),
     Application(
