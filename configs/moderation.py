@@ -14,12 +14,12 @@ half of the one lies in the other.
 from ml_collections import ConfigDict
 
 from videobert_jax import config as config_lib
-from videobert_jax.config import ClassificationConfig
+from videobert_jax.config import ClassificationConfig, EventScoresConfig
 
 
 def get_config(start: str = "runs/demo") -> ConfigDict:
     """The config of a run that starts from the one in `start`. Raises ConfigError if there is none."""
     task = ClassificationConfig(multiple=True, unlabelled=True, window=3.0, labelled_share=0.5)
-    config = config_lib.to_config_dict(config_lib.classifier(start, task, "map"))
+    config = config_lib.to_config_dict(config_lib.classifier(start, task, "map", {"events": EventScoresConfig()}))
     config.data.max_sequences = 16  # windows of a row: they are short, and few of them are unsafe
     return config

@@ -3,6 +3,7 @@
 import dataclasses
 import pathlib
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from videobert_jax.config.evaluators import ClassificationScoresConfig, EvaluatorConfig
 from videobert_jax.config.reading import load
@@ -35,13 +36,19 @@ def fine_tuned(start: str, task: TaskConfig, evaluators: Mapping[str, EvaluatorC
     )
 
 
-def classifier(start: str, task: ClassificationConfig, metric: str) -> Config:
+def classifier(
+    start: str,
+    task: ClassificationConfig,
+    metric: str,
+    evaluators: Mapping[str, EvaluatorConfig] = MappingProxyType({}),
+) -> Config:
     """The config of a classifier that starts from the run in `start`: what the files for classification share.
 
-    Its checkpoint is the best one by a metric of the evaluator `classification`. Raises ConfigError as `fine_tuned`.
+    Its checkpoint is the best one by a metric of the evaluator `classification`; `evaluators` are further ones. Raises
+    ConfigError as `fine_tuned`.
     """
     every = 50
-    config = fine_tuned(start, task, {"classification": ClassificationScoresConfig(every=every)})
+    config = fine_tuned(start, task, {"classification": ClassificationScoresConfig(every=every), **evaluators})
     return dataclasses.replace(
         config,
         data=dataclasses.replace(config.data, max_sequences=4, batch_size=16),  # four examples of a row

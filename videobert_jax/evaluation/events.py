@@ -78,7 +78,9 @@ def evaluate(model: Model, prepared: Prepared, section: EventScoresConfig, split
       video, and ``chance/map``, the share of windows with a class. As details also those of each class, the events, and
       the settings, which `inference.events` reads.
 
-    Raises ConfigError if there is no long video, UserError for a model that is no classifier with several classes.
+    Without a long video there are no metrics, and a warning.
+
+    Raises ConfigError without windows, UserError for a model that is no classifier with several classes.
     """
     window = section.window or _task(model).window
     if not window:
@@ -90,10 +92,12 @@ def evaluate(model: Model, prepared: Prepared, section: EventScoresConfig, split
     settings = choose(validation, window, section)
     some = validation if split == VALIDATION else streams(model, prepared, section, window, split)
     if not some:
-        raise ConfigError(
-            f"no video of the split {split!r} is longer than config.evaluators.events.longer, {section.longer} s; set "
-            "that to fewer seconds, or leave the evaluator out"
+        logging.warning(
+            "events are not measured: no video of the split %r is longer than config.evaluators.events.longer, %s s",
+            split,
+            section.longer,
         )
+        return Result({}, {"split": split, "videos": 0, "settings": settings.as_dict()})
     found, names = [found_in(one, settings) for one in some], classify.classes(model)
     scores = score(some, found, section.tolerance)
     logits, truth = (np.concatenate([getattr(one, name) for one in some]) for name in ("logits", "truth"))
