@@ -187,6 +187,12 @@ def test_a_threshold_can_be_that_of_the_evaluation(run: Run) -> None:
     assert details["calibration"]["chosen_on"] == "validation"
 
 
+def test_outputs_that_are_not_finite_allow_nothing(run: Run) -> None:
+    broken = dataclasses.replace(run.model, params=nudged(run.model.params, np.nan))
+    with pytest.raises(UserError, match="outputs for 'video0' are not finite; name the workdir of a sound run"):
+        moderate(broken, policy({**ANY, "threshold": 1.0}), run.videos / "video0.npy")
+
+
 @pytest.fixture
 def files(run: Run, tmp_path: pathlib.Path) -> list[pathlib.Path]:
     for number in range(3):
@@ -239,8 +245,8 @@ def by_video(lines: list[Any]) -> dict[str, Any]:
     return {line["video"]: line for line in lines}
 
 
-def nudged(params: Any) -> Any:
-    return {**params, "class_head": {**params["class_head"], "bias": params["class_head"]["bias"] + 1}}
+def nudged(params: Any, by: float = 1.0) -> Any:
+    return {**params, "class_head": {**params["class_head"], "bias": params["class_head"]["bias"] + by}}
 
 
 @pytest.mark.parametrize(
