@@ -89,7 +89,7 @@ def moderate(
 ) -> Verdict:
     """The verdict on a video: a file, with a transcript that is beside it or named, or what was made of it before.
 
-    Raises as `thresholds_of`; as `Model.watch` for a file that cannot be used; UserError for outputs that are not finite.
+    Raises as `thresholds_of`; as `Model.watch` for a file that cannot be used; UserError if the outputs are not finite.
     """
     thresholds, section = thresholds_of(model, policy), section_of(model)
     if isinstance(video, Record):
