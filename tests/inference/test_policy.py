@@ -160,11 +160,14 @@ def verdict(rules: Policy, fire: list[float], knife: list[float] | None = None) 
     return judge(rules, thresholds, NAMES, WINDOWS, probabilities)
 
 
-def test_consecutive_windows_are_one_reason() -> None:
-    found = verdict(policy(("fire", 0.5, "cut")), [0.5, 0.9, 0.49, 0.6])
-    assert found.reasons == (Reason("fire", "cut", 0.5, 0.9, 0.0, 3.0), Reason("fire", "cut", 0.5, 0.6, 3.0, 5.0))
-    assert found.spans == (Span("cut", 0.0, 5.0),), "they touch"
+def test_windows_that_overlap_or_touch_are_one_reason() -> None:
+    found = verdict(policy(("fire", 0.5, "cut")), [0.5, 0.49, 0.9, 0.0])
+    assert found.reasons == (Reason("fire", "cut", 0.5, 0.9, 0.0, 4.0),), "they touch"
+    assert found.spans == (Span("cut", 0.0, 4.0),)
     assert (found.verdict, found.seconds) == ("cut", 5.0)
+    apart = verdict(policy(("fire", 0.5, "cut")), [0.5, 0.49, 0.1, 0.9])
+    assert apart.reasons == (Reason("fire", "cut", 0.5, 0.5, 0.0, 2.0), Reason("fire", "cut", 0.5, 0.9, 3.0, 5.0))
+    assert apart.spans == (Span("cut", 0.0, 2.0), Span("cut", 3.0, 5.0))
 
 
 def test_margins_join_spans_and_end_with_the_video() -> None:

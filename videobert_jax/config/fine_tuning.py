@@ -15,7 +15,8 @@ from videobert_jax.errors import ConfigError
 def fine_tuned(start: str, task: TaskConfig, evaluators: Mapping[str, EvaluatorConfig]) -> Config:
     """The config of a run in `start`, for another task: it sees videos alike, and its model has the same sizes.
 
-    Its checkpoints are chosen by no metric; `optimizer`, `steps` and the like are to be set.
+    Its learning rate is half of that run's, as BERT-base's, 1e-4, and 5e-5 for what starts from it (Devlin et al. 2019).
+    Its checkpoints are chosen by no metric; `steps` and the like are to be set.
 
     Raises ConfigError if there is no such run.
     """
@@ -32,6 +33,7 @@ def fine_tuned(start: str, task: TaskConfig, evaluators: Mapping[str, EvaluatorC
         prepare=dataclasses.replace(config.prepare, tokenizer=""),
         task=task,
         evaluators=evaluators,
+        optimizer=dataclasses.replace(config.optimizer, learning_rate=config.optimizer.learning_rate / 2),
         checkpoint=dataclasses.replace(config.checkpoint, metric=""),
     )
 
@@ -54,7 +56,7 @@ def classifier(
         data=dataclasses.replace(config.data, max_sequences=4, batch_size=16),  # four examples of a row
         model=dataclasses.replace(config.model, dropout=0.1),
         steps=400,
-        optimizer=dataclasses.replace(config.optimizer, learning_rate=5e-4, warmup_steps=40, layer_decay=0.8),
+        optimizer=dataclasses.replace(config.optimizer, warmup_steps=40),
         checkpoint=dataclasses.replace(
             config.checkpoint, every=every, metric=f"classification/{metric}", best="highest", used="best"
         ),

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class Reason(NamedTuple):
-    """Consecutive windows to which a rule applies: their seconds, and the highest probability of the class there."""
+    """Windows to which a rule applies, joined where they overlap or touch: their seconds and highest probability."""
 
     name: str
     action: str
@@ -89,7 +89,7 @@ def moderate(
 ) -> Verdict:
     """The verdict on a video: a file, with a transcript that is beside it or named, or what was made of it before.
 
-    Raises as `thresholds_of`; as `Model.watch` for a file that cannot be used.
+    Raises as `thresholds_of`; as `Model.watch` for a file that cannot be used; UserError if the outputs are not finite.
     """
     thresholds, section = thresholds_of(model, policy), section_of(model)
     if isinstance(video, Record):
@@ -102,6 +102,8 @@ def moderate(
     footage = Footage([record])
     segments = [segment for one in windows if (segment := footage.span(record.video_id, *one))]
     logits = classify.logits_of(model, [Labelled(one, one.spoken, ()) for one in segments])
+    if not np.isfinite(logits).all():  # which no threshold would stop
+        raise UserError(f"the model's outputs for {record.video_id!r} are not finite; name the workdir of a sound run")
     found = classify.probabilities(logits, section.multiple, classify.calibration_of(model).temperature)
     return judge(policy, thresholds, classify.classes(model), windows, found)
 
@@ -165,12 +167,13 @@ def judge(
       probabilities: float64 [n, C].
     """
     seconds = windows[-1][1]
-    reasons = [
-        Reason(rule.name, rule.action, float(threshold), float(column[first:stop].max()), start, end)
-        for rule, threshold in zip(policy.rules, thresholds, strict=True)
-        for column in (probabilities[:, names.index(rule.name)],)
-        for start, end, first, stop in _stretches(windows, column >= threshold)
-    ]
+    reasons = []
+    for rule, threshold in zip(policy.rules, thresholds.tolist(), strict=True):
+        likely = probabilities[:, names.index(rule.name)]
+        chosen = np.flatnonzero(likely >= threshold).tolist()
+        for start, end in merged(windows[one] for one in chosen):
+            highest = max(float(likely[one]) for one in chosen if start <= windows[one][0] < end)
+            reasons.append(Reason(rule.name, rule.action, threshold, highest, start, end))
     found = {one.action for one in reasons} or {policy.default}
     cut, blur = (
         merged((one.start - policy.margin, one.end + policy.margin) for one in reasons if one.action == action)
@@ -184,13 +187,6 @@ def judge(
         tuple(sorted(clipped, key=lambda one: one.start)),
         seconds,
     )
-
-
-def _stretches(windows: Sequence[tuple[float, float]], chosen: np.ndarray) -> Iterable[tuple[float, float, int, int]]:
-    """The seconds, and the indices [first, stop), of each run of consecutive windows that are chosen, bool [n]."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], chosen, [False]]).astype(np.int8)))
-    for first, stop in edges.reshape(-1, 2).tolist():
-        yield windows[first][0], windows[stop - 1][1], first, stop
 
 
 def merged(spans: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
