@@ -137,10 +137,17 @@ def changed(model: Model, task: Any) -> Model:
     return dataclasses.replace(model, config=dataclasses.replace(model.config, task=task))
 
 
+def test_without_a_long_video_nothing_is_measured(
+    model: Model, prepared: Prepared, caplog: pytest.LogCaptureFixture
+) -> None:
+    result = events.evaluate(model, prepared, EventScoresConfig(), "test")
+    assert not result.metrics
+    assert result.details["settings"]["window"] == TASK.window
+    assert "no video of the split 'test' is longer than config.evaluators.events.longer, 60.0 s" in caplog.text
+
+
 def test_what_finds_no_events_is_refused(model: Model, prepared: Prepared) -> None:
     video, no_window = labelled(30), dataclasses.replace(TASK, window=0.0)
-    with pytest.raises(ConfigError, match=r"no video of the split 'test' is longer than .*, 60\.0 s"):
-        events.evaluate(model, prepared, EventScoresConfig(), "test")
     with pytest.raises(ConfigError, match=r"events\.window is 0, and config\.task\.window too"):
         events.evaluate(changed(model, no_window), prepared, SECTION, "test")
     with pytest.raises(UserError, match="'retrieval', and finds no events"):

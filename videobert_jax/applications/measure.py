@@ -8,19 +8,22 @@ from collections.abc import Mapping, Sequence
 from videobert_jax.applications import features_only, page, summary
 from videobert_jax.applications.runs import Run, run_all
 from videobert_jax.applications.suite import CORPUS, PRETRAINING, SEEDED, VARIANTS, Application, Measure
-from videobert_jax.config import LabelledConfig
+from videobert_jax.config import Config, LabelledConfig
 from videobert_jax.errors import UserError
 from videobert_jax.files import write_json, write_text
 from videobert_jax.inference.model import Model, load
 from videobert_jax.kitchen.applications.corpus import make_corpus
 from videobert_jax.kitchen.applications.plan import Settings
+from videobert_jax.prepare.pipeline import kitchen
 from videobert_jax.training.workdir import Workdir
 
 MARKS = "<!-- applications: written by `make applications` -->", "<!-- end of applications -->"
 # What the runs from the pretrained one share with it, besides what `configs/*.py` take from its config.
 PRETRAINING_VALUES = {
-    "prepare.feature_size": "128",
+    "prepare.feature_size": "256",
     "model.visual_input": "both",
+    "task.mask_text": "0.3",  # most of what is said here does not tell what is seen, and is easy to tell without it
+    "task.mask_video": "0",
     "report.storyboards": "0",
 }
 
@@ -55,9 +58,15 @@ class Plan:
         """Workdir of the run that all others start from."""
         return self.output / PRETRAINING
 
+    @property
+    def footage(self) -> pathlib.Path:
+        """Folder of links to what is pretrained on: the demo's corpus and this one."""
+        return self.cache / f"footage-{self.corpus[0]}-{self.corpus[1]}"
+
     def pretraining(self) -> Run:
-        """The run that all others start from."""
-        return Run(self.pretrained, "configs/base.py", {**self._places(), **PRETRAINING_VALUES})
+        """The run that all others start from. It sees no label and no caption."""
+        places = {"data.videos": str(self.footage / "videos"), "data.annotations": str(self.footage / "annotations")}
+        return Run(self.pretrained, "configs/base.py", {**self._places(), **places, **PRETRAINING_VALUES})
 
     def run(self, application: Application, variant: str, seed: int) -> Run:
         """A run of an application."""
@@ -75,7 +84,8 @@ class Plan:
 
     def _places(self) -> dict[str, str]:
         steps = {"steps": str(self.steps)} if self.steps else {}
-        return {"data.videos": str(self.videos), "data.cache": str(self.cache), **steps}
+        places = {"data.videos": str(self.videos), "data.annotations": "", "data.cache": str(self.cache)}
+        return {**places, **steps}
 
 
 def measure(suite: Sequence[Application], plan: Plan, docs: pathlib.Path | None = None) -> str:
@@ -84,6 +94,7 @@ def measure(suite: Sequence[Application], plan: Plan, docs: pathlib.Path | None 
     Raises UserError if a run fails.
     """
     make_corpus(plan.videos, Settings(short=plan.corpus[0], long=plan.corpus[1]), workers=0)
+    _gather(plan)
     run_all([plan.pretraining()], plan.root, together=False)
     all_runs = {application.name: plan.runs(application) for application in suite}
     first = [each[0] for variants in all_runs.values() for each in variants.values()]
@@ -105,6 +116,17 @@ def measure(suite: Sequence[Application], plan: Plan, docs: pathlib.Path | None 
     failed = [row.application for row in rows if not row.holds()]
     note = f"\n\nnot above scratch, features and words by more than the spread: {', '.join(failed)}" if failed else ""
     return f"{told}{note}\n\nresults: {plan.output / 'summary.json'}, {plan.output / 'index.html'}"
+
+
+def _gather(plan: Plan) -> None:
+    """Links both corpora into one folder; their annotations are only read for what is held out."""
+    for name, corpus in (("kitchen", kitchen(Config(), plan.cache)), ("applications", plan.videos)):
+        links = {plan.footage / "videos" / name: corpus}
+        links[plan.footage / "annotations" / f"{name}.json"] = corpus / "annotations.json"
+        for link, target in links.items():
+            link.parent.mkdir(parents=True, exist_ok=True)
+            if not link.is_symlink():
+                link.symlink_to(target.absolute())
 
 
 def between_marks(text: str, told: str) -> str:

@@ -15,7 +15,7 @@ from videobert_jax.errors import ConfigError
 def fine_tuned(start: str, task: TaskConfig, evaluators: Mapping[str, EvaluatorConfig]) -> Config:
     """The config of a run in `start`, for another task: it sees videos alike, and its model has the same sizes.
 
-    Its learning rate is half of that run's, as BERT-base's, 1e-4, and 5e-5 for what starts from it (Devlin et al. 2019).
+    Its learning rate is half of that run's, as 5e-5 is for what starts from BERT, which had 1e-4 (Devlin et al. 2019).
     Its checkpoints are chosen by no metric; `steps` and the like are to be set.
 
     Raises ConfigError if there is no such run.

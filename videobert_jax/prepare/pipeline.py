@@ -60,7 +60,7 @@ def prepare(config: Config, run: Runner | None = None, given: Lexicon | None = N
     with _explained(cache):
         if cache.exists():
             _mark(cache)
-        corpus = _named_corpus(config) if config.data.videos else scan(_kitchen(config, cache))
+        corpus = _named_corpus(config) if config.data.videos else scan(kitchen(config, cache))
         _mark(cache)  # not made for a command that is refused
         prepared = Prepared(cache / f"prepared-{_key(config.prepare, corpus, given)}")
         if not _is_finished(prepared):
@@ -90,7 +90,8 @@ def _named_corpus(config: Config) -> Corpus:
     return corpus
 
 
-def _kitchen(config: Config, cache: pathlib.Path) -> pathlib.Path:
+def kitchen(config: Config, cache: pathlib.Path) -> pathlib.Path:
+    """The folder of the rendered corpus that a config without videos uses, having rendered it if it was not there."""
     from videobert_jax.kitchen.corpus import VERSION as KITCHEN_VERSION
     from videobert_jax.kitchen.corpus import make_corpus
 
