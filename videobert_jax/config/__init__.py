@@ -15,6 +15,7 @@ from videobert_jax.config.evaluators import (
     RetrievalScoresConfig,
     UseOfVideoConfig,
     ZeroShotConfig,
+    evaluator_of,
 )
 from videobert_jax.config.fine_tuning import fine_tuned
 from videobert_jax.config.prepare import KitchenConfig, PrepareConfig
@@ -26,6 +27,8 @@ from videobert_jax.config.tasks import (
     ClassificationConfig,
     LabelledConfig,
     LossWeights,
+    MixtureConfig,
+    PartConfig,
     PretrainingConfig,
     RecommendationConfig,
     RetrievalConfig,
@@ -58,8 +61,10 @@ __all__ = [
     "LabelledConfig",
     "LossWeights",
     "MeshConfig",
+    "MixtureConfig",
     "ModelConfig",
     "OptimizerConfig",
+    "PartConfig",
     "PrepareConfig",
     "PretrainingConfig",
     "RecommendationConfig",
@@ -72,6 +77,7 @@ __all__ = [
     "ZeroShotConfig",
     "changes",
     "check",
+    "evaluator_of",
     "fine_tuned",
     "flat",
     "from_config_dict",

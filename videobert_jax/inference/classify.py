@@ -78,7 +78,8 @@ def calibrate(logits: np.ndarray, truth: np.ndarray, multiple: bool) -> Calibrat
 
 def calibration_of(model: "Model") -> Calibration:
     """What the evaluation of a run has chosen; without one, logits as they are and thresholds of 1/2."""
-    path = Workdir(model.lexicon.folder).evaluation(EVALUATOR)
+    key = f"{EVALUATOR}_of_{model.part_of}" if model.part_of else EVALUATOR
+    path = Workdir(model.lexicon.folder).evaluation(key)
     if not path.exists():
         return Calibration(1.0, np.full(len(classes(model)), 0.5))
     try:
