@@ -97,7 +97,7 @@ def test_what_is_no_part_is_refused(parts: dict[str, Any], message: str) -> None
         ),
         (
             mixture(evaluators={"answering_of_retrieval": AnsweringScoresConfig()}),
-            "config.evaluators has 'answering_of_retrieval', expected one of a part of config.task (pretraining, action",
+            "'answering_of_retrieval', expected one of a part of config.task (pretraining, action, answering)",
         ),
         (
             mixture(evaluators={"use_of_video": UseOfVideoConfig()}),
