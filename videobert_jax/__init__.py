@@ -9,8 +9,8 @@ if TYPE_CHECKING:
 __all__ = ["load"]
 
 
-def load(folder: str | pathlib.Path) -> "Model":
-    """The model of a run, such as "runs/demo"; see `videobert_jax.inference.model.load`."""
+def load(folder: str | pathlib.Path, part: str = "") -> "Model":
+    """The model of a run, such as "runs/demo", or one part of a mixture; see `videobert_jax.inference.model.load`."""
     from videobert_jax.inference import model  # only now: importing the package costs nothing
 
-    return model.load(folder)
+    return model.load(folder, part)

@@ -17,6 +17,7 @@ from videobert_jax.config.evaluators import (
     RetrievalScoresConfig,
     UseOfVideoConfig,
     ZeroShotConfig,
+    evaluator_of,
 )
 from videobert_jax.config.fine_tuning import classifier, fine_tuned
 from videobert_jax.config.prepare import KitchenConfig, PrepareConfig
@@ -28,6 +29,8 @@ from videobert_jax.config.tasks import (
     ClassificationConfig,
     LabelledConfig,
     LossWeights,
+    MixtureConfig,
+    PartConfig,
     PretrainingConfig,
     RecommendationConfig,
     RetrievalConfig,
@@ -61,9 +64,11 @@ __all__ = [
     "LabelledConfig",
     "LossWeights",
     "MeshConfig",
+    "MixtureConfig",
     "ModelConfig",
     "MomentScoresConfig",
     "OptimizerConfig",
+    "PartConfig",
     "PrepareConfig",
     "PretrainingConfig",
     "RecommendationConfig",
@@ -77,6 +82,7 @@ __all__ = [
     "changes",
     "check",
     "classifier",
+    "evaluator_of",
     "fine_tuned",
     "flat",
     "from_config_dict",

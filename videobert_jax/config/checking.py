@@ -3,7 +3,9 @@
 import dataclasses
 from collections.abc import Iterator
 
+from videobert_jax.config.evaluators import evaluator_of
 from videobert_jax.config.rules import settings
+from videobert_jax.config.tasks import MixtureConfig
 from videobert_jax.config.tree import Config, MeshConfig
 from videobert_jax.errors import ConfigError
 
@@ -13,13 +15,11 @@ def check(config: Config) -> None:
     values = {one.key: one for one in settings(config)}
     problems = [(key, str(rule)) for key, value, rule, _ in values.values() if rule is not None and value not in rule]
     problems = problems or list(_contradictions(config))  # assumes that each value is in range
-    if problems:
-        raise ConfigError(
-            "\n".join(
-                f"config.{key} is {values[key].value!r}, expected {expected}; set --config.{key}"
-                for key, expected in problems
-            )
-        )
+    lines = [
+        f"config.{key} is {values[key].value!r}, expected {expected}; set --config.{key}" for key, expected in problems
+    ]
+    if lines := lines or list(_unmeasurable(config)):
+        raise ConfigError("\n".join(lines))
 
 
 def _contradictions(config: Config) -> Iterator[tuple[str, str]]:
@@ -77,6 +77,19 @@ def _metric_contradictions(config: Config) -> Iterator[tuple[str, str]]:
     if config.checkpoint.metric and (name not in while_training or not metric):
         known = ", ".join(while_training) or "none; set the `every` of one"
         yield "checkpoint.metric", f"EVALUATOR/METRIC of an evaluator that runs during training ({known})"
+
+
+def _unmeasurable(config: Config) -> Iterator[str]:
+    """Yields what is wrong with the keys of evaluators, which say what part of a mixture each measures."""
+    parts = config.task.parts if isinstance(config.task, MixtureConfig) else {}
+    for key, section in config.evaluators.items():
+        name, part = evaluator_of(key)
+        if part and part not in parts:
+            known = ", ".join(parts) or "it is no mixture"
+            yield f"config.evaluators has {key!r}, expected one of a part of config.task ({known}); rename it"
+        elif parts and not part and not section.mixture:
+            some = f"{name}_of_{next(iter(parts))}"
+            yield f"config.evaluators has {key!r}, expected the name of the part that it measures in it, as in {some!r}"
 
 
 def _mesh_contradictions(mesh: MeshConfig) -> Iterator[tuple[str, str]]:

@@ -1,7 +1,8 @@
 """The sections of `evaluators`: the evaluations on held-out videos, and when they run.
 
 The key of a section selects its class from `EVALUATORS`, which other packages may extend. A section names the functions
-of its evaluator and does not import them: it can be read without JAX.
+of its evaluator and does not import them: it can be read without JAX. "classification_of_action" is the key of the
+evaluator "classification" for the part "action" of a mixture.
 """
 
 import dataclasses
@@ -29,12 +30,14 @@ class EvaluatorConfig:
       evaluate: "module:function", (Model, Prepared, section, split) -> `evaluation.result.Result`.
       build: "module:function", (Config, Task, Prepared, section) -> `training.evaluators.Build`: how the loop runs it,
         if there is a better way than `evaluate`; "": there is none.
+      mixture: whether it measures a mixture as a whole; else one part of it at a time.
       reads: arrays that the network has to read, such as "prediction_positions".
       every: steps between two evaluations; 0: only after training.
     """
 
     evaluate: ClassVar[str]
     build: ClassVar[str] = ""
+    mixture: ClassVar[bool] = False
     reads: ClassVar[tuple[str, ...]] = ()
     every: int = setting(0, Interval(0))
 
@@ -45,6 +48,7 @@ class HeldOutConfig(EvaluatorConfig):
 
     evaluate: ClassVar[str] = "videobert_jax.evaluation.held_out:evaluate"
     build: ClassVar[str] = "videobert_jax.evaluation.held_out:build"
+    mixture: ClassVar[bool] = True
     every: int = setting(1000, Interval(0))
     batches: int = setting(8, COUNT)
 
@@ -196,3 +200,12 @@ EVALUATORS: dict[str, type[EvaluatorConfig]] = {
     "events": EventScoresConfig,
     "recommendation": RecommendationScoresConfig,
 }
+
+
+def evaluator_of(key: str) -> tuple[str, str]:
+    """The name of an evaluator, and of the part of a mixture that it measures, or "", from the key of its section."""
+    known = [name for name in EVALUATORS if key.startswith(f"{name}_of_")]
+    if key in EVALUATORS or not known:
+        return key, ""
+    name = max(known, key=len)
+    return name, key.removeprefix(f"{name}_of_")

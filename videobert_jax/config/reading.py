@@ -16,13 +16,14 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from videobert_jax.config.evaluators import EVALUATORS, EvaluatorConfig
+from videobert_jax.config.evaluators import EVALUATORS, EvaluatorConfig, evaluator_of
 from videobert_jax.config.rules import flat
-from videobert_jax.config.tasks import TASKS, PretrainingConfig, TaskConfig
+from videobert_jax.config.tasks import TASKS, PartConfig, PretrainingConfig, TaskConfig
 from videobert_jax.config.tree import Config
 from videobert_jax.errors import ConfigError, MissingModuleError
 
 SECTIONS = Mapping[str, EvaluatorConfig]  # sections by name; each name selects a class
+PARTS = Mapping[str, PartConfig]  # sections by any name
 
 # Key of an earlier version, always section.name -> current key.
 MOVED = {
@@ -126,7 +127,10 @@ def _keys(kind: Any) -> Mapping[str, Any]:
 
 def _type_of(kind: Any, name: str, where: str, key: str = "") -> Any:
     """Returns the type of a section's key. Raises ConfigError if there is no such key or section."""
+    if kind == PARTS:
+        return PartConfig
     keys = _keys(kind)
+    name = evaluator_of(name)[0] if kind == SECTIONS else name
     if name in keys:
         return keys[name]
     if key in MOVED:
@@ -143,7 +147,7 @@ def _build(kind: Any, values: Mapping[str, Any], where: str) -> Any:
     if kind is TaskConfig:
         kind = _task_type(values.get("name", PretrainingConfig.name), f"{where}.name")
     parts = {name: _convert(_type_of(kind, name, where), value, f"{where}.{name}") for name, value in values.items()}
-    return parts if kind == SECTIONS else kind(**parts)
+    return parts if kind in (SECTIONS, PARTS) else kind(**parts)
 
 
 def _task_type(name: Any, where: str) -> type[TaskConfig]:
@@ -153,7 +157,7 @@ def _task_type(name: Any, where: str) -> type[TaskConfig]:
 
 
 def _convert(kind: Any, value: Any, where: str) -> Any:
-    is_section = kind == SECTIONS or dataclasses.is_dataclass(kind)
+    is_section = kind in (SECTIONS, PARTS) or dataclasses.is_dataclass(kind)
     if is_section and isinstance(value, dict):
         return _build(kind, value, where)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):

@@ -4,8 +4,8 @@ A section names the function that makes its task and does not import it: it can 
 """
 
 import dataclasses
-from collections.abc import Iterable, Iterator
-from typing import ClassVar
+from collections.abc import Iterable, Iterator, Mapping
+from typing import ClassVar, Self
 
 from videobert_jax.config.rules import COUNT, PART_OR_NONE, SHARE, WEIGHT, Choice, Interval, setting
 
@@ -29,6 +29,11 @@ class TaskConfig:
     def contradictions(self) -> Iterable[tuple[str, str]]:
         """Returns (key within the section, expected value) for each value that is in range but contradicts others."""
         return ()
+
+    def completed(self, before: Self) -> Self:
+        """This section with those values of `follows` that it lacks, from `before`, of the same class."""
+        known = {name: getattr(before, name) for name in self.follows if not getattr(self, name)}
+        return dataclasses.replace(self, **known)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -161,10 +166,59 @@ class RecommendationConfig(TaskConfig):
             yield "histories", "the file of what viewers watched"
 
 
+@dataclasses.dataclass(frozen=True)
+class PartConfig:
+    """One task of several.
+
+    Attributes:
+      weight: share of the rows, relative to the other parts'; 0: it has its heads, but is not trained.
+      factor: of its losses in the total. Each loss is the mean over the part's own rows, however few they are.
+      task: its section, as it would be for the task alone.
+    """
+
+    weight: float = setting(1.0, WEIGHT)
+    factor: float = setting(1.0, WEIGHT)
+    task: TaskConfig = dataclasses.field(default_factory=PretrainingConfig)
+
+
+@dataclasses.dataclass(frozen=True)
+class MixtureConfig(TaskConfig):
+    """Several tasks at once: one trunk, the heads of each; every row belongs to one of them."""
+
+    make: ClassVar[str] = "videobert_jax.tasks.mixture:make"
+    complete: ClassVar[str] = "videobert_jax.tasks.mixture:complete"
+    name: str = setting("mixture", Choice(("mixture",)))
+    parts: Mapping[str, PartConfig] = dataclasses.field(default_factory=dict)  # by name
+
+    def contradictions(self) -> Iterator[tuple[str, str]]:
+        """There has to be a part with rows; parts are no mixtures themselves, and their names are parts of names."""
+        if not self.parts:
+            yield "name", "another task, or at least one part in task.parts"
+        elif not any(part.weight for part in self.parts.values()):
+            yield f"parts.{next(iter(self.parts))}.weight", "more than 0 for at least one part"
+        for name, part in self.parts.items():
+            if isinstance(part.task, MixtureConfig):
+                yield f"parts.{name}.task.name", "another task than a mixture, as part of one"
+            elif not name.isidentifier():
+                yield f"parts.{name}.weight", f"letters, digits and _ in the name of the part, which is {name!r}"
+            else:
+                yield from ((f"parts.{name}.task.{key}", expected) for key, expected in part.task.contradictions())
+
+    def completed(self, before: Self) -> Self:
+        """Each part by itself."""
+        parts = dict(self.parts)
+        for name in self.parts.keys() & before.parts.keys():
+            mine, theirs = parts[name].task, before.parts[name].task
+            if type(mine) is type(theirs):
+                parts[name] = dataclasses.replace(parts[name], task=mine.completed(theirs))
+        return dataclasses.replace(self, parts=parts)
+
+
 TASKS: dict[str, type[TaskConfig]] = {
     "pretraining": PretrainingConfig,
     "classification": ClassificationConfig,
     "answering": AnsweringConfig,
     "retrieval": RetrievalConfig,
     "recommendation": RecommendationConfig,
+    "mixture": MixtureConfig,
 }

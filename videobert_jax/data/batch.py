@@ -42,6 +42,8 @@ CLIPS = tuple(name for name in SCHEMA if name.startswith("clip_"))  # of records
 # In every task over packed rows.
 SEQUENCES = tuple(name for name, (axes, _) in SCHEMA.items() if axes != "K" and name not in CLIPS)
 PREDICTIONS = tuple(name for name, (axes, _) in SCHEMA.items() if axes == "K")
+# What a trunk reads, of whatever task.
+POSITIONS = tuple(name for name, (axes, _) in SCHEMA.items() if axes.startswith("S"))
 
 
 def row_shapes(names: Iterable[str], **sizes: int) -> dict[str, ArraySpec]:

@@ -6,8 +6,9 @@ a checkpoint stores only the step.
 """
 
 import contextlib
-from collections.abc import Generator, Iterable, Mapping, Sequence
-from typing import Any, Protocol, TypeVar
+import dataclasses
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import grain
 import numpy as np
@@ -55,6 +56,75 @@ class RowMaker(Protocol[E]):
         """Makes one row."""
 
 
+class Drawn(NamedTuple):
+    """An example of one part of a mixture."""
+
+    part: str
+    example: Any
+
+    @property
+    def video_id(self) -> str:
+        """The video's name."""
+        return self.example.video_id
+
+    @property
+    def start_clip(self) -> int:
+        """Index of its first clip in the video."""
+        return self.example.start_clip
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Share:
+    """The examples of one part of a mixture.
+
+    Attributes:
+      part: its name.
+      examples: of the part by itself.
+      group: number of examples per row.
+      weight: share of the rows, relative to those of the other parts, above 0.
+    """
+
+    part: str
+    examples: Examples[Any]
+    group: int
+    weight: float
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+    def __getitem__(self, index: int) -> Drawn:
+        """Returns one example."""
+        return Drawn(self.part, self.examples[index])
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Mixed:
+    """The examples of several parts; a row has those of one part.
+
+    Rows of the parts take turns by their weights, evenly. Those of a part are, in order, the very rows that the part
+    has by itself: each of its epochs is a permutation of its examples.
+    """
+
+    shares: tuple[Share, ...]
+
+    def __len__(self) -> int:
+        return sum(map(len, self.shares))
+
+    def __getitem__(self, index: int) -> Drawn:
+        """Returns one example, of the first part first."""
+        if not 0 <= index < len(self):
+            raise IndexError(f"example {index} of {len(self)}")
+        for share in self.shares:
+            if index < len(share):
+                return share[index]
+            index -= len(share)
+        raise AssertionError
+
+    def taking_turns(self, of: Callable[[Share], grain.MapDataset]) -> grain.MapDataset:
+        """What `of` makes of each part, for any number of rows, interleaved by weight."""
+        return grain.MapDataset.mix([of(share) for share in self.shares], [share.weight for share in self.shares])
+
+
 def dataset(
     examples: Examples[Any],
     row: RowMaker[Any],
@@ -70,7 +140,7 @@ def dataset(
     Args:
       examples: the source of examples.
       row: makes a row from `group` examples.
-      group: number of examples per row.
+      group: number of examples per row; of a mixture, each part has its own.
       config: only `batch_size` is used.
       seed: for the order of the examples and for every row.
       rows: indices of rows in the global batch, by default all; ValueError if out of range.
@@ -78,7 +148,7 @@ def dataset(
     rows = range(config.batch_size) if rows is None else rows
     if not rows or not all(0 <= number < config.batch_size for number in rows):
         raise ValueError(f"rows {rows} of a batch of {config.batch_size} (config.data.batch_size)")
-    all_rows = _groups(examples, group, seed).random_map(row)
+    all_rows = _rows(examples, row, group, seed)
 
     def batch(step: int) -> Batch:
         drawn = [all_rows[step * config.batch_size + number] for number in rows]
@@ -87,7 +157,15 @@ def dataset(
     return grain.MapDataset.range(len(all_rows) // config.batch_size).map(batch)
 
 
+def _rows(examples: Examples[Any], row: RowMaker[Any], group: int, seed: int) -> grain.MapDataset:
+    if isinstance(examples, Mixed):
+        return examples.taking_turns(lambda share: _rows(share, row, share.group, seed))
+    return _groups(examples, group, seed).random_map(row)
+
+
 def _groups(examples: Examples[Any], group: int, seed: int) -> grain.MapDataset:
+    if isinstance(examples, Mixed):
+        return examples.taking_turns(lambda share: _groups(share, share.group, seed))
     shuffled = grain.MapDataset.source(examples).seed(seed).shuffle().repeat()
     return shuffled.batch(group, drop_remainder=True, batch_fn=list)
 

@@ -17,7 +17,6 @@ from videobert_jax.errors import DamagedError, UserError
 from videobert_jax.inference.examples import over
 from videobert_jax.metrics import labels
 from videobert_jax.tasks.labelled import names_of
-from videobert_jax.training.workdir import Workdir
 
 if TYPE_CHECKING:
     from videobert_jax.inference.model import Model  # which has these functions as methods
@@ -128,7 +127,7 @@ def calibrate(logits: np.ndarray, truth: np.ndarray, multiple: bool) -> Calibrat
 
 def calibration_of(model: "Model") -> Calibration:
     """What the evaluation of a run has chosen; without one, logits as they are and thresholds of 1/2."""
-    path = Workdir(model.lexicon.folder).evaluation(model.config.task.name)  # the evaluator has the task's name
+    path = model.evaluation(model.config.task.name)  # the evaluator has the task's name
     if not path.exists():
         return Calibration(1.0, np.full(len(classes(model)), 0.5))
     try:

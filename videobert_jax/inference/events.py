@@ -13,7 +13,6 @@ from videobert_jax.data.rows.labelled import Labelled
 from videobert_jax.errors import DamagedError, UserError
 from videobert_jax.inference import classify, curves
 from videobert_jax.inference.curves import EventRule
-from videobert_jax.training.workdir import Workdir
 
 if TYPE_CHECKING:
     from videobert_jax.inference.model import Model  # which has these functions as methods
@@ -101,7 +100,7 @@ def settings_of(model: "Model") -> Settings:
 
     Raises UserError if it was trained on no windows, DamagedError for a damaged file.
     """
-    path = Workdir(model.lexicon.folder).evaluation(EVALUATOR)
+    path = model.evaluation(EVALUATOR)
     if path.exists():
         try:
             return Settings.from_dict(json.loads(path.read_text())["settings"])

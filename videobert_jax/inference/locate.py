@@ -17,7 +17,6 @@ from videobert_jax.inference import curves, vectors
 from videobert_jax.inference.curves import Moment, MomentRule
 from videobert_jax.inference.watch import watch_whole
 from videobert_jax.prepare.scan import fingerprint, transcript_beside
-from videobert_jax.training.workdir import Workdir
 
 if TYPE_CHECKING:
     from videobert_jax.inference.model import Model  # which has these functions as methods
@@ -120,7 +119,7 @@ def of_text(model: "Model", text: str) -> np.ndarray:
 
 def rule_of(model: "Model") -> MomentRule:
     """The rule that the evaluation of a run has chosen; without one, the default. Raises DamagedError."""
-    path = Workdir(model.lexicon.folder).evaluation(EVALUATOR)
+    path = model.evaluation(EVALUATOR)
     if not path.exists():
         return MomentRule()
     try:

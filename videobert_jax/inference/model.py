@@ -23,8 +23,9 @@ from videobert_jax.inference.curves import Moment
 from videobert_jax.inference.index import Found, Index, inputs_of
 from videobert_jax.inference.watch import see, watch
 from videobert_jax.model.kernels.partition import replicated
+from videobert_jax.model.mixture import Mixture
 from videobert_jax.model.trunk import Trunk
-from videobert_jax.tasks import make_task
+from videobert_jax.tasks import make_task, mixture
 from videobert_jax.tasks.task import Task
 from videobert_jax.tokenizer import TextTokenizer
 from videobert_jax.tokens import TokenSpace
@@ -52,12 +53,14 @@ class Model:
       task: what it was trained for; its network is the only way in.
       params: of the network, on this process's devices.
       lexicon: the files that say what its ids mean.
+      part_of: the name of the part of a mixture that it is; "": it is a model by itself.
     """
 
     config: Config
     task: Task
     params: Any
     lexicon: Lexicon
+    part_of: str = ""
 
     @property
     def tokens(self) -> TokenSpace:
@@ -89,6 +92,20 @@ class Model:
     def surveys(self) -> locate.Surveys:
         """What it has made of videos that it was asked to locate something in."""
         return locate.Surveys(self)
+
+    def evaluation(self, name: str) -> pathlib.Path:
+        """What an evaluator of its run wrote; of a part of a mixture, the evaluator of that part."""
+        return Workdir(self.lexicon.folder).evaluation(f"{name}_of_{self.part_of}" if self.part_of else name)
+
+    def part(self, name: str) -> "Model":
+        """One part of a mixture, with the same parameters: a model as if it had been trained for that task alone.
+
+        Raises ConfigError if there is no such part.
+        """
+        config = mixture.config_of(self.config, name)
+        network = self.task.network
+        assert isinstance(network, Mixture)
+        return Model(config, self.task.parts[name], network.params_of(self.params, name), self.lexicon, name)
 
     def watch(self, video: str | pathlib.Path, transcript: str | pathlib.Path | None = None) -> list[Segment]:
         """What the model reads of a video file: its visual words, and what is said in it.
@@ -226,18 +243,23 @@ def _apply(network: Trunk, params: Any, batch: Mapping[str, jax.Array]) -> Any:
     return replicated(network.apply({"params": params}, batch))
 
 
-def load(folder: str | pathlib.Path) -> Model:
+def load(folder: str | pathlib.Path, part: str = "") -> Model:
     """The model of a run, from its newest checkpoint or the best (`checkpoint.used`), on this process's first device.
 
     It reads the parameters alone; the memory that takes is theirs and little more.
 
+    Args:
+      folder: of the run.
+      part: the name of one part, if the run was trained for several tasks at once; "": all of it.
+
     Raises:
       MissingError: `folder` is not the folder of a run, or has no checkpoint.
-      ConfigError: its config cannot be read.
+      ConfigError: its config cannot be read, or has no such part.
       OSError: its checkpoints are damaged.
     """
     workdir = Workdir(pathlib.Path(folder).expanduser())
     workdir.require()
     config = config_lib.load(workdir.config_file)
     task = make_task(config, workdir.tokens())
-    return Model(config, task, params_of(workdir, config.checkpoint, jax.local_devices()[0]), workdir)
+    model = Model(config, task, params_of(workdir, config.checkpoint, jax.local_devices()[0]), workdir)
+    return model.part(part) if part else model

@@ -16,7 +16,6 @@ from videobert_jax.inference import fill
 from videobert_jax.inference.index import Found
 from videobert_jax.metrics import ranking
 from videobert_jax.model.videobert import VideoBert
-from videobert_jax.training.workdir import Workdir
 
 if TYPE_CHECKING:
     from videobert_jax.inference.model import Model
@@ -65,7 +64,7 @@ def reordered(
 
 def weight_of(model: "Model") -> float:
     """The weight that the evaluation of a retrieval run has chosen; `WEIGHT` where it re-ranked nothing."""
-    path = Workdir(model.lexicon.folder).evaluation(EVALUATOR)
+    path = model.evaluation(EVALUATOR)
     if not path.exists():
         return WEIGHT
     try:

@@ -1,7 +1,7 @@
 """What a task is: all that the training loop, the evaluators and the planner need to know about it."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -41,9 +41,10 @@ class Task:
         start from another.
       objective: (outputs, batch) -> metrics; see `objectives.objective`.
       row: makes a row of some examples, with NumPy; declares the arrays of a row.
-      group: how many examples a row is made of.
+      group: how many examples a row is made of; of a mixture, each part has its own.
       examples: (prepared folder, split) -> examples, with random access.
       frozen: parameters that no update moves.
+      parts: the tasks that this one is a mixture of, by name; each as it would be by itself.
     """
 
     network: Trunk
@@ -52,6 +53,7 @@ class Task:
     group: int
     examples: Callable[[Prepared, str], Examples[Any]]
     frozen: tuple[Frozen, ...] = ()
+    parts: Mapping[str, "Task"] = dataclasses.field(default_factory=dict)
 
     def init(self, key: jax.Array) -> Any:
         """First parameters of the network, float32; trace it for their shapes alone."""

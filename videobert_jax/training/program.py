@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import jax
 from jax.sharding import Mesh, NamedSharding
@@ -57,6 +58,23 @@ class Program:
         step = jax.jit(self._eval_step, out_shardings=self._replicated)
         return step.lower(self.state.params, self.batch).compile()
 
+    def of_part(self, task: Task, params_of: Callable[[Any], Any]) -> "Program":
+        """What evaluates one part of a mixture during its training: `compile_eval_step` alone is to be used.
+
+        Args:
+          task: of the part.
+          params_of: from the parameters of the mixture, or their shapes, to those of the part.
+        """
+        network = task.network.clone(config=self.network.config)
+        return dataclasses.replace(
+            self,
+            network=network,
+            objective=task.objective,
+            state=TrainState(self.state.step, params_of(self.state.params), self.state.opt_state, self.state.rng),
+            batch=_batch(task, self.batch["token_ids"].shape[0], self.mesh),
+            _eval_step=make_eval_step(network, task.objective),
+        )
+
     @property
     def _state_shardings(self) -> TrainState:
         return jax.tree.map(lambda x: x.sharding, self.state)
@@ -81,11 +99,7 @@ def make_program(config: Config, task: Task, mesh: Mesh) -> Program:
             f"optimizer.accumulation is {config.optimizer.accumulation}, expected 1: this task compares every example "
             "with all others of the batch"
         )
-    rows = sharding.batch_sharding(mesh)
-    batch = {
-        name: jax.ShapeDtypeStruct((config.data.batch_size, *spec.shape), spec.dtype, sharding=rows)
-        for name, spec in task.row.shapes.items()
-    }
+    batch = _batch(task, config.data.batch_size, mesh)
     platform = mesh.devices.flat[0].platform
     network = task.network.clone(config=attention.resolved(model, platform, config.data.sequence_length))
     optimizer = make_optimizer(config.optimizer, config.steps, task.frozen)
@@ -102,3 +116,12 @@ def make_program(config: Config, task: Task, mesh: Mesh) -> Program:
         _train_step=make_train_step(network, objective, optimizer, config.optimizer.accumulation),
         _eval_step=make_eval_step(network, objective),
     )
+
+
+def _batch(task: Task, rows: int, mesh: Mesh) -> dict[str, jax.ShapeDtypeStruct]:
+    """A global batch of a task, split over the mesh."""
+    split = sharding.batch_sharding(mesh)
+    return {
+        name: jax.ShapeDtypeStruct((rows, *spec.shape), spec.dtype, sharding=split)
+        for name, spec in task.row.shapes.items()
+    }

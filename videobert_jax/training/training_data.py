@@ -1,12 +1,13 @@
 """What training alone reads: views of its videos, and augmented rows. Evaluation and inference see neither."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from videobert_jax.config import Config
 from videobert_jax.data.augmentation import Augmentable, Augmentation, Joined
-from videobert_jax.data.batching import Examples, RowMaker
+from videobert_jax.data.batching import Examples, Mixed, RowMaker
 from videobert_jax.data.prepared import TRAIN, Prepared
 from videobert_jax.data.segments import evenly_spaced
 from videobert_jax.errors import ConfigError
@@ -19,7 +20,13 @@ RECORDS = 16_384  # that tell which visual words are in use
 def examples_of(task: Task, prepared: Prepared) -> Examples[Any]:
     """The examples of training videos and then those of each of their views, which are drawn alike."""
     parts = [task.examples(prepared, split) for split in (TRAIN, *prepared.views)]
-    return Joined(parts) if len(parts) > 1 else parts[0]
+    if len(parts) == 1:
+        return parts[0]
+    mixed = [part.shares for part in parts if isinstance(part, Mixed)]
+    if not mixed:
+        return Joined(parts)
+    shares = zip(*mixed, strict=True)
+    return Mixed(tuple(replace(each[0], examples=Joined([one.examples for one in each])) for each in shares))
 
 
 def row_of(task: Task, config: Config, prepared: Prepared) -> RowMaker[Any]:

@@ -83,8 +83,7 @@ class Workdir(Lexicon):
         before = config_lib.load(self.config_file).task
         if type(before) is not type(config.task):
             return config  # which `check` refuses
-        known = {name: getattr(before, name) for name in config.task.follows if not getattr(config.task, name)}
-        return dataclasses.replace(config, task=dataclasses.replace(config.task, **known))
+        return dataclasses.replace(config, task=config.task.completed(before))
 
     def check(self, config: Config) -> None:
         """Checks that a run with this config can use the folder, which need not exist, and changes nothing.
