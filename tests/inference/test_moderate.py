@@ -29,7 +29,7 @@ from videobert_jax.errors import ConfigError, TranscriptError, UserError
 from videobert_jax.evaluation import evaluator
 from videobert_jax.inference import classify, verdicts
 from videobert_jax.inference.model import Model
-from videobert_jax.inference.moderate import moderate, windows_of
+from videobert_jax.inference.moderate import fingerprint, moderate, windows_of
 from videobert_jax.inference.policy import Policy, Rule, read_policy
 from videobert_jax.inference.watch import watch_whole
 from videobert_jax.prepare.pipeline import prepare
@@ -185,6 +185,17 @@ def test_a_threshold_can_be_that_of_the_evaluation(run: Run) -> None:
     details = json.loads((run.workdir / "evaluation" / "classification.json").read_text())
     assert details["in_sample"] is True, "there is no test split"
     assert details["calibration"]["chosen_on"] == "validation"
+
+
+def test_another_evaluation_with_other_thresholds_makes_other_verdicts(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rules = policy({**ANY, "threshold": "validation"})
+    before, chosen = fingerprint(run.model, rules), classify.calibration_of(run.model)
+    for name, value in (("thresholds", chosen.thresholds + 0.1), ("temperature", chosen.temperature + 0.1)):
+        again = dataclasses.replace(chosen, **{name: value})
+        monkeypatch.setattr(classify, "calibration_of", lambda model, again=again: again)
+        assert fingerprint(run.model, rules) != before
 
 
 def test_outputs_that_are_not_finite_allow_nothing(run: Run) -> None:
