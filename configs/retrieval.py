@@ -4,17 +4,20 @@
 
 The config's argument is the workdir of the run to start from, whose `prepare`, `data` and `model` it has. Captions of
 the training videos are the texts to learn from.
+
+`--config.evaluators.moments.moments=DIR/moments.jsonl` also evaluates how well moments of long videos are found
+(docs/moments.md).
 """
 
 from ml_collections import ConfigDict
 
 from videobert_jax import config as config_lib
-from videobert_jax.config import RetrievalConfig, RetrievalScoresConfig
+from videobert_jax.config import MomentScoresConfig, RetrievalConfig, RetrievalScoresConfig
 
 
 def get_config(start: str = "runs/demo") -> ConfigDict:
     """The config of a run that starts from the one in `start`. Raises ConfigError if there is none."""
-    evaluators = {"retrieval": RetrievalScoresConfig(every=100)}
+    evaluators = {"retrieval": RetrievalScoresConfig(every=100), "moments": MomentScoresConfig()}
     config = config_lib.to_config_dict(config_lib.fine_tuned(start, RetrievalConfig(), evaluators))
     config.data.max_sequences = 8  # four texts and four segments a row
     config.data.batch_size = 32
