@@ -4,6 +4,9 @@
 
 The config's argument is the workdir of the run to start from, whose `prepare`, `data` and `model` it has. Captions of
 the training videos are the texts to learn from.
+
+`--config.evaluators.moments.moments=DIR/moments.jsonl` also evaluates how well moments of long videos are found
+(docs/moments.md).
 """
 
 from ml_collections import ConfigDict

@@ -24,6 +24,8 @@ from videobert_jax.evaluation.moments import Asked
 from videobert_jax.formats.moments import MomentQuery
 from videobert_jax.inference import curves, locate, vectors
 from videobert_jax.inference.curves import MomentRule
+from videobert_jax.inference.lengths import Lengths
+from videobert_jax.inference.locate import Settings
 from videobert_jax.inference.model import Model
 
 TEXTS = ("cut the apple", "stir it", "the chapter on apples")
@@ -80,9 +82,11 @@ def test_moments_are_those_of_the_mean_similarity(model: Model) -> None:
         around = [footage.span("video30", middle - length / 2, middle + length / 2) for length in locate.WINDOWS]
         curve.append(np.mean([vectors.of_segments(model, [one], "both")[0] @ text for one in around if one]))
     expected = curves.moments(np.array(curve), 2.0, 24.0, MomentRule(), 4)
-    found = locate.locate(model, video, "stir it", 4, MomentRule())
+    found = locate.locate(model, video, "stir it", 4, Settings())
     assert [one[:2] for one in found] == [one[:2] for one in expected]
     np.testing.assert_allclose([one.score for one in found], [one.score for one in expected], atol=1e-5)
+    long = Settings(MomentRule(length=1000.0), Lengths(np.log(20.0), {}))
+    assert [one.end - one.start for one in locate.locate(model, video, "stir it", 1, long)] == [20.0]
 
 
 def test_a_file_is_watched_again_only_if_it_has_changed(
@@ -122,10 +126,10 @@ def test_wrong_questions_are_refused(model: Model, tmp_path: pathlib.Path, monke
         dataclasses.replace(model, config=other).locate(video, "stir it")
 
 
-def asked(curve: Any, *windows: tuple[float, float], ratings: Any = None) -> Asked:
+def asked(curve: Any, *windows: tuple[float, float], ratings: Any = None, expected: float | None = None) -> Asked:
     seconds = 2.0 * len(curve)
     query = MomentQuery("1", "stir it", "video", seconds, np.array(windows, float), ratings, "validation")
-    return Asked(query, np.array(curve, float), seconds)
+    return Asked(query, np.array(curve, float), seconds, expected)
 
 
 def test_the_rule_is_the_best_of_the_validation_split() -> None:
@@ -136,9 +140,21 @@ def test_the_rule_is_the_best_of_the_validation_split() -> None:
     assert rule.growth > 0
     assert scores["mean_r1"] >= 0.8
     rule, scores = moments.choose([asked(curve, (10.0, 12.0))], 10)
-    assert rule == MomentRule(smoothing=1, contrast=0.0, growth=0.0, overlap=moments.OVERLAP[0])
+    assert rule == MomentRule(1, 0.0, 0.0, 0.0, moments.OVERLAP[0])
     assert scores == {"mean_r1": 1.0, "map": 1.0}
     assert moments.choose([], 10) == (MomentRule(), {})
+
+
+def test_it_is_chosen_how_much_the_expected_length_counts() -> None:
+    """The same curve is of a peak or of a plateau, as the words say."""
+    curve = np.full(60, 0.1)
+    curve[5], curve[30:45] = 0.5, 0.35
+    both = [asked(curve, (60.0, 90.0), expected=30.0), asked(curve, (10.0, 12.0), expected=2.0)]
+    rule, scores = moments.choose(both, 10)
+    assert rule.length > 0
+    assert scores["mean_r1"] >= 0.8
+    misled = [dataclasses.replace(one, expected=300.0) for one in both]
+    assert moments.choose(misled, 10)[0].length == 0
 
 
 def test_highlights_are_by_the_smoothed_curve() -> None:
@@ -178,7 +194,7 @@ def test_a_model_beside_chance_and_the_whole_video(
     metrics, details = moments.evaluate(model, prepared, section, "test")
     assert embedded == [len(locate.WINDOWS) * SAMPLES] * 4  # of two videos for each split
     assert (details["queries"], details["videos"], len(details["worst"])) == (2, 2, 1)
-    for name in ("model", "chance", "whole_video"):
+    for name in ("model", "chance", "words", "whole_video"):
         assert 0 <= metrics[f"{name}/map"] <= 1
         assert f"{name}/map_long" not in metrics  # no window is that long
     assert metrics["whole_video/r1_at_0.5"] == 1.0  # 12 of 24 seconds
@@ -190,18 +206,19 @@ def test_a_model_beside_chance_and_the_whole_video(
     json.dumps(details, allow_nan=False)
 
 
-def test_the_chosen_rule_is_read_again(model: Model, prepared: Prepared, tmp_path: pathlib.Path) -> None:
+def test_the_chosen_settings_are_read_again(model: Model, prepared: Prepared, tmp_path: pathlib.Path) -> None:
     path = prepared.folder / "evaluation" / "moments.json"
     path.parent.mkdir()
     try:
         _, details = moments.evaluate(model, prepared, lines(tmp_path), "test")
         path.write_text(json.dumps(details))
-        assert locate.rule_of(model).as_dict() == details["rule"]
+        assert locate.settings_of(model).as_dict() == details["settings"]
+        assert details["settings"]["lengths"]
         path.write_text(json.dumps({"moments": ""}))
-        assert locate.rule_of(model) == MomentRule()
-        path.write_text('{"rule": {"growing": 1}}')
+        assert locate.settings_of(model) == Settings()
+        path.write_text('{"settings": {"rule": {"growing": 1}, "lengths": null}}')
         with pytest.raises(DamagedError, match=r"moments\.json is damaged"):
-            locate.rule_of(model)
+            locate.settings_of(model)
     finally:
         shutil.rmtree(path.parent)
 

@@ -20,26 +20,35 @@ def plateau(samples: int, *spans: tuple[int, int, float]) -> np.ndarray:
 @pytest.mark.parametrize("span", [(4, 5), (10, 16), (0, 6), (54, 60), (20, 45)])
 @pytest.mark.parametrize("contrast", [0.0, 0.5, 1.0])
 def test_a_plateau_is_the_first_moment_whatever_its_length(span: tuple[int, int], contrast: float) -> None:
-    rule = MomentRule(contrast=contrast)
+    rule = MomentRule(contrast=contrast, growth=0.5)
     best, *_ = curves.moments(plateau(60, (*span, 0.7)), 2.0, 120.0, rule, 3)
     truth = np.array([span]) * 2.0
-    assert temporal_iou(np.array([best[:2]]), truth) >= (
-        0.85 if span[1] - span[0] > 10 else 1.0
-    )  # not all are candidates
+    enough = 0.85 if span[1] - span[0] > 10 else 1.0  # not every long span is a candidate
+    assert temporal_iou(np.array([best[:2]]), truth) >= enough
 
 
 def test_a_plateau_in_noise_is_found() -> None:
     curve = plateau(100, (30, 38, 0.5)) + np.random.default_rng(0).normal(0, 0.1, 100)
-    best, *_ = curves.moments(curve, 2.0, 200.0, MomentRule(), 1)
+    best, *_ = curves.moments(curve, 2.0, 200.0, MomentRule(growth=0.5), 1)
     assert temporal_iou(np.array([best[:2]]), np.array([[60.0, 76.0]])) >= 0.8
 
 
 def test_two_plateaus_are_two_moments_the_higher_first() -> None:
     curve = plateau(60, (5, 11, 0.5), (30, 36, 0.8))
-    first, second = curves.moments(curve, 2.0, 120.0, MomentRule(overlap=0.2), 2)
+    first, second = curves.moments(curve, 2.0, 120.0, MomentRule(), 2, expected=12.0)
     assert first[:2] == (60.0, 72.0)
     assert second[:2] == (10.0, 22.0)
     assert first.score > second.score > 0
+
+
+def test_a_span_may_have_to_be_as_long_as_is_expected() -> None:
+    curve = plateau(60, (5, 6, 0.8), (30, 40, 0.5))
+    for seconds, truth in ((2.0, (10.0, 12.0)), (20.0, (60.0, 80.0))):
+        (best,) = curves.moments(curve, 2.0, 120.0, MomentRule(length=0.8), 1, expected=seconds)
+        assert best[:2] == truth
+    spans = np.array([[0, 5], [7, 17]])
+    np.testing.assert_allclose(curves.misfit(spans, 2.0, 10.0), [0, np.log(2) ** 2], atol=1e-12)
+    assert curves.misfit(spans, 2.0, None).tolist() == [0, 0]
 
 
 def test_growth_decides_between_a_peak_and_a_plateau() -> None:

@@ -1,10 +1,9 @@
 """How well moments that texts describe are found in whole videos, and their highlights: QVHighlights' protocol."""
 
-import collections
 import dataclasses
 import itertools
 import pathlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,63 +18,85 @@ from videobert_jax.evaluation.result import Result
 from videobert_jax.formats.moments import MomentQuery, read_moments
 from videobert_jax.inference import curves, vectors
 from videobert_jax.inference.curves import MomentRule
-from videobert_jax.inference.locate import SAMPLE
+from videobert_jax.inference.lengths import Lengths
+from videobert_jax.inference.locate import SAMPLE, Settings
 from videobert_jax.inference.model import Model
 from videobert_jax.metrics import moments
 from videobert_jax.metrics.moments import Query
 
 # What the rule is chosen from.
-SMOOTHING, CONTRAST, GROWTH, OVERLAP = (1, 3, 5), (0.0, 0.25, 0.5, 0.75, 1.0), (0.0, 0.25, 0.5, 0.75), (0.1, 0.3, 0.5)
+SMOOTHING, CONTRAST, GROWTH = (1, 3, 5), (0.0, 0.25, 0.5, 0.75, 1.0), (0.0, 0.25, 0.5)
+LENGTH, OVERLAP = (0.0, 0.1, 0.2, 0.4, 0.8), (0.1, 0.3, 0.5)
 HIGHLIGHT = "very_good"  # of `RATINGS`; what is published
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Asked:
-    """A query, and the curve of similarities over its video, which ends at `end` seconds."""
+    """A query, and what is known of it.
+
+    Attributes:
+      query: as it was read.
+      curve: float [samples], its similarities over the video.
+      end: of the video, seconds.
+      expected: how many seconds such moments last, if known.
+    """
 
     query: MomentQuery
     curve: np.ndarray
     end: float
+    expected: float | None
 
     def found(self, rule: MomentRule, top: int) -> Query:
         """What a rule finds, beside what is true."""
-        best = curves.moments(self.curve, SAMPLE, self.end, rule, top)
+        best = curves.moments(self.curve, SAMPLE, self.end, rule, top, self.expected)
         return Query(np.array([one[:2] for one in best]), self.query.windows)
 
 
 def evaluate(model: Model, prepared: Prepared, section: MomentScoresConfig, split: str) -> Result:
-    """Locates all queries about the videos of a split; the rule is chosen on the validation split.
+    """Locates all queries about the videos of a split.
+
+    How long moments are by the words of a query is learnt from the training queries of the file, whose videos are not
+    looked at; the rule is chosen on the validation split.
 
     Returns:
-      Nothing if no file of queries is named. Metrics: those of `metrics.moments.moment_retrieval` by name: ``model``,
-      ``whole_video`` and ``chance``, random windows of lengths that training queries have, the mean of several draws;
-      if clips are rated, also ``highlight_map`` and ``highlight_hit_at_1`` of ``model`` and ``chance``. As details also
-      the rule, which `inference.locate` reads, and the `worst` queries.
+      Nothing if no file of queries is named. Metrics: those of `metrics.moments.moment_retrieval` by name: ``model``;
+      ``chance``, windows anywhere that are as long as those of training queries, the mean of several draws; ``words``,
+      the same with the length that the words of the query tell; ``whole_video``. If clips are rated, also
+      ``highlight_map`` and ``highlight_hit_at_1`` of ``model`` and ``chance``. As details also the settings, which
+      `inference.locate` reads, and the `worst` queries.
 
     Raises ConfigError or FormatError if the file cannot be used or has no query about these videos.
     """
     if not section.moments:
         return Result({}, {"moments": ""})
     queries = read(section)
-    validation = ask(model, prepared, queries, VALIDATION)
+    lengths = learn(prepared, queries)
+    validation = ask(model, prepared, queries, lengths, VALIDATION)
     rule, chosen_by = choose(validation, section.top)
-    asked = validation if split == VALIDATION else ask(model, prepared, queries, split)
+    asked = validation if split == VALIDATION else ask(model, prepared, queries, lengths, split)
     if not asked:
         raise ConfigError(
             f"config.evaluators.moments.moments is {section.moments!r}, which has no query about the videos of split "
             f"{split!r}; name a file with queries about held-out videos, or '' to leave this out"
         )
     found = [one.found(rule, section.top) for one in asked]
-    metrics = _known("model", moments.moment_retrieval(found))
-    metrics |= _known("whole_video", moments.moment_retrieval([_whole(one) for one in asked]))
-    draws = [_random(asked, queries, section.top, (model.config.seed, draw)) for draw in range(section.draws)]
-    metrics |= _known("chance", moments.moment_retrieval(list(itertools.chain.from_iterable(draws))))
+    predicted = {
+        "model": found,
+        "whole_video": [_whole(one) for one in asked],
+        **_blind(asked, queries, section, model),
+    }
+    metrics = {
+        f"{name}/{key}": mean.value
+        for name, each in predicted.items()
+        for key, mean in moments.moment_retrieval(each).items()
+        if mean.count  # some length that a true window has
+    }
     metrics |= highlights(asked, rule, model.config.seed)
     details = {
         "split": split,
         "queries": len(asked),
         "videos": len({one.query.video_id for one in asked}),
-        "rule": rule.as_dict(),
+        "settings": Settings(rule, lengths).as_dict(),
         "chosen_by": chosen_by,
         "by_length": by_length(found),
         "worst": worst(asked, found, section.worst),
@@ -91,8 +112,19 @@ def read(section: MomentScoresConfig) -> list[MomentQuery]:
     return read_moments(path)
 
 
-def ask(model: Model, prepared: Prepared, queries: Sequence[MomentQuery], split: str) -> list[Asked]:
-    """The curves of all queries about videos of a split, each of which is embedded once.
+def learn(prepared: Prepared, queries: Sequence[MomentQuery]) -> Lengths | None:
+    """How long the moments of training queries are; None if the file does not say which queries those are."""
+    words, some = tokenizer.load(prepared.tokenizer), [one for one in queries if one.split == TRAIN]
+    if not some:
+        return None
+    seconds = [float(np.exp(np.log(np.diff(one.windows)).mean())) for one in some]
+    return Lengths.fit([words.encode(one.text) for one in some], seconds)
+
+
+def ask(
+    model: Model, prepared: Prepared, queries: Sequence[MomentQuery], lengths: Lengths | None, split: str
+) -> list[Asked]:
+    """All queries about videos of a split, each of which is embedded once.
 
     Raises ConfigError for a query that is said to be of another split than the records of its video.
     """
@@ -106,28 +138,27 @@ def ask(model: Model, prepared: Prepared, queries: Sequence[MomentQuery], split:
         )
     if not some:
         return []
-    words = tokenizer.load(prepared.tokenizer)
-    texts = vectors.of_texts(model, [words.encode(one.text) for one in some])
-    by_video = collections.defaultdict(list)
-    for number, one in enumerate(some):
-        by_video[one.video_id].append(number)
-    asked: dict[int, Asked] = {}
-    for video_id, numbers in by_video.items():
-        survey = model.surveys[footage[video_id]]
-        asked |= {number: Asked(some[number], survey.curve(texts[number]), survey.seconds) for number in numbers}
-    return [asked[number] for number in range(len(some))]
+    tokens = tokenizer.load(prepared.tokenizer)
+    words = [tokens.encode(one.text) for one in some]
+    settings, texts = Settings(lengths=lengths), vectors.of_texts(model, words)
+    asked = []
+    for number in sorted(range(len(some)), key=lambda number: some[number].video_id):  # all of a video together
+        survey = model.surveys[footage[some[number].video_id]]
+        curve = survey.curve(texts[number])
+        asked.append(Asked(some[number], curve, survey.seconds, settings.expected(words[number])))
+    return asked
 
 
 def choose(asked: Sequence[Asked], top: int) -> tuple[MomentRule, dict[str, float]]:
     """The rule for the queries of the validation split, and its scores there; without queries the default, and none.
 
-    Smoothing, contrast and growth are those whose first moments have the highest mean of R1@IoU over all IoUs, then the
-    overlap that with the highest mAP. Of equal rules, the first is taken.
+    All settings but the overlap are those whose first moments have the highest mean of R1@IoU over all IoUs, then the
+    overlap is that with the highest mAP. Of equal rules, the first is taken.
     """
     if not asked:
         logging.warning("there is no query about a validation video: the rule for moments is the default one")
         return MomentRule(), {}
-    rules = [MomentRule(*settings) for settings in itertools.product(SMOOTHING, CONTRAST, GROWTH)]
+    rules = [MomentRule(*values) for values in itertools.product(SMOOTHING, CONTRAST, GROWTH, LENGTH)]
     recalls = np.mean([list(_first_recalls(one, rules)) for one in asked], axis=0)
     best = rules[int(recalls.argmax())]
     rules = [dataclasses.replace(best, overlap=overlap) for overlap in OVERLAP]
@@ -139,10 +170,12 @@ def _first_recalls(asked: Asked, rules: Sequence[MomentRule]) -> Iterator[float]
     """The mean recall at 1 over all IoUs, by each rule."""
     spans = curves.candidates(len(asked.curve), int(rules[0].longest / SAMPLE))
     ious = moments.temporal_iou(np.minimum(spans * SAMPLE, asked.end), asked.query.windows).max(axis=1)
+    recalls = np.mean(ious[:, None] >= np.array(moments.IOUS), axis=1)
     smoothed = {samples: curves.smooth(asked.curve, samples) for samples in {rule.smoothing for rule in rules}}
+    misfit = curves.misfit(spans, SAMPLE, asked.expected)
     for rule in rules:
-        first = curves.scores(smoothed[rule.smoothing], spans, rule).argmax()
-        yield float(np.mean(ious[first] >= np.array(moments.IOUS)))
+        fit = curves.scores(smoothed[rule.smoothing], spans, rule) - rule.length * misfit
+        yield float(recalls[fit.argmax()])
 
 
 def highlights(asked: Sequence[Asked], rule: MomentRule, seed: int) -> dict[str, float]:
@@ -191,18 +224,20 @@ def _whole(asked: Asked) -> Query:
     return Query(np.array([[0.0, asked.end]]), asked.query.windows)
 
 
-def _random(asked: Sequence[Asked], queries: Sequence[MomentQuery], top: int, seed: tuple[int, ...]) -> list[Query]:
-    """Windows anywhere, whose lengths those of training queries have, or of all if it is not known which those are."""
+def _blind(
+    asked: Sequence[Asked], queries: Sequence[MomentQuery], section: MomentScoresConfig, model: Model
+) -> dict[str, list[Query]]:
+    """Windows anywhere: as long as those of training queries, or of all if the file does not say, and as words tell."""
     known = [one.windows for one in queries if one.split == TRAIN] or [one.windows for one in queries]
-    lengths = np.concatenate([windows[:, 1] - windows[:, 0] for windows in known])
-    rng, found = np.random.default_rng(seed), []
-    for one in asked:
-        drawn = np.minimum(rng.choice(lengths, top), one.end)
-        starts = rng.random(top) * (one.end - drawn)
-        found.append(Query(np.stack([starts, starts + drawn], axis=1), one.query.windows))
-    return found
-
-
-def _known(name: str, scores: Mapping[str, Any]) -> dict[str, float]:
-    """Without those of lengths that no true window has."""
-    return {f"{name}/{key}": mean.value for key, mean in scores.items() if not np.isnan(mean.value)}
+    lengths = np.concatenate([np.diff(windows)[:, 0] for windows in known])
+    result: dict[str, list[Query]] = {"chance": [], "words": []}
+    for draw in range(section.draws):
+        rng = np.random.default_rng((model.config.seed, draw))
+        for one in asked:
+            drawn, place = rng.choice(lengths, section.top), rng.random(section.top)
+            told = drawn if one.expected is None else np.full(section.top, one.expected)
+            for name, seconds in (("chance", drawn), ("words", told)):
+                seconds = np.minimum(seconds, one.end)
+                starts = place * (one.end - seconds)
+                result[name].append(Query(np.stack([starts, starts + seconds], axis=1), one.query.windows))
+    return result

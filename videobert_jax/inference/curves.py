@@ -37,20 +37,23 @@ class MomentRule:
     Every span of the video is a candidate. It scores ``(inside - contrast * around - (1 - contrast) * everywhere) *
     samples ** growth``, of the mean similarities inside the span, around it (half its length on either side) and in the
     whole video: a span that is too short leaves similar samples around it, one that is too long takes in others, and
-    `growth` decides between a high peak and a long plateau. The best are taken, each unless it overlaps a better one.
+    `growth` decides between a high peak and a long plateau. Where it is known how long such moments are, ``length *
+    log(seconds / known) ** 2`` is subtracted. The best are taken, each unless it overlaps a better one.
 
     Attributes:
       smoothing: samples of the moving average that is taken first, an odd number; 1: none.
       contrast: 1: a span is compared with what is around it, 0: with the whole video.
       growth: 0: the highest mean is the best; 1/2: as in a scan statistic, whose noise shrinks with the length.
+      length: how much it counts that a span is as long as expected; 0: not at all.
       overlap: the highest IoU of two moments.
       longest: seconds of a moment.
     """
 
     smoothing: int = 1
-    contrast: float = 0.5
-    growth: float = 0.5
-    overlap: float = 0.5
+    contrast: float = 0.25
+    growth: float = 0.25
+    length: float = 0.4
+    overlap: float = 0.3
     longest: float = 150.0  # as in QVHighlights
 
     def as_dict(self) -> dict[str, Any]:
@@ -126,7 +129,15 @@ def apart(spans: np.ndarray, score: np.ndarray, overlap: float, top: int) -> np.
     return np.array(chosen, np.int64)
 
 
-def moments(curve: np.ndarray, sample: float, end: float, rule: MomentRule, top: int) -> list[Moment]:
+def misfit(spans: np.ndarray, sample: float, expected: float | None) -> np.ndarray:
+    """Float64 [spans]: squares of the log ratios of the lengths of spans [spans, 2] to the expected seconds; else 0."""
+    lengths = (spans[:, 1] - spans[:, 0]) * sample
+    return np.log(lengths / (lengths if expected is None else expected)) ** 2
+
+
+def moments(
+    curve: np.ndarray, sample: float, end: float, rule: MomentRule, top: int, expected: float | None = None
+) -> list[Moment]:
     """The `top` best moments by a curve [samples], the best first.
 
     Args:
@@ -135,9 +146,10 @@ def moments(curve: np.ndarray, sample: float, end: float, rule: MomentRule, top:
       end: of the video, seconds; no moment ends later.
       rule: how.
       top: how many at most.
+      expected: seconds of such moments, if known.
     """
     spans = candidates(len(curve), max(int(rule.longest / sample), 1))
-    found = scores(smooth(curve, rule.smoothing), spans, rule)
+    found = scores(smooth(curve, rule.smoothing), spans, rule) - rule.length * misfit(spans, sample, expected)
     best = apart(spans, found, rule.overlap, top)
     starts, ends = np.minimum(spans[best] * sample, end).T.tolist()
     return list(map(Moment, starts, ends, found[best].tolist()))

@@ -4,7 +4,8 @@ import dataclasses
 import functools
 import json
 import pathlib
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from videobert_jax.errors import DamagedError, UserError
 from videobert_jax.formats.moments import CLIP
 from videobert_jax.inference import curves, vectors
 from videobert_jax.inference.curves import Moment, MomentRule
+from videobert_jax.inference.lengths import Lengths
 from videobert_jax.inference.watch import watch_whole
 from videobert_jax.prepare.scan import fingerprint, transcript_beside
 
@@ -22,10 +24,37 @@ if TYPE_CHECKING:
     from videobert_jax.inference.model import Model  # which has these functions as methods
 
 SAMPLE = CLIP  # seconds from window to window
-WINDOWS = (6.0, 12.0, 24.0)  # seconds of the windows around each sample
-KEPT = 32  # videos whose vectors are kept, of 10 minutes each about 0.5 MB for 128 dimensions
+WINDOWS = (4.0, 8.0)  # seconds of the windows around each sample
+KEPT = 32  # videos whose vectors are kept, of 10 minutes each about 0.3 MB for 128 dimensions
 TOP = 10
-EVALUATOR = "moments"  # whose details hold the rule of a workdir
+EVALUATOR = "moments"  # whose details hold the settings of a workdir
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """How moments are found.
+
+    Attributes:
+      rule: how they follow from similarities.
+      lengths: how long they are, by the words of the text, if that is known.
+    """
+
+    rule: MomentRule = dataclasses.field(default_factory=MomentRule)
+    lengths: Lengths | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {"rule": self.rule.as_dict(), "lengths": None if self.lengths is None else self.lengths.as_dict()}
+
+    @classmethod
+    def from_dict(cls, fields: dict[str, Any]) -> "Settings":
+        """The inverse of `as_dict`."""
+        lengths = fields["lengths"]
+        return cls(MomentRule(**fields["rule"]), None if lengths is None else Lengths.from_dict(lengths))
+
+    def expected(self, words: Sequence[int]) -> float | None:
+        """The seconds of moments that a text of these ids describes."""
+        return None if self.lengths is None else self.lengths(words)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -89,7 +118,7 @@ class Surveys:
 
 
 def locate(
-    model: "Model", video: str | pathlib.Path | Record, text: str, top: int = TOP, rule: MomentRule | None = None
+    model: "Model", video: str | pathlib.Path | Record, text: str, top: int = TOP, settings: Settings | None = None
 ) -> list[Moment]:
     """Finds the moments of a video that a text describes, the best first.
 
@@ -98,31 +127,28 @@ def locate(
       video: a file, beside which a transcript is found, or a whole video; it is embedded once for all questions.
       text: such as "someone peels a lemon".
       top: how many moments at most.
-      rule: how moments follow from similarities; None: as the evaluation of the run has chosen.
+      settings: None: as the evaluation of the run has chosen.
 
     Raises:
       UserError: the text is empty, `top` is no positive number, the video is unusable, or the model retrieves nothing.
     """
     if type(top) is not int or top < 1:
         raise UserError(f"top is {top!r}, expected a number of moments, at least 1")
-    seen, known = model.surveys[video], rule_of(model) if rule is None else rule
-    return curves.moments(seen.curve(of_text(model, text)), SAMPLE, seen.seconds, known, top)
-
-
-def of_text(model: "Model", text: str) -> np.ndarray:
-    """The unit vector float32 [D] of a text. Raises UserError for one without words."""
     words = model.words.encode(text) if isinstance(text, str) else []
     if not len(words):
         raise UserError(f"the text is {text!r}, expected a few words about what is to be found")
-    return vectors.of_texts(model, [words])[0]
+    known, seen = settings or settings_of(model), model.surveys[video]
+    (vector,) = vectors.of_texts(model, [words])
+    return curves.moments(seen.curve(vector), SAMPLE, seen.seconds, known.rule, top, known.expected(words))
 
 
-def rule_of(model: "Model") -> MomentRule:
-    """The rule that the evaluation of a run has chosen; without one, the default. Raises DamagedError."""
+def settings_of(model: "Model") -> Settings:
+    """What the evaluation of a run has chosen; without one, the default. Raises DamagedError."""
     path = model.evaluation(EVALUATOR)
     if not path.exists():
-        return MomentRule()
+        return Settings()
     try:
-        return MomentRule(**json.loads(path.read_text()).get("rule", {}))
-    except (ValueError, TypeError, AttributeError) as error:
+        known = json.loads(path.read_text()).get("settings")
+        return Settings() if known is None else Settings.from_dict(known)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DamagedError(f"{path} is damaged ({error!r}); evaluate the run again, with launch/evaluate.py") from error
