@@ -14,7 +14,6 @@ interrupted goes on.
 
 import argparse
 import itertools
-import json
 import math
 import pathlib
 import re
@@ -148,7 +147,7 @@ def main() -> None:
         for name, own in settings.items()
         if arguments.only in (None, name)
     }
-    print_row("per cent of segments told right", SETS)
+    print(f"{'per cent of segments told right':72}", *(f"{f'set {one}':>12}" for one in SETS))
     for name, confusions in asked.items():
         print_asked(name, confusions)
     starts = {one: pretrained(changes | {"seed": 0}, one, output) for one in SETS}
@@ -160,6 +159,8 @@ def main() -> None:
 
 def find(folder: pathlib.Path) -> list[Segment]:
     """The segments below a folder, in order of set and index. Ends this program if there are not two whole sets."""
+    if not folder.is_dir():
+        raise SystemExit(f"{folder} is no folder; name one with the segments of UT-Interaction in it")
     found: dict[tuple[int, int], Segment] = {}
     for path in sorted(folder.rglob("*.avi")):
         name, place = NAME.fullmatch(path.stem), FOLDER_NAME.fullmatch(path.parent.name)
@@ -241,7 +242,7 @@ def fine_tuned(
 ) -> tuple[np.ndarray, float]:
     """Confusions [true class, told class] of the held-out sequence, and the minutes that they took."""
     labels = output / f"{fold}.json"
-    write_once(labels, json.dumps(truth))
+    write_once(labels, truth)
     own = {key: value for key, value in values.items() if not key.startswith(OF_PRETRAINING)}
     places = {"data.videos": str(output / fold.partition("-")[0]), "data.cache": str(output / "cache")}
     whole = SETTINGS | FINE_TUNING | places | {"data.annotations": str(labels)} | own
@@ -263,14 +264,14 @@ def trained(name: str, config: str, values: Mapping[str, Any], output: pathlib.P
             code = subprocess.run(command, cwd=ROOT, stdout=log, stderr=log).returncode
         if code:
             raise SystemExit(f"{' '.join(command)} ended with {code}; see {output / 'log.txt'}")
-        write_json(kept, (time.monotonic() - start) / 60)
-    return workdir, read_json(kept, kept)
+        write_json(kept, {"minutes": (time.monotonic() - start) / 60})
+    return workdir, read_json(kept, kept)["minutes"]
 
 
-def write_once(path: pathlib.Path, text: str) -> None:
-    """Leaves a file as it is if it has this text: what is prepared depends on when files were changed."""
-    if not (path.exists() and path.read_text() == text):
-        path.write_text(text)
+def write_once(path: pathlib.Path, content: Mapping[str, Any]) -> None:
+    """Leaves a file as it is if it has this content: what is prepared depends on when files were changed."""
+    if not (path.exists() and read_json(path, path) == content):
+        write_json(path, content)
 
 
 def floors(
@@ -292,7 +293,7 @@ def floors(
         kept = [describe(clips, vocabulary.assign(clips)).features for clips in whole]
         labels = np.eye(len(CLASSES), dtype=bool)[[segment.label for segment in some]]
         for name, (shortened, summary) in FLOORS.items():
-            inputs = np.stack([summary(np.float32(clips)) for clips in (kept if shortened else whole)])
+            inputs = np.stack([summary(clips.astype(np.float32)) for clips in (kept if shortened else whole)])
             for sequence in folds[one]:
                 asked = np.array([segment.sequence == sequence for segment in some])
                 scores = ridge_scores(inputs[~asked], labels[~asked], inputs[asked])
@@ -301,11 +302,11 @@ def floors(
     return right
 
 
-def pyramid(clips: np.ndarray, reduce: Callable[..., np.ndarray]) -> np.ndarray:
-    """What is left of clips [n, D] in each part of a segment: of all, of its halves and of its quarters; [7 * D]."""
+def pyramid(clips: np.ndarray, reduce: Callable[..., Any], parts: Sequence[int] = PARTS) -> np.ndarray:
+    """Reduces the clips [n, D] of all of a segment, of its halves and of its quarters, to [7 * D]."""
     rows = []
-    for parts in PARTS:
-        borders = np.linspace(0, len(clips), parts + 1)
+    for count in parts:
+        borders = np.linspace(0, len(clips), count + 1)
         for start, end in itertools.pairwise(borders):
             first = min(int(start), len(clips) - 1)
             rows.append(reduce(clips[first : max(math.ceil(end), first + 1)], axis=0))
@@ -314,7 +315,7 @@ def pyramid(clips: np.ndarray, reduce: Callable[..., np.ndarray]) -> np.ndarray:
 
 # A floor -> whether it reads features as records keep them, or whole; and what it reads of a segment's clips.
 FLOORS: dict[str, tuple[bool, Callable[[np.ndarray], np.ndarray]]] = {
-    "ridge regression: mean of the features": (False, lambda clips: clips.mean(axis=0)),
+    "ridge regression: mean of the features": (False, lambda clips: pyramid(clips, np.mean, parts=(1,))),
     "ridge regression: mean of each part": (False, lambda clips: pyramid(clips, np.mean)),
     "ridge regression: maximum of each part": (False, lambda clips: pyramid(clips, np.max)),
     "ridge regression: mean of each part, features as records keep them": (True, lambda clips: pyramid(clips, np.mean)),
