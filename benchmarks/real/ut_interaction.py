@@ -2,7 +2,7 @@
 
     python benchmarks/real/ut_interaction.py FOLDER                two sets of ten folds, one seed
     python benchmarks/real/ut_interaction.py FOLDER --seeds=3      three seeds of them
-    python benchmarks/real/ut_interaction.py FOLDER --ablations    also without pretraining, and by visual words alone
+    python benchmarks/real/ut_interaction.py FOLDER --ablations    also without pretraining
     python benchmarks/real/ut_interaction.py FOLDER --folds=1      to try it: the first sequence of each set
 
 FOLDER is searched for `INDEX_SEQUENCE_CLASS.avi`, the segments of UT-Interaction, in folders whose names end with
@@ -96,8 +96,7 @@ FINE_TUNING = {
 }
 BEST: dict[str, dict[str, Any]] = {"features": {}}
 ABLATIONS: dict[str, dict[str, Any]] = {
-    "without pretraining": {"pretraining.steps": 1},
-    "visual words alone": {"model.visual_input": "words"},
+    "without pretraining": {"pretraining.steps": 1, "optimizer.layer_decay": 1.0},
 }
 
 

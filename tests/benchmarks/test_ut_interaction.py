@@ -153,7 +153,7 @@ def test_the_table(ut: types.ModuleType, capsys: pytest.CaptureFixture[str]) -> 
     [
         (["--set=seed=3"], r"--set seed=3 has no effect; --seeds=N runs seeds 0 to N - 1"),
         (["--seeds=0"], r"--seeds=0 --folds=0, expected at least 1 and at least 0"),
-        (["--only=visual words alone"], r"--only=visual words alone is not one of features; --ablations adds"),
+        (["--only=without pretraining"], r"--only=without pretraining is not one of features; --ablations adds"),
         ([], r"nowhere is no folder"),
     ],
 )
