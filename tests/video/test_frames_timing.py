@@ -132,6 +132,35 @@ def test_no_times_of_presentation(tmp_path, count):
     assert numbers(read_frames(bad, RATE, 48)) == list(range(count))
 
 
+def pack_pictures(source, target):
+    """Writes an AVI file as DivX and Xvid do: with the first of two B-pictures in the packet of the picture before."""
+    signature, placeholder = b"\0\0\1\xb2DivX503b1393p", b"\0\0\1\xb6\x51\xcf"
+    with av.open(source) as plain, av.open(target, "w") as container:
+        stream = container.add_stream_from_template(plain.streams.video[0])
+        packets = [packet for packet in plain.demux(video=0) if packet.size]
+        content = [bytes(packet) for packet in packets]
+        for index in range(1, len(content) - 2, 3):  # a P-picture and the two that are shown before it
+            content[index : index + 3] = [content[index] + content[index + 1], content[index + 2], placeholder]
+        begin = content[0].index(b"\0\0\1\xb6")
+        content[0] = content[0][:begin] + signature + content[0][begin:]
+        for index, data in enumerate(content):
+            packet = av.Packet(data)
+            packet.stream, packet.time_base = stream, Fraction(1, RATE)
+            packet.pts = packet.dts = index
+            packet.is_keyframe = index == 0
+            container.mux(packet)
+    return target
+
+
+def test_packed_pictures_are_in_order(tmp_path):
+    """Many an AVI file of the years around 2005 is such; FFmpeg cannot tell when its pictures are shown."""
+    options = {"bf": "2", "b_strategy": "0", "g": "300", "sc_threshold": "1000000000"}
+    pictures = [numbered(i) for i in range(40)]
+    plain = encode(tmp_path / "plain.avi", pictures, clock=RATE, codec="mpeg4", form="avi", options=options)
+    packed = pack_pictures(plain, tmp_path / "packed.avi")
+    assert numbers(read_frames(packed, RATE, 48)) == list(range(40))
+
+
 @pytest.mark.parametrize("count", [2, 50])
 def test_times_are_kept_where_no_picture_is_out_of_order(tmp_path, count):
     """The file allows reordering but has none, so presentation times look like decoding times."""

@@ -240,7 +240,8 @@ def _timed(
     packets = _packets(container, stream)
     head = list(itertools.islice(packets, REORDERED))
     stamps = [packet.pts for packet in head if packet.pts is not None]
-    by_decoding = stream.codec_context.has_b_frames and stamps == sorted(stamps)
+    guessed = container.format.name == "avi"  # which has no presentation times; FFmpeg's guesses may be wrong
+    by_decoding = stream.codec_context.has_b_frames and (guessed or stamps == sorted(stamps))
     end = (stream.start_time or 0) * unit
     begin: Fraction | None = None
     for frame in _decoded(itertools.chain(head, packets), path):
