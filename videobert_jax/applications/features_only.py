@@ -27,7 +27,8 @@ from videobert_jax.evaluation import moments, recommendation, retrieval
 from videobert_jax.evaluation.classification import truth_of
 from videobert_jax.formats.moments import MomentQuery
 from videobert_jax.inference.examples import all_of
-from videobert_jax.inference.locate import SAMPLE, WINDOWS
+from videobert_jax.inference.lengths import Lengths
+from videobert_jax.inference.locate import SAMPLE, WINDOWS, Settings
 from videobert_jax.inference.model import Model
 from videobert_jax.metrics import labels, ranking
 from videobert_jax.metrics.moments import moment_retrieval
@@ -208,22 +209,30 @@ def _located(model: Model, prepared: Prepared, compare: Compare) -> float:
     section = model.config.evaluators["moments"]
     assert isinstance(section, MomentScoresConfig)
     queries = moments.read(section)
-    rule, _ = moments.choose(_asked(model, prepared, compare, queries, VALIDATION), section.top)
-    found = [one.found(rule, section.top) for one in _asked(model, prepared, compare, queries, TEST)]
+    lengths = moments.learn(prepared, queries)
+    rule, _ = moments.choose(_asked(model, prepared, compare, queries, lengths, VALIDATION), section.top)
+    found = [one.found(rule, section.top) for one in _asked(model, prepared, compare, queries, lengths, TEST)]
     return moment_retrieval(found)["r1_at_0.5"].value
 
 
 def _asked(
-    model: Model, prepared: Prepared, compare: Compare, queries: Sequence[MomentQuery], split: str
+    model: Model,
+    prepared: Prepared,
+    compare: Compare,
+    queries: Sequence[MomentQuery],
+    lengths: Lengths | None,
+    split: str,
 ) -> list[moments.Asked]:
-    footage, asked = Footage(prepared.source(split)), []
+    footage, asked, settings = Footage(prepared.source(split)), [], Settings(lengths=lengths)
     for video_id in footage.video_ids:
         some = [one for one in queries if one.video_id == video_id]
         segments = [one for length in WINDOWS for one in footage.around(video_id, length, SAMPLE)] if some else []
-        table = compare(segments, [model.words.encode(one.text) for one in some]) if some else np.zeros((0, 0))
+        words = [model.words.encode(one.text) for one in some]
+        table = compare(segments, words) if some else np.zeros((0, 0))
         seconds = float(footage[video_id].border(len(footage[video_id].visual_ids)))
-        for one, row in zip(some, table, strict=True):
-            asked.append(moments.Asked(one, row.reshape(len(WINDOWS), -1).mean(axis=0), seconds))
+        for one, told, row in zip(some, words, table, strict=True):
+            curve = row.reshape(len(WINDOWS), -1).mean(axis=0)
+            asked.append(moments.Asked(one, curve, seconds, settings.expected(told)))
     return asked
 
 
