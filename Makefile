@@ -10,12 +10,12 @@ BEAM := .venv-beam
 TORCH := .venv-torch
 PLAN := .venv-plan
 # Two processes; the tests of a file run in the same one, to share fixtures.
-PYTEST := -m pytest --numprocesses=2 --dist=loadfile
+PYTEST := -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 export JAX_PLATFORMS ?= cpu
 # Huge pages for large arrays, where available: they make a step on a CPU about a quarter faster.
 export GLIBC_TUNABLES ?= glibc.malloc.hugetlb=1
 
-.PHONY: demo applications check test test-beam test-torch test-plan test-all lint format clean
+.PHONY: demo applications check test test-soak test-beam test-torch test-plan test-all lint format clean
 
 ## The main job: render a corpus, prepare it, pretrain a VideoBERT on it, evaluate it, write the report.
 demo: $(STAMP)
@@ -28,17 +28,20 @@ applications: $(STAMP)
 
 ## Quick checks during development: lint, types, and all tests that are not slow.
 check: lint $(VENV)/.minilm
-	$(BIN)/python $(PYTEST) -m "not slow"
+	$(BIN)/python $(PYTEST) -m "not slow and not soak"
 
 ## All checks that a change must pass.
 test: lint $(VENV)/.minilm
-	$(BIN)/python $(PYTEST) --ignore=tests/distributed
-	$(BIN)/python -m pytest tests/distributed
+	$(BIN)/python $(PYTEST) -m "not soak" --ignore=tests/distributed
+	$(BIN)/python -m pytest -m "not soak" tests/distributed
 
-## The above and the tests with separate environments: Apache Beam with older packages, torch, the TPU compiler.
+## The above, the longest tests, and those with separate environments: Apache Beam with older packages, torch, libtpu.
 test-all: export KILLS := 20
 test-all: export MUTANTS := 1000
-test-all: test test-beam test-torch test-plan
+test-all: test test-soak test-beam test-torch test-plan
+
+test-soak: $(STAMP)
+	$(BIN)/python -m pytest -m soak
 
 test-beam: $(BEAM)/.installed
 	$(BEAM)/bin/python -m pytest --needs=apache_beam tests/prepare/test_beam.py

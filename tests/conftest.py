@@ -29,11 +29,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Chooses the tests marked with the package of --needs; without, those that do with the lock's packages."""
+    """Chooses the tests marked with the package of --needs; without, those that do with the lock's packages.
+
+    Files with slow tests come first, so that no process has one to do when the other has nothing left.
+    """
     needed = {item: {mark.args[0] for mark in item.iter_markers("needs")} for item in items}
     wanted = {config.getoption("needs")} - {""}
     config.hook.pytest_deselected(items=[item for item in items if needed[item] != wanted])
     items[:] = [item for item in items if needed[item] == wanted]
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -124,7 +124,7 @@ def get_config():
         (
             "--config.evaluators.f2.every=5",
             2,
-            "config.evaluators has no key 'f2'; the keys are f1, held_out, use_of_video, zero_shot",
+            "config.evaluators has no key 'f2'; the keys are answering, classification, events, f1, ",
         ),
     ],
 )

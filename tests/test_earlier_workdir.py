@@ -247,6 +247,7 @@ loop.train(config, task, evaluator.for_training(config, task, prepared), Workdir
 
 
 @pytest.mark.slow
+@pytest.mark.soak
 def test_any_evaluator_runs_while_a_model_is_trained_on_its_mesh(folder: pathlib.Path) -> None:
     flags = "--xla_force_host_platform_device_count=4 --xla_backend_optimization_level=0"
     command = [sys.executable, "-c", ON_FOUR_DEVICES, str(folder)]

@@ -13,7 +13,7 @@ from videobert_jax.training.workdir import Workdir
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("killed", [0, 1])
+@pytest.mark.parametrize("killed", [0, pytest.param(1, marks=pytest.mark.soak)])
 def test_the_loss_of_one_process_ends_the_other_with_an_error(unbroken: Run, tmp_path: pathlib.Path, killed) -> None:
     run = Run(unbroken.prepared, tmp_path / "run")
     members = run.start(2, Fault("SIGKILL", killed, 5), **TWO)
@@ -26,6 +26,7 @@ def test_the_loss_of_one_process_ends_the_other_with_an_error(unbroken: Run, tmp
 
 
 @pytest.mark.slow
+@pytest.mark.soak
 def test_a_hung_process_is_named(unbroken: Run, tmp_path: pathlib.Path) -> None:
     run = Run(unbroken.prepared, tmp_path / "run")
     codes = run.to_the_end(2, Fault("hang", 1, 5), **TWO)

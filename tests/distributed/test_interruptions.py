@@ -71,6 +71,7 @@ def test_a_run_that_is_killed_repeatedly_is_the_unbroken_one(unbroken: Run, tmp_
 
 
 @pytest.mark.slow
+@pytest.mark.soak
 def test_a_checkpoint_that_one_process_cannot_read_is_used_by_none(unbroken: Run, tmp_path: pathlib.Path) -> None:
     run = Run(unbroken.prepared, tmp_path / "run")
     assert run.to_the_end(2, Fault("SIGTERM", 0, 5), **TWO) == [interruption.EXIT_CODE] * 2

@@ -81,6 +81,7 @@ print(json.dumps(results))
 
 
 @pytest.mark.slow
+@pytest.mark.soak
 def test_eight_devices_agree_with_one(detailed: pathlib.Path) -> None:
     """Sums in another order; Adam amplifies it from step to step, as in tests/distributed/test_meshes.py."""
     paths = os.pathsep.join((str(pathlib.Path(__file__).parent), os.environ["PYTHONPATH"]))
