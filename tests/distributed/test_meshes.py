@@ -12,6 +12,8 @@ import pytest
 from videobert_jax.training.reporting import writers
 from videobert_jax.training.workdir import Workdir
 
+pytestmark = pytest.mark.soak  # tests/tasks/test_mixture.py has the same meshes, with more tasks
+
 WORKER = pathlib.Path(__file__).with_name("worker.py")
 # Every mesh sums in another order, so float32 results differ in their last digits; the updates of Adam, which divide by
 # the size of the gradient, amplify this from step to step.

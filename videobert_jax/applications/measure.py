@@ -20,9 +20,12 @@ from videobert_jax.training.workdir import Workdir
 MARKS = "<!-- applications: written by `make applications` -->", "<!-- end of applications -->"
 # What the runs from the pretrained one share with it, besides what `configs/*.py` take from its config.
 PRETRAINING_VALUES = {
+    "prepare.image_size": "256",  # what lies beside the mat is small, and is told better than at 128
+    "prepare.fps": "4.0",
+    "prepare.clip_frames": "4",
     "prepare.feature_size": "256",
     "model.visual_input": "both",
-    "task.mask_text": "0.3",  # most of what is said here does not tell what is seen, and is easy to tell without it
+    "task.mask_text": "0.5",  # most of what is said here does not tell what is seen, and is easy to tell without it
     "task.mask_video": "0",
     "report.storyboards": "0",
 }
