@@ -20,7 +20,7 @@ from videobert_jax.training.workdir import Workdir
 MARKS = "<!-- applications: written by `make applications` -->", "<!-- end of applications -->"
 # What the runs from the pretrained one share with it, besides what `configs/*.py` take from its config.
 PRETRAINING_VALUES = {
-    "prepare.image_size": "256",  # what lies beside the mat is small, and is told better than at 128
+    "prepare.image_size": "224",  # what lies beside the mat is small, and is told better than at 128
     "prepare.fps": "4.0",
     "prepare.clip_frames": "4",
     "prepare.feature_size": "256",
