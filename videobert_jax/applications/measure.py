@@ -20,10 +20,9 @@ from videobert_jax.training.workdir import Workdir
 MARKS = "<!-- applications: written by `make applications` -->", "<!-- end of applications -->"
 # What the runs from the pretrained one share with it, besides what `configs/*.py` take from its config.
 PRETRAINING_VALUES = {
-    "prepare.image_size": "192",  # what lies beside the mat is small, and is told better than at 128
-    "prepare.fps": "3.0",
-    "prepare.clip_frames": "3",
-    "prepare.feature_size": "256",
+    "prepare.image_size": "160",
+    "prepare.whole_frame": "True",  # what lies beside the mat is asked for
+    "prepare.feature_size": "512",
     "model.visual_input": "both",
     "task.mask_text": "0.5",  # most of what is said here does not tell what is seen, and is easy to tell without it
     "task.mask_video": "0",

@@ -32,6 +32,9 @@ class PrepareConfig:
     # A file for "s3d", "s3dg" and "resnet..."; a folder for "transformers"; the others include their weights.
     backbone_weights: str = ""
     image_size: int = setting(128, SIDE)  # pixels; frames are resized to a square of this size
+    # Features of an image network also show the whole frame, beside a close-up of its centre and what moves. Visual
+    # words leave that part out: where many things lie about, few clips would share a word.
+    whole_frame: bool = False
     # What visual words tell apart: motion at the first level and appearance below it, or one of them. Only features of
     # "efficientnet_lite0" and "pixels" separate the two.
     distinguish: str = setting("both", Choice(("both", "motion", "appearance")))

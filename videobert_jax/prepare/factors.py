@@ -16,8 +16,14 @@ Factors = tuple[tuple[Part, ...], ...]
 def factors(config: PrepareConfig) -> Factors:
     """The parts of a feature that `prepare.distinguish` asks for, by factor; none: features are not taken apart.
 
-    Raises ConfigError if it asks for one of motion and appearance where features do not tell them apart.
+    Raises ConfigError if it asks for one of motion and appearance where features do not tell them apart, or for whole
+    frames where they are not chosen from.
     """
+    if config.whole_frame and not isinstance(get_backbone(config.backbone), Backbone):
+        raise ConfigError(
+            f"config.prepare.whole_frame is True, but features of backbone {config.backbone} show what they show: leave "
+            "it at False"
+        )
     known = _motion_and_appearance(config)
     if config.distinguish == "both":
         return known
@@ -48,4 +54,4 @@ def _motion_and_appearance(config: PrepareConfig) -> Factors:
     # The weights affect the embedding rows initialised from the centroids: appearance has many more directions to learn
     # than motion.
     appearance = (Part(size, 64, weight=2.0), Part(COLOUR_BINS**3, 32, weight=2.0))
-    return motion, appearance
+    return motion, (*appearance, *([Part(size, 0)] if config.whole_frame else []))

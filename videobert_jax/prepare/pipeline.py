@@ -148,6 +148,8 @@ def _features_key(config: PrepareConfig) -> str:
     settings = [getattr(config, name) for name in FEATURE_SETTINGS]
     if config.clip_step or config.crop:  # settings that came later: without them, features are as before
         settings += [config.clip_step, config.crop, fingerprint(_crops(config))]
+    if config.whole_frame:
+        settings.append("whole_frame")
     return digest([FEATURES_VERSION, *settings, fingerprint(_weights(config)), *_revision(config)])
 
 
@@ -171,8 +173,8 @@ def _weights(config: PrepareConfig) -> list[pathlib.Path]:
 
 def _settings(config: PrepareConfig) -> dict[str, Any]:
     """The config without what does not change the result, such as how views differ if there are none."""
-    idle = "workers" if config.views else ("workers", "view")
-    return {name: value for name, value in dataclasses.asdict(config).items() if not name.startswith(idle)}
+    idle = ["workers", *(["view"] if not config.views else []), *(["whole_frame"] if not config.whole_frame else [])]
+    return {name: value for name, value in dataclasses.asdict(config).items() if not name.startswith(tuple(idle))}
 
 
 def _prepare(

@@ -57,7 +57,7 @@ def extract(
     if _is_stored(target):
         return None
     use_one_core()
-    _embedder(config.backbone, config.backbone_weights)
+    _embedder(config.backbone, config.backbone_weights, config.whole_frame)
     try:
         computed = features_of(pathlib.Path(path), config, view)
     except VideoError as error:
@@ -94,7 +94,7 @@ def features_of(path: pathlib.Path, config: PrepareConfig, view: View = UNCHANGE
 
 def embed_clips(clips: Iterator[np.ndarray], config: PrepareConfig) -> ClipFeatures:
     """Computes the features of at least one clip from `clips_of` in this process, without changing its JAX settings."""
-    embed = _embedder(config.backbone, config.backbone_weights)
+    embed = _embedder(config.backbone, config.backbone_weights, config.whole_frame)
     features: list[np.ndarray] = []
     thumbnails: list[bytes] = []
     while batch := list(itertools.islice(clips, BATCH_CLIPS)):
@@ -137,7 +137,7 @@ def _clips_in(frames: int, config: PrepareConfig) -> int:
 
 
 @functools.cache
-def _embedder(name: str, weights: str = "") -> Embed:
+def _embedder(name: str, weights: str = "", whole_frame: bool = False) -> Embed:
     """Returns a function from N clips of `clips_of` to float32 features [N, D]; JAX compiles it once per shape.
 
     `_clip_feature` applies a JAX image network to a clip; all other backbones compute a clip's feature themselves.
@@ -150,16 +150,18 @@ def _embedder(name: str, weights: str = "") -> Embed:
         loaded = backbone.load() if isinstance(backbone, Backbone) else backbone.load(pathlib.Path(weights))
     except (OSError, ValueError) as error:
         raise ConfigError(f"the weights of backbone {name} cannot be read: {error}") from error
-    clip_features = functools.partial(_clip_features, backbone.apply)
+    clip_features = functools.partial(_clip_features, backbone.apply, whole_frame)
     params, apply = jax.device_put(loaded), jax.jit(clip_features if isinstance(backbone, Backbone) else backbone.apply)
     return lambda clips: np.asarray(apply(params, clips))
 
 
-def _clip_features(apply: Callable[[Any, jax.Array], jax.Array], params: Any, clips: jax.Array) -> jax.Array:
-    return jax.vmap(functools.partial(_clip_feature, functools.partial(apply, params)))(clips)
+def _clip_features(
+    apply: Callable[[Any, jax.Array], jax.Array], whole_frame: bool, params: Any, clips: jax.Array
+) -> jax.Array:
+    return jax.vmap(functools.partial(_clip_feature, functools.partial(apply, params), whole_frame))(clips)
 
 
-def _clip_feature(network: Callable[[jax.Array], jax.Array], clip: jax.Array) -> jax.Array:
+def _clip_feature(network: Callable[[jax.Array], jax.Array], whole_frame: bool, clip: jax.Array) -> jax.Array:
     """The feature float32 [D] of one clip uint8 [T, H, W, 3].
 
     To show motion to an image network, the range of each pixel over the clip is made a picture: it shows what moved and
@@ -168,7 +170,8 @@ def _clip_feature(network: Callable[[jax.Array], jax.Array], clip: jax.Array) ->
 
       range of the whole frame | range of the centre | close-ups, mean over three moments | colours of the centre
 
-    with the network's features normalised to length 1; a mean over plain frames would lose most of the motion.
+    with the network's features normalised to length 1; a mean over plain frames would lose most of the motion. The
+    middle frame as it is follows if `whole_frame` is set.
     """
     frames = clip.astype(jnp.float32)
     motion = frames.max(axis=0) - frames.min(axis=0)
@@ -177,7 +180,10 @@ def _clip_feature(network: Callable[[jax.Array], jax.Array], clip: jax.Array) ->
     closeups = [_centre(moment, CLOSEUP) for moment in moments]
     enlarged = [jax.image.resize(x, motion.shape, "linear") for x in (_centre(motion, MOTION_CENTRE), *closeups)]
     whole, centre, *close = network(jnp.stack([motion, *enlarged]))
-    return jnp.concatenate([_unit(whole), _unit(centre), _unit(sum(close)), _colours(closeups[1])])
+    parts = [_unit(whole), _unit(centre), _unit(sum(close)), _colours(closeups[1])]
+    if whole_frame:
+        parts.append(_unit(network(moments[1][None])[0]))
+    return jnp.concatenate(parts)
 
 
 def _unit(vector: jax.Array) -> jax.Array:
