@@ -53,6 +53,21 @@ def test_features_that_do_not_tell_them_apart_are_refused(config: PrepareConfig)
     assert factors(dataclasses.replace(config, distinguish="both")) == ()
 
 
+def test_words_leave_the_whole_frame_out() -> None:
+    config, whole = PrepareConfig(), PrepareConfig(whole_frame=True)
+    assert sum(factors(whole), ())[:-1] == sum(factors(config), ())
+    assert factors(whole)[1][-1].components == 0
+    assert pipeline._features_key(whole) != pipeline._features_key(config)
+    assert pipeline._settings(whole) != pipeline._settings(config)
+    assert "whole_frame" not in pipeline._settings(config)  # what was prepared before the setting came stays valid
+
+
+@pytest.mark.parametrize("backbone", ["pixels", "precomputed", "s3d"])
+def test_only_an_image_network_sees_whole_frames_beside(backbone: str) -> None:
+    with pytest.raises(ConfigError, match=rf"config.prepare.whole_frame is True, but backbone {backbone} chooses by"):
+        factors(PrepareConfig(backbone=backbone, whole_frame=True))
+
+
 def test_a_revised_backbone_has_its_features_computed_again_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     configs = PIXELS, PrepareConfig()
     before = [pipeline._features_key(config) for config in configs]

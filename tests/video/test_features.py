@@ -1,5 +1,6 @@
 """What a clip's feature captures and what it ignores, on drawn clips; and the feature files."""
 
+import dataclasses
 import errno
 import functools
 import io
@@ -20,6 +21,7 @@ from videobert_jax.workers import share_out
 SIZE = 64
 FRAMES = 6
 CONFIG = PrepareConfig(fps=10.0, clip_frames=FRAMES, image_size=SIZE)
+WHOLE = dataclasses.replace(CONFIG, whole_frame=True)
 RED, GREEN = (200, 40, 40), (40, 160, 60)
 ACROSS, ALONG = (1, 0), (0, 1)
 
@@ -42,13 +44,13 @@ def clip(colour=RED, direction=ACROSS, phase=0, distractor=None):
 @pytest.fixture(scope="module")
 def parts():
     """A function from a clip to the parts of its feature, by name."""
-    embed = features._embedder(CONFIG.backbone)
-    sizes = [part.size for factor in factors(CONFIG) for part in factor]
+    embed = features._embedder(WHOLE.backbone, whole_frame=True)
+    sizes = [part.size for factor in factors(WHOLE) for part in factor]
 
     def split(*clips):
         embedded = np.concatenate([embed(clip[None]) for clip in clips])  # one shape: compiled once
         columns = np.split(embedded, np.cumsum(sizes)[:-1], axis=1)
-        names = ("motion", "central motion", "close-up", "colour")
+        names = ("motion", "central motion", "close-up", "colour", "whole frame")
         return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
 
     return split
@@ -78,6 +80,7 @@ def test_the_close_up_leaves_out_what_lies_around(parts):
     alone, accompanied = parts(clip(), clip(distractor=GREEN))
     for name in ("close-up", "colour", "central motion"):
         np.testing.assert_allclose(alone[name], accompanied[name], atol=1e-5, err_msg=name)
+    assert alone["whole frame"] @ accompanied["whole frame"] < 0.95
 
 
 def test_a_still_clip_has_a_feature(parts):

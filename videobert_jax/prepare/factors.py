@@ -21,8 +21,8 @@ def factors(config: PrepareConfig) -> Factors:
     """
     if config.whole_frame and not isinstance(get_backbone(config.backbone), Backbone):
         raise ConfigError(
-            f"config.prepare.whole_frame is True, but features of backbone {config.backbone} show what they show: leave "
-            "it at False"
+            f"config.prepare.whole_frame is True, but backbone {config.backbone} chooses by itself what it looks at: "
+            "leave it at False"
         )
     known = _motion_and_appearance(config)
     if config.distinguish == "both":
