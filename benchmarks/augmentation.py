@@ -1,4 +1,4 @@
-"""What each kind of augmentation is worth: one small task, learnt from few labels with each switch alone.
+"""The effect of each kind of augmentation on a small task with few labels, each switch alone.
 
     python benchmarks/augmentation.py --start=runs/demo --videos=DIR --labels=FILE
     python benchmarks/augmentation.py --start=runs/demo --videos=DIR --labels=FILE --scratch --seeds=5
@@ -7,7 +7,8 @@
 `--labels` is a table like Kinetics' of whole videos in `--videos`, with a training and a validation split. A few of the
 training videos, chosen by a fixed seed, are learnt from; all held-out ones are asked. A switch is compared with the
 same seeds without it: words left out where words alone are read, everything else where clips alone are. Nothing is
-chosen on the held-out videos, and every run takes as many steps. What is done is kept in --output and not done again.
+chosen on the held-out videos, and every run takes as many steps. Finished runs are kept in --output
+and not repeated.
 """
 
 import argparse
@@ -36,7 +37,7 @@ from videobert_jax.training.workdir import Workdir
 
 CHOICE_SEED = 0
 Changes = Mapping[str, Mapping[str, Any]]  # of the config, by section
-# The changes of `prepare`, by switch; clips alone are read.
+# Changes of `prepare`, by switch; measured on models that read clips alone.
 VIEWS: dict[str, dict[str, Any]] = {
     "crop": {"view_crop": 0.2},
     "scale": {"view_scale": 1.25},
@@ -46,7 +47,7 @@ VIEWS: dict[str, dict[str, Any]] = {
     "speed": {"view_speed": 1.3},
 }
 VIEWS["all views"] = {key: value for one in VIEWS.values() for key, value in one.items()}
-# What is read, and the changes of `data`.
+# Inputs of the models that a switch is measured on, and its changes of `data`.
 ROWS = {
     "neighbours": ("video", {"neighbours": 0.2}),
     "drop clips": ("video", {"drop_clips": 0.2}),
@@ -55,7 +56,7 @@ ROWS = {
 
 
 def main() -> None:
-    """Prints a table."""
+    """Trains what is missing and prints the table."""
     names = [*VIEWS, *ROWS]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--start", type=pathlib.Path, default=pathlib.Path("runs/demo"), help="a pretrained workdir")
@@ -76,25 +77,25 @@ def main() -> None:
     collection = collect(options)
     print(f"{'switch':12} {'reads':6} {'without':>14} {'with':>14} {'difference':>16}   macro F1 in per cent, +- s.d.")
     for name in options.switches.split(","):
-        inputs, changes = switched(name, options.views)
+        inputs, changes = changes_of(name, options.views)
         plain, changed = (
             np.array([100 * score(options, collection, inputs, each, seed) for seed in range(options.seeds)])
             for each in ({}, changes)
         )
-        cells = [told(plain), told(changed), told(changed - plain)]
+        cells = [mean_and_deviation(each) for each in (plain, changed, changed - plain)]
         print(f"{name:12} {inputs:6} {cells[0]:>14} {cells[1]:>14} {cells[2]:>16}", flush=True)
 
 
-def told(values: np.ndarray) -> str:
-    """A mean and the standard deviation over seeds."""
+def mean_and_deviation(values: np.ndarray) -> str:
+    """The mean over seeds, and the standard deviation of several."""
     return f"{values.mean():.1f}" + (f" +- {values.std(ddof=1):.1f}" if len(values) > 1 else "")
 
 
-def switched(name: str, views: int) -> tuple[str, Changes]:
-    """What is read, and the changes of each section."""
-    if name in VIEWS:
-        return "video", {"prepare": {"views": views, **VIEWS[name]}}
-    inputs, changes = ROWS[name]
+def changes_of(switch: str, views: int) -> tuple[str, Changes]:
+    """The inputs that a switch is measured on, and its changes of the config."""
+    if switch in VIEWS:
+        return "video", {"prepare": {"views": views, **VIEWS[switch]}}
+    inputs, changes = ROWS[switch]
     return inputs, {"data": changes}
 
 
@@ -133,14 +134,14 @@ def score(
     changes: Changes,
     seed: int,
 ) -> float:
-    """The macro F1 of a run on all held-out videos; it is read if the run was done before."""
+    """The macro F1 of a run on all validation videos; read from its folder if it was finished before."""
     config = config_of(options, collection, inputs, changes, seed)
     question = [options.scratch, fingerprint(sorted(collection.iterdir())), config_lib.to_json(config)]
     workdir = Workdir(options.output / "runs" / digest(question))
     kept = workdir.folder / "score.json"
     if not kept.exists():
         start = time.monotonic()
-        found = trained(config, workdir, options.start, options.scratch)
+        found = train_and_score(config, workdir, options.start, options.scratch)
         write_json(kept, {"changes": changes, "seed": seed, "score": found, "seconds": time.monotonic() - start})
     return float(read_json(kept, kept)["score"])
 
@@ -152,7 +153,7 @@ def config_of(
     changes: Changes,
     seed: int,
 ) -> Config:
-    """Short sequences and small batches: the labels are few."""
+    """The config of a run, with short sequences and small batches, since labels are few."""
     section = ClassificationConfig(inputs=inputs)
     config = config_lib.fine_tuned(str(options.start), section, {"classification": ClassificationScoresConfig()})
     places = {"videos": str(collection), "annotations": str(collection / "labels.csv"), "transcripts": ""}
@@ -167,8 +168,8 @@ def config_of(
     return dataclasses.replace(config, steps=options.steps, seed=seed, log_every=options.steps, **changed)
 
 
-def trained(config: Config, workdir: Workdir, start: pathlib.Path, scratch: bool) -> float:
-    """Prepares with the words of the first run, trains, and asks."""
+def train_and_score(config: Config, workdir: Workdir, start: pathlib.Path, scratch: bool) -> float:
+    """Prepares with the words of the run in `start`, trains, and returns the macro F1 on the validation split."""
     prepared: Prepared = prepare(config, given=Workdir(start))
     config = tasks.complete(dataclasses.replace(config, init_from="") if scratch else config, prepared)
     loop.train(config, tasks.make_task(config, prepared.tokens()), {}, workdir, prepared)

@@ -1,4 +1,4 @@
-"""How much labels and pretraining are worth: accuracy by the share of each, pretrained and from scratch.
+"""Curves of labels and of pretraining: each application's metric by the share of both, pretrained and from scratch.
 
     python benchmarks/curves.py                     after `make applications`, whose corpus and pretraining it uses
     python benchmarks/curves.py --seeds=3 --only=action,sentiment
@@ -48,7 +48,7 @@ def main() -> None:
     if not (plan.pretrained / "config.json").is_file():
         raise SystemExit(f"{plan.pretrained} is not the folder of a run; run `make applications` first")
     suite = [one for one in SUITE if one.name in names]
-    by_labels = {(one, share, variant): runs for one, share, variant, runs in _by_labels(suite, plan)}
+    by_labels = {(one, share, variant): runs for one, share, variant, runs in _runs_by_labels(suite, plan)}
     run_all([run for runs in by_labels.values() for run in runs], ROOT)
     print("labels" + "".join(f"{share:>16.0%}" for share in LABELS))
     for one in suite:
@@ -57,14 +57,16 @@ def main() -> None:
             print(f"{one.name}, {variant}: " + "  ".join(shown), flush=True)
     starts = {share: _pretraining(plan, share) for share in PRETRAINING}
     run_all(list(starts.values()), ROOT, together=False)
-    by_start = {(one.name, share): _from(plan, one, share, starts[share]) for one in suite for share in PRETRAINING}
+    by_start = {
+        (one.name, share): _after_pretraining(plan, one, share, starts[share]) for one in suite for share in PRETRAINING
+    }
     run_all([run for runs in by_start.values() for run in runs], ROOT)
     print("pretraining" + "".join(f"{share:>16.0%}" for share in PRETRAINING))
     for one in suite:
         print(f"{one.name}: " + "  ".join(figure(one, by_start[one.name, share]) for share in PRETRAINING), flush=True)
 
 
-def _by_labels(suite: Sequence[Application], plan: Plan) -> Iterable[tuple[str, float, str, list[Run]]]:
+def _runs_by_labels(suite: Sequence[Application], plan: Plan) -> Iterable[tuple[str, float, str, list[Run]]]:
     for one in suite:
         table = pathlib.Path(plan.run(one, "pretrained", 0).values["task.labels"])
         for share in LABELS:
@@ -75,10 +77,12 @@ def _by_labels(suite: Sequence[Application], plan: Plan) -> Iterable[tuple[str, 
                 if not target.exists() or target.read_text() != text:
                     write_text(target, text)
             for variant in ("pretrained", "scratch"):
-                yield one.name, share, variant, [_with(plan, one, variant, share, seed) for seed in range(plan.seeds)]
+                runs = [_with_labels(plan, one, variant, share, seed) for seed in range(plan.seeds)]
+                yield one.name, share, variant, runs
 
 
-def _with(plan: Plan, one: Application, variant: str, share: float, seed: int) -> Run:
+def _with_labels(plan: Plan, one: Application, variant: str, share: float, seed: int) -> Run:
+    """A run of an application with a share of its labels."""
     run = plan.run(one, variant, seed)
     folder = plan.output / "curves"
     labels = {"task.labels": str(folder / f"{one.name}-{share:g}-{seed}.csv")}
@@ -94,7 +98,8 @@ def _pretraining(plan: Plan, share: float) -> Run:
     return Run(plan.output / "curves" / f"pretraining-{share:g}", whole.config, {**whole.values, "steps": str(steps)})
 
 
-def _from(plan: Plan, one: Application, share: float, start: Run) -> list[Run]:
+def _after_pretraining(plan: Plan, one: Application, share: float, start: Run) -> list[Run]:
+    """The pretrained runs of an application, which start from a run of a share of the pretraining."""
     runs = plan.runs(one)["pretrained"]
     if share == 1.0:
         return runs

@@ -3,6 +3,8 @@
     python launch/main.py --config=configs/classification.py:runs/demo --workdir=runs/action \\
         --config.data.videos=DIR --config.task.labels=DIR/action.csv
 
+Hardware: two CPU cores, or one accelerator. Takes about TIME on two CPU cores; expected FIGURE.
+
 The config's argument is the workdir of the run to start from, whose `prepare`, `data` and `model` it has. The labels
 are a file or folder in any format of annotations, such as Kinetics' table; without them, captions are the labels.
 

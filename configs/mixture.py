@@ -3,6 +3,8 @@
     python launch/main.py --config=configs/mixture.py:runs/demo --workdir=runs/mixture --config.data.videos=DIR \\
         --config.task.parts.action.task.labels=DIR/action.csv --config.task.parts.answering.task.questions=DIR
 
+Hardware: two CPU cores, or one accelerator. Takes about TIME on two CPU cores; expected FIGURE.
+
 The config's argument is the workdir of the run to start from, whose `prepare`, `data` and `model` it has; its own
 section `task` becomes that of the part "pretraining". `--config.task.parts.answering.weight=2` gives a part twice as
 many rows, `=0` none; `--config.task.parts.answering.factor=2` makes its loss count twice. Each part is a model by

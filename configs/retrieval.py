@@ -2,6 +2,8 @@
 
     python launch/main.py --config=configs/retrieval.py:runs/demo --workdir=runs/retrieval --config.data.videos=DIR
 
+Hardware: two CPU cores, or one accelerator. Takes about TIME on two CPU cores; expected FIGURE.
+
 The config's argument is the workdir of the run to start from, whose `prepare`, `data` and `model` it has. Captions of
 the training videos are the texts to learn from.
 

@@ -27,7 +27,7 @@ ROOT = pathlib.Path(__file__).parents[1]
 
 
 def main(_: list[str]) -> None:
-    """Measures, and prints the table."""
+    """Measures the applications and prints the table."""
     logging.set_verbosity(logging.WARNING)
     from videobert_jax.applications import measure
     from videobert_jax.applications.suite import SUITE

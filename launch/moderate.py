@@ -42,8 +42,8 @@ def main(_: list[str]) -> None:
     videos = verdicts.find([pathlib.Path(one) for one in _VIDEO.value], model.config.prepare.backbone)
     lines = verdicts.judge_all(model, policy, videos, pathlib.Path(_OUTPUT.value) if _OUTPUT.value else None)
     counts = collections.Counter(line.get("verdict", FAILED) for line in lines)
-    told = ", ".join(f"{count:,} {name}" for name, count in sorted(counts.items()))
-    print(f"moderate: {len(lines):,} videos: {told}", file=sys.stderr)
+    summary = ", ".join(f"{count:,} {name}" for name, count in sorted(counts.items()))
+    print(f"moderate: {len(lines):,} videos: {summary}", file=sys.stderr)
     if counts[FAILED]:
         sys.exit(NOT_JUDGED)
     if len(lines) > counts[ALLOW]:

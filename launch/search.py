@@ -72,7 +72,7 @@ def build(model: Model, prepared: Prepared, folder: pathlib.Path) -> None:
     classifiers = {name or pathlib.Path(path).name: load(path) for name, _, path in named}
     for each in classifiers.values():
         require_same_ids(each, prepared)
-    index = Index.of(model, prepared, _SPLITS.value, _WINDOW.value, tags.by(classifiers))
+    index = Index.of(model, prepared, _SPLITS.value, _WINDOW.value, tags.tagger(classifiers))
     if _ENGINE.value == "hnsw":
         index = index.with_graph()
     index.save(folder)
@@ -80,7 +80,7 @@ def build(model: Model, prepared: Prepared, folder: pathlib.Path) -> None:
 
 
 def _rows(model: Model, index: Index, workdir: Workdir) -> list[dict[str, Any]]:
-    """What is printed."""
+    """Searches as the flags say; returns the fields of each result."""
     if _VIEWERS_FOR.value is not None:
         return [one._asdict() for one in viewers_for(model, index, workdir.prepared(), _VIEWERS_FOR.value)]
     if _VIEWER.value is not None:
@@ -94,7 +94,7 @@ def _rows(model: Model, index: Index, workdir: Workdir) -> list[dict[str, Any]]:
 
 
 def for_text(model: Model, index: Index, workdir: Workdir, text: str) -> list[Found]:
-    """What a text finds, re-ordered where --rerank says so."""
+    """The entries nearest to a text, re-ordered with --rerank."""
     words = model.words.encode(text)
     count = max(_TOP.value, _CANDIDATES.value) if _RERANK.value else _TOP.value
     found = index.search(vectors.of_query(model, words, text), count, _WHERE.value, engine=_ENGINE.value)[0]
@@ -119,7 +119,7 @@ def _segments(prepared: Prepared, found: Sequence[Found]) -> list[Segment]:
 
 
 def for_viewer(model: Model, index: Index, prepared: Prepared, name: str) -> list[Found]:
-    """What is recommended to a viewer."""
+    """The entries recommended to a viewer of config.task.histories."""
     videos = catalogue(prepared)
     histories = histories_of(recommend.recommends(model), videos)
     if name not in histories:
@@ -149,7 +149,7 @@ def viewers_for(model: Model, index: Index, prepared: Prepared, video: str) -> l
 
 
 def show(rows: Sequence[dict[str, Any]]) -> None:
-    """Prints what was found, the best first."""
+    """Prints the results, the best first, as a table or as JSON."""
     if _JSON.value:
         print(json.dumps(list(rows), indent=2, ensure_ascii=False))
         return

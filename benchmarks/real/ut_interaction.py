@@ -110,12 +110,12 @@ class Segment(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Of its video in a collection."""
+        """The name of its video in the folder of its set."""
         return f"set{self.set}-{self.path.stem}"
 
 
 def main() -> None:
-    """Prepares, trains, asks and prints the table."""
+    """Prepares, trains, evaluates and prints the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=pathlib.Path)
     parser.add_argument("--output", type=pathlib.Path, default=pathlib.Path("runs/ut_interaction"))
@@ -214,16 +214,16 @@ def annotations(segments: Sequence[Segment], one: int, sequence: int) -> dict[st
 def ask(
     values: Mapping[str, Any], segments: Sequence[Segment], folds: Mapping[int, Sequence[int]], output: pathlib.Path
 ) -> np.ndarray:
-    """Confusions [sets, true class, told class] of the segments of all folds."""
+    """Confusions [sets, true class, predicted class] of the segments of all folds."""
     confusions = np.zeros((len(SETS), len(CLASSES), len(CLASSES)), np.int64)
     for place, one in enumerate(SETS):
         start = pretrained(values, 3 - one, output)
         for sequence in folds[one]:
             truth, fold = annotations(segments, one, sequence), f"set{one}-sequence{sequence}"
-            told, minutes = fine_tuned(values, start, truth, fold, output)
-            confusions[place] += told
+            counts, minutes = fine_tuned(values, start, truth, fold, output)
+            confusions[place] += counts
             so_far = f"{confusions[place].trace()} of {confusions[place].sum()}"
-            print(f"  {fold}: {told.trace()} of {told.sum()} right, {minutes:.1f} min; {so_far} so far", flush=True)
+            print(f"  {fold}: {counts.trace()} of {counts.sum()} right, {minutes:.1f} min; {so_far} so far", flush=True)
     return confusions
 
 
@@ -239,7 +239,7 @@ def pretrained(values: Mapping[str, Any], one: int, output: pathlib.Path) -> Wor
 def fine_tuned(
     values: Mapping[str, Any], start: Workdir, truth: Mapping[str, Any], fold: str, output: pathlib.Path
 ) -> tuple[np.ndarray, float]:
-    """Confusions [true class, told class] of the held-out sequence, and the minutes that they took."""
+    """Confusions [true class, predicted class] of the held-out sequence, and the minutes that the run took."""
     labels = output / f"{fold}.json"
     write_once(labels, truth)
     own = {key: value for key, value in values.items() if not key.startswith(OF_PRETRAINING)}
@@ -276,7 +276,7 @@ def write_once(path: pathlib.Path, content: Mapping[str, Any]) -> None:
 def floors(
     segments: Sequence[Segment], folds: Mapping[int, Sequence[int]], starts: Mapping[int, Workdir]
 ) -> dict[str, np.ndarray]:
-    """Segments told right and all, [sets, 2], by ridge regressions whose penalty is chosen by the training segments.
+    """Numbers of segments classified correctly, and of all, [sets, 2], by ridge regressions; see `ridge_scores`.
 
     Args:
       segments: all.
@@ -296,8 +296,7 @@ def floors(
             for sequence in folds[one]:
                 asked = np.array([segment.sequence == sequence for segment in some])
                 scores = ridge_scores(inputs[~asked], labels[~asked], inputs[asked])
-                told = labels[asked, scores.argmax(axis=1)].sum()
-                right[name][place] += told, asked.sum()
+                right[name][place] += labels[asked, scores.argmax(axis=1)].sum(), asked.sum()
     return right
 
 
@@ -322,7 +321,7 @@ FLOORS: dict[str, tuple[bool, Callable[[np.ndarray], np.ndarray]]] = {
 
 
 def print_asked(name: str, confusions: np.ndarray) -> None:
-    """Prints a row and the confusions of a setting, int [seeds, sets, true class, told class]."""
+    """Prints a row and the confusions of a setting, int [seeds, sets, true class, predicted class]."""
     right = 100 * np.trace(confusions, axis1=2, axis2=3) / confusions.sum(axis=(2, 3))
     spread = right.std(axis=0, ddof=1) if len(right) > 1 else (None, None)
     print_row(name, right.mean(axis=0), spread)

@@ -78,7 +78,7 @@ def test_the_table_goes_between_the_marks() -> None:
 
 
 def test_the_rows_are_those_that_were_asked_for() -> None:
-    assert summary.names(SUITE) == [
+    assert [measure.name for application in SUITE for measure in application.measures] == [
         *("classification_action", "classification_food", "sentiment", "moderation"),
         *("answering", "retrieval", "moments", "recommendation"),
     ]

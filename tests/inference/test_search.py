@@ -95,7 +95,7 @@ def models(prepared: Prepared, tmp_path_factory: pytest.TempPathFactory) -> dict
 
 @pytest.fixture(scope="module")
 def index(models: dict[str, Model], prepared: Prepared) -> Index:
-    tagged = tags.by({"unsafe": models["moderation"], "sentiment": models["sentiment"]})
+    tagged = tags.tagger({"unsafe": models["moderation"], "sentiment": models["sentiment"]})
     return Index.of(models["retrieval"], prepared, ("test",), 10.0, tagged)
 
 
@@ -136,7 +136,7 @@ def test_models_that_cannot_search_are_refused(index: Index, models: dict[str, M
     with pytest.raises(UserError, match="'classification', expected retrieval or recommendation"):
         Index.of(models["sentiment"], prepared)
     with pytest.raises(UserError, match=r"which --tags names x, was trained for .*='retrieval'"):
-        tags.by({"x": models["retrieval"]})
+        tags.tagger({"x": models["retrieval"]})
     with pytest.raises(UserError, match="has no split 'testing', expected some of train, validation, test"):
         Index.of(models["retrieval"], prepared, ("testing",))
     with pytest.raises(UserError, match="not made by the model of"):

@@ -155,7 +155,7 @@ def test_segments_without_words_are_counted_where_words_alone_are_read(
     assert caplog.messages == [
         (
             "config.task.inputs is 'words', and nothing is said in 1 of 3 segments of the split train: their text is "
-            "empty, and all are told alike"
+            "empty, and all get the same prediction"
         )
     ]
     caplog.clear()

@@ -1,4 +1,4 @@
-"""What clip features alone tell, by linear models of scikit-learn: the mark that a transformer over clips has to beat.
+"""Baselines on clip features alone: linear models of scikit-learn, which a transformer over clips has to beat.
 
 A segment is the mean of its clips' features, of the backbone, as they are stored. What has to be chosen, the strength
 of the regularisation, is chosen on the validation split.
@@ -86,13 +86,9 @@ def _classified(model: Model, prepared: Prepared, metric: str) -> float:
     }
     truth = {name: truth_of(model, some) for name, some in splits.items()}
 
-    def tell(strength: float) -> Callable[[str], np.ndarray]:
-        classifier = _logistic(inputs[TRAIN], truth[TRAIN], strength)
-        return lambda name: classifier(inputs[name])
-
-    fitted = [tell(strength) for strength in STRENGTHS]
-    best = max(fitted, key=lambda one: _metric(metric, one(VALIDATION), truth[VALIDATION]))
-    return _metric(metric, best(TEST), truth[TEST])
+    fitted = [_logistic(inputs[TRAIN], truth[TRAIN], strength) for strength in STRENGTHS]
+    best = max(fitted, key=lambda one: _metric(metric, one(inputs[VALIDATION]), truth[VALIDATION]))
+    return _metric(metric, best(inputs[TEST]), truth[TEST])
 
 
 def bags(texts: Sequence[Sequence[int]], size: int) -> np.ndarray:
@@ -115,34 +111,32 @@ def _reduction(features: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
 
 
 def _logistic(inputs: np.ndarray, truth: np.ndarray, strength: float) -> Callable[[np.ndarray], np.ndarray]:
-    """Probabilities of classes: one regression for each if a segment may have several, else one of all together."""
+    """Fits inputs -> probabilities of classes: one multinomial regression, or one per class for several labels."""
     from sklearn.linear_model import LogisticRegression
 
     scaled = strength * 256  # inputs have deviations of about 1/16 of what scikit-learn's default expects
     if (truth.sum(axis=1) == 1).all():
-        told = truth.argmax(axis=1)
-        fitted = LogisticRegression(C=scaled, max_iter=300).fit(inputs, told)
-        table = np.zeros(truth.shape[1])
+        multinomial = LogisticRegression(C=scaled, max_iter=300).fit(inputs, truth.argmax(axis=1))
 
-        def together(some: np.ndarray) -> np.ndarray:
-            found = np.tile(table, (len(some), 1))
-            found[:, fitted.classes_] = fitted.predict_proba(some)
+        def single_label(some: np.ndarray) -> np.ndarray:
+            found = np.zeros((len(some), truth.shape[1]))
+            found[:, multinomial.classes_] = multinomial.predict_proba(some)
             return found
 
-        return together
+        return single_label
     rate = truth.mean(axis=0)
     each = {
         number: LogisticRegression(C=scaled, max_iter=300).fit(inputs, truth[:, number])
         for number in np.flatnonzero((rate > 0) & (rate < 1)).tolist()
     }
 
-    def apart(some: np.ndarray) -> np.ndarray:
+    def multi_label(some: np.ndarray) -> np.ndarray:
         found = np.tile(rate, (len(some), 1))
         for number, one in each.items():
             found[:, number] = one.predict_proba(some)[:, 1]
         return found
 
-    return apart
+    return multi_label
 
 
 def _metric(name: str, found: np.ndarray, truth: np.ndarray) -> float:
@@ -158,7 +152,7 @@ def _metric(name: str, found: np.ndarray, truth: np.ndarray) -> float:
 
 
 def chance(model: Model, prepared: Prepared, metric: str) -> float:
-    """What guessing gives: the commonest class of training, or classes as often as there, or scores at random."""
+    """The metric of guessing: the commonest training class, classes as often as in training, or random scores."""
     training, test = (truth_of(model, all_of(model, prepared, name)).mean(axis=0) for name in (TRAIN, TEST))
     if metric == "accuracy":
         return float(test[training.argmax()])
@@ -182,14 +176,14 @@ def regression(model: Model, prepared: Prepared) -> Compare:
     counted = bags([one.words for one in training], size)
     rarity = np.log((1 + len(counted)) / (1 + counted.sum(axis=0)))
 
-    def told(texts: Sequence[Sequence[int]]) -> np.ndarray:
+    def tf_idf(texts: Sequence[Sequence[int]]) -> np.ndarray:
         return _unit(bags(texts, size) * rarity)
 
-    targets = told([one.words for one in training])
+    targets = tf_idf([one.words for one in training])
 
     def fit(strength: float) -> Compare:
         fitted = Ridge(alpha=strength).fit(reduce(seen), targets)
-        return lambda segments, texts: told(texts) @ _unit(fitted.predict(reduce(means(segments)))).T
+        return lambda segments, texts: tf_idf(texts) @ _unit(fitted.predict(reduce(means(segments)))).T
 
     fits = [fit(strength) for strength in RIDGES]
     return max(fits, key=lambda compare: _recall(compare, model, prepared, VALIDATION))
@@ -230,9 +224,9 @@ def _asked(
         words = [model.words.encode(one.text) for one in some]
         table = compare(segments, words) if some else np.zeros((0, 0))
         seconds = float(footage[video_id].border(len(footage[video_id].visual_ids)))
-        for one, told, row in zip(some, words, table, strict=True):
+        for one, ids, row in zip(some, words, table, strict=True):
             curve = row.reshape(len(WINDOWS), -1).mean(axis=0)
-            asked.append(moments.Asked(one, curve, seconds, settings.expected(told)))
+            asked.append(moments.Asked(one, curve, seconds, settings.expected(ids)))
     return asked
 
 

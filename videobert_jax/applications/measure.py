@@ -1,4 +1,4 @@
-"""From nothing to the table: corpus, pretraining, all runs, baselines, results."""
+"""Makes the table of the applications: corpus, pretraining, all runs, baselines, results."""
 
 import dataclasses
 import json
@@ -32,7 +32,7 @@ PRETRAINING_VALUES = {
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """Where everything lies and how much is done.
+    """Folders of the measurement, and its size.
 
     Attributes:
       root: of the checkout.
@@ -112,12 +112,12 @@ def measure(suite: Sequence[Application], plan: Plan, docs: pathlib.Path | None 
         run.folder.name: " ".join(run.command) for variants in all_runs.values() for run in variants["pretrained"]
     }
     write_text(plan.output / "index.html", page.render(sections, commands))
-    told = summary.table(rows)
+    table = summary.table(rows)
     if docs is not None:
-        write_text(docs, between_marks(docs.read_text(encoding="utf-8"), told))
+        write_text(docs, between_marks(docs.read_text(encoding="utf-8"), table))
     failed = [row.application for row in rows if not row.holds()]
     note = f"\n\nnot above scratch, features and words by more than the spread: {', '.join(failed)}" if failed else ""
-    return f"{told}{note}\n\nresults: {plan.output / 'summary.json'}, {plan.output / 'index.html'}"
+    return f"{table}{note}\n\nresults: {plan.output / 'summary.json'}, {plan.output / 'index.html'}"
 
 
 def _gather(plan: Plan) -> None:
@@ -131,12 +131,12 @@ def _gather(plan: Plan) -> None:
                 link.symlink_to(target.absolute())
 
 
-def between_marks(text: str, told: str) -> str:
-    """The text with this between its marks. Raises UserError for a text without them."""
+def between_marks(text: str, table: str) -> str:
+    """The text with the table between its marks. Raises UserError for a text without them."""
     start, end = (text.find(mark) for mark in MARKS)
     if not 0 <= start < end:
         raise UserError(f"the document has no lines {MARKS[0]!r} and {MARKS[1]!r}, between which the table goes")
-    return f"{text[: start + len(MARKS[0])]}\n{told}\n{text[end:]}"
+    return f"{text[: start + len(MARKS[0])]}\n{table}\n{text[end:]}"
 
 
 def _sections(application: Application, runs: Mapping[str, Sequence[Run]], plan: Plan) -> list[page.Section]:
@@ -146,7 +146,7 @@ def _sections(application: Application, runs: Mapping[str, Sequence[Run]], plan:
     prepared = Workdir(folders["pretrained"][0]).prepared()
     sections = []
     for one in application.measures:
-        linear = _kept(folders["pretrained"][0], f"features_only_{one.name}", one, model)
+        linear = _features_only(folders["pretrained"][0], f"features_only_{one.name}", one, model)
         chance = (
             features_only.chance(model, prepared, one.metric)
             if isinstance(model.config.task, LabelledConfig) and not one.chance
@@ -158,8 +158,8 @@ def _sections(application: Application, runs: Mapping[str, Sequence[Run]], plan:
     return sections
 
 
-def _kept(folder: pathlib.Path, name: str, measure: Measure, model: Model) -> float | None:
-    """The figure of features alone, computed once for a run."""
+def _features_only(folder: pathlib.Path, name: str, measure: Measure, model: Model) -> float | None:
+    """The baseline on features alone, computed once for a run and then read from its folder."""
     path = folder / f"{name}.json"
     if not path.exists():
         value = features_only.score(model, Workdir(folder).prepared(), measure)

@@ -70,11 +70,11 @@ def _text(value: Any) -> str:
 
 
 def _confusions(classes: Sequence[str], table: Sequence[Sequence[int]]) -> list[tuple[str, str, int]]:
-    """Of a table whose rows are the true classes: the cells off its diagonal, the largest first."""
+    """The largest cells off the diagonal of a table of confusions, whose rows are the true classes."""
     cells = [
-        (classes[right], classes[told], count)
-        for right, row in enumerate(table)
-        for told, count in enumerate(row)
-        if right != told and count
+        (classes[true], classes[predicted], count)
+        for true, row in enumerate(table)
+        for predicted, count in enumerate(row)
+        if true != predicted and count
     ]
     return sorted(cells, key=lambda cell: -cell[2])[:CONFUSIONS]

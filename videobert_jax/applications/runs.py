@@ -40,16 +40,16 @@ class Run:
 
     @property
     def log(self) -> pathlib.Path:
-        """What it printed."""
+        """The file of its output."""
         return self.folder / "log.txt"
 
     @property
     def done(self) -> pathlib.Path:
-        """Its command and its seconds, once it has ended well."""
+        """The file of its command and its seconds, written when it has succeeded."""
         return self.folder / "done.json"
 
     def is_done(self) -> bool:
-        """Whether this command has ended well."""
+        """Whether this very command has succeeded."""
         return self.done.exists() and json.loads(self.done.read_text())["command"] == self.command
 
     def seconds(self) -> float:

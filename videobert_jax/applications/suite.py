@@ -1,4 +1,4 @@
-"""What is measured: the applications, the runs that each takes, and the rows of the table that they give."""
+"""The applications that are measured: their tasks, the variants of each run, and the rows of the table."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence

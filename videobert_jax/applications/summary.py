@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from videobert_jax.applications.suite import Application, Measure
+from videobert_jax.applications.suite import Measure
 from videobert_jax.errors import DamagedError
 from videobert_jax.training.workdir import Workdir
 
@@ -66,7 +66,8 @@ def row(
     Args:
       measure: what is read.
       folders: workdirs of each variant, one a seed.
-      features_only: what was computed apart; as `chance`, if no evaluator tells it.
+      features_only: its value, from `applications.features_only`.
+      chance: its value, if no evaluator of the runs has it.
 
     Raises DamagedError if a run has no such metric.
     """
@@ -124,8 +125,3 @@ def table(rows: Sequence[Row]) -> str:
 
 def _percent(value: float | None) -> str:
     return "" if value is None else f"{100 * value:.1f}"
-
-
-def names(suite: Sequence[Application]) -> list[str]:
-    """The names of all rows."""
-    return [measure.name for application in suite for measure in application.measures]

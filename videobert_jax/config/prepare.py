@@ -58,8 +58,8 @@ class PrepareConfig:
     videos_per_shard: int = setting(256, COUNT)  # videos processed together and stored in one file of records
     record_format: str = setting("array_record", Choice(("array_record", "tfrecord")))
     validation_fraction: float = setting(0.05, PART)  # share of the videos to hold out if no annotations define a split
-    # Further views of each training video, which are trained on beside it: its pictures and its pace are changed by as
-    # much as is drawn, from (view_seed, video, view), within the limits below.
+    # Number of augmented views of each training video, which are trained on beside it. How much the pictures and the
+    # speed of a view are changed is drawn from (view_seed, video, view), within the limits below.
     views: int = setting(0, Interval(0, 1000))
     view_seed: int = setting(0, SEED)
     view_crop: float = setting(0.0, Interval(0, 0.5))  # share of the width and of the height that is cut off

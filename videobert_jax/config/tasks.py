@@ -110,11 +110,11 @@ class ClassificationConfig(LabelledConfig):
     # Videos that no label names are segments without any class; needs `multiple`.
     unlabelled: bool = False
     # Least share of the training examples that have a label, with `multiple`: they are repeated until they have it.
-    # Where labels are rare, a model else learns only how rare. 0: as they occur.
+    # Without it, a model of rare labels learns only how rare they are. 0: as they occur.
     labelled_share: float = setting(0.0, PART_OR_NONE)
 
     def contradictions(self) -> Iterator[tuple[str, str]]:
-        """No class at all is no class, if classes exclude each other."""
+        """Segments without a label need `multiple`: where classes exclude each other, each segment has one."""
         if not self.multiple and (self.window or self.unlabelled or self.labelled_share):
             yield (
                 "multiple",
@@ -191,7 +191,7 @@ class MixtureConfig(TaskConfig):
     parts: Mapping[str, PartConfig] = dataclasses.field(default_factory=dict)  # by name
 
     def contradictions(self) -> Iterator[tuple[str, str]]:
-        """There has to be a part with rows; parts are no mixtures themselves, and their names are parts of names."""
+        """At least one part has rows; parts are no mixtures; their names are identifiers, as names of heads need."""
         if not self.parts:
             yield "name", "another task, or at least one part in task.parts"
         elif not any(part.weight for part in self.parts.values()):
@@ -205,7 +205,7 @@ class MixtureConfig(TaskConfig):
                 yield from ((f"parts.{name}.task.{key}", expected) for key, expected in part.task.contradictions())
 
     def completed(self, before: Self) -> Self:
-        """Each part by itself."""
+        """Completes the section of each part."""
         parts = dict(self.parts)
         for name in self.parts.keys() & before.parts.keys():
             mine, theirs = parts[name].task, before.parts[name].task

@@ -33,8 +33,8 @@ class DataConfig:
     batch_size: int = setting(128, COUNT)  # rows of the global batch
     sequence_length: int = setting(512, Interval(16, 1_000_000))  # at least SHORTEST_JOINT of data.sampling
     max_sequences: int = setting(16, COUNT)  # N, packed sequences per row
-    # Augmentation, of training alone: the share of visual words that become a neighbour, of the same parent in the tree
-    # of visual words, and the shares of words and of clips that sequences leave out.
+    # Augmentation of training rows: the share of visual words that are replaced by a neighbour, which has the same
+    # parent in the tree of visual words, and the shares of words and of clips that are left out.
     neighbours: float = setting(0.0, SHARE)
     drop_words: float = setting(0.0, PART_OR_NONE)
     drop_clips: float = setting(0.0, PART_OR_NONE)
@@ -98,10 +98,10 @@ class OptimizerConfig:
     name: str = setting("adamw", Choice(("adamw", "lamb", "adafactor", "muon")))
     learning_rate: float = setting(1e-5, Interval(0, 10, "(]"))
     warmup_steps: int = setting(0, Interval(0))
-    # After the warm-up: falls to zero in a line or along half a cosine, or stays.
+    # Course of the learning rate after the warm-up: a line or half a cosine down to zero, or constant.
     schedule: str = setting("linear", Choice(("linear", "cosine", "constant")))
     # Ratio of the updates of each layer to those of the next; the embeddings are below the first layer, and heads have
-    # the full rate. A pretrained trunk is so changed the less the lower it is.
+    # the full rate. Lower layers of a pretrained trunk change less. 1: all layers have the same rate.
     layer_decay: float = setting(1.0, Interval(0, 1, "(]"))
     weight_decay: float = setting(0.01, Interval(0, 10))
     beta1: float = setting(0.9, Interval(0, 1, "[)"))
@@ -128,9 +128,9 @@ class CheckpointConfig:
     keep: int = setting(2, COUNT)  # newest checkpoints, in addition to the best one
     metric: str = "held_out/loss"  # evaluator/metric that ranks checkpoints; empty: none is kept as the best
     best: str = setting("lowest", Choice(("lowest", "highest")))  # value of that metric
-    # Which checkpoint is evaluated at the end, loaded, and started from; "best" needs `metric`.
+    # The checkpoint that is evaluated at the end, loaded, and used by `init_from`; "best" needs `metric`.
     used: str = setting("newest", Choice(("newest", "best")))
-    # Training ends early after so many checkpoints in a row of which none is the best so far; 0: never.
+    # Training ends early after this many checkpoints in a row without a new best one; 0: never.
     patience: int = setting(0, Interval(0))
 
 

@@ -24,7 +24,7 @@ def names_a_side(text: str) -> bool:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Augmentation:
-    """What training changes in sequences; special tokens stay.
+    """Changes the sequences of training rows at random; special tokens stay.
 
     Attributes:
       tokens: the joint vocabulary.
@@ -51,7 +51,7 @@ class Augmentation:
         words = np.arange(1, sequence.text_length - 1)
         if self.drop_words and len(words):
             number = np.cumsum(~self._continues[ids[words]])
-            number -= number[0]  # of the word that each WordPiece is of
+            number -= number[0]  # the index of the word that each WordPiece belongs to
             kept[words] = _stays(int(number[-1]) + 1, self.drop_words, rng)[number]
         if self.drop_clips and len(clips):
             kept[clips] = _stays(len(clips), self.drop_clips, rng)
@@ -82,7 +82,7 @@ def _stays(count: int, share: float, rng: np.random.Generator) -> np.ndarray:
 def augment(
     sequences: Sequence[TokenSequence], augmentation: Augmentation | None, rng: np.random.Generator
 ) -> Sequence[TokenSequence]:
-    """The sequences of a row as training sees them; None: as they are, and nothing is drawn."""
+    """The augmented sequences of a row; without an augmentation the same ones, and nothing is drawn."""
     return sequences if augmentation is None else [augmentation(sequence, rng) for sequence in sequences]
 
 
@@ -95,7 +95,7 @@ class Augmentable(Protocol):
 
 
 class Joined:
-    """Several sources of examples, one after the other, as one; thread-safe if they are."""
+    """Concatenates several sources of examples; thread-safe if they are."""
 
     def __init__(self, parts: Sequence[Any]) -> None:
         self._parts = parts

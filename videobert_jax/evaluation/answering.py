@@ -1,4 +1,4 @@
-"""How many questions about held-out videos are answered right, by how they begin."""
+"""Accuracy of the answers to questions about held-out videos, also by the first words of the questions."""
 
 import collections
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ def evaluate(model: Model, prepared: Prepared, section: AnsweringScoresConfig, s
       model which chooses from the same answers. As details also both by the first words of the questions, the
       `worst` answers, and what was chosen on validation.
     """
-    examples, found, truth, calibration = classification.told(model, prepared, split)
+    examples, found, truth, calibration = classification.predict(model, prepared, split)
     right = truth.argmax(axis=1)
     hits, tops = (labels.hits(found, right, top) for top in (1, 5))
     usual = commonest(all_of(model, prepared, TRAIN), examples) == right

@@ -1,4 +1,4 @@
-"""Scores of a classifier on a split; what has to be chosen for them is chosen on the validation split."""
+"""Scores of a classifier on a split; its temperature and thresholds are chosen on the validation split."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -26,9 +26,11 @@ def evaluate(model: Model, prepared: Prepared, section: ClassificationScoresConf
       probable class, or of all probabilities, after the temperature of the validation split. As details also each
       class's scores, confusions, the `worst` segments, those whose truth is least likely, and what was chosen.
     """
-    examples, found, truth, calibration = told(model, prepared, split)
-    score = _several if classify.labelled_by(model).multiple else _one
-    metrics, details = score(found, truth, calibration, section)
+    examples, found, truth, calibration = predict(model, prepared, split)
+    if classify.labelled_by(model).multiple:
+        metrics, details = _multi_label(found, truth, calibration, section)
+    else:
+        metrics, details = _single_label(found, truth, section)
     precisions = [labels.average_precision(found[:, one], truth[:, one]) for one in range(truth.shape[1])]
     metrics["map"] = float(np.nanmean(precisions)) if truth.any() else 0.0
     per_class = {
@@ -45,8 +47,8 @@ def evaluate(model: Model, prepared: Prepared, section: ClassificationScoresConf
     return Result(metrics, {**metrics, **details})
 
 
-class Told(NamedTuple):
-    """What a model says of a split.
+class Predictions(NamedTuple):
+    """The predictions of a model for a split, beside the truth.
 
     Attributes:
       examples: n of them.
@@ -61,8 +63,8 @@ class Told(NamedTuple):
     calibration: classify.Calibration
 
 
-def told(model: Model, prepared: Prepared, split: str) -> Told:
-    """Asks a model about all examples of the validation split, and of another one."""
+def predict(model: Model, prepared: Prepared, split: str) -> Predictions:
+    """Predicts all examples of a split, after calibrating on the validation split."""
     multiple = classify.labelled_by(model).multiple
     examples = all_of(model, prepared, VALIDATION)
     logits, truth = classify.logits_of(model, examples), truth_of(model, examples)
@@ -70,11 +72,11 @@ def told(model: Model, prepared: Prepared, split: str) -> Told:
     if split != VALIDATION:
         examples = all_of(model, prepared, split)
         logits, truth = classify.logits_of(model, examples), truth_of(model, examples)
-    return Told(examples, classify.probabilities(logits, multiple, calibration.temperature), truth, calibration)
+    return Predictions(examples, classify.probabilities(logits, multiple, calibration.temperature), truth, calibration)
 
 
 def chosen(calibration: classify.Calibration, split: str) -> dict[str, Any]:
-    """What was chosen, and whether the scores are of the very examples that it was chosen by: then they flatter."""
+    """The details that say what was chosen; `in_sample`: it was chosen on the scored split itself, which flatters."""
     return {"in_sample": split == VALIDATION, "calibration": calibration.as_dict()}
 
 
@@ -89,9 +91,7 @@ def truth_of(model: Model, examples: Sequence[Labelled]) -> np.ndarray:
 Scores = tuple[dict[str, float], dict[str, Any]]
 
 
-def _one(
-    found: np.ndarray, truth: np.ndarray, calibration: classify.Calibration, section: ClassificationScoresConfig
-) -> Scores:
+def _single_label(found: np.ndarray, truth: np.ndarray, section: ClassificationScoresConfig) -> Scores:
     right, best = truth.argmax(axis=1), found.argmax(axis=1)
     hits = labels.hits(found, right, 1)
     counted = labels.counts(labels.one_hot(best, truth.shape[1]), truth)
@@ -106,7 +106,7 @@ def _one(
     }
 
 
-def _several(
+def _multi_label(
     found: np.ndarray, truth: np.ndarray, calibration: classify.Calibration, section: ClassificationScoresConfig
 ) -> Scores:
     above = found >= calibration.thresholds
@@ -135,7 +135,7 @@ def _by_class(counted: labels.Counts) -> list[dict[str, float | None]]:
 def worst(
     examples: Sequence[Labelled], found: np.ndarray, truth: np.ndarray, names: Sequence[str], count: int
 ) -> list[dict[str, Any]]:
-    """The segments whose truth is least likely: which, what is true, and what was thought likeliest."""
+    """The segments whose true classes have the lowest likelihood, with the prediction for each."""
     likelihood = np.where(truth, np.log(found + 1e-12), np.log(1 - found + 1e-12)).sum(axis=1)
     return [
         {

@@ -1,4 +1,4 @@
-"""How well a classifier of windows finds events in long videos, and where they begin."""
+"""Precision and recall of the events that a classifier of windows finds in long videos, and errors of their onsets."""
 
 import collections
 import dataclasses
@@ -20,7 +20,7 @@ from videobert_jax.inference.model import Model
 from videobert_jax.metrics import labels
 from videobert_jax.tasks.classification import belongs, spans_of
 
-# What the rule is chosen from.
+# The grid from which the rule is chosen.
 THRESHOLDS, RELEASES = (0.5, 0.4, 0.6, 0.3, 0.7, 0.2, 0.8, 0.1, 0.9, 0.05, 0.95), (0.5, 0.75, 1.0)
 GAPS, SHORTEST = (0.0, 2.0, 5.0), (0.0, 2.0, 3.0)
 
@@ -44,7 +44,7 @@ class Stream:
 
 @dataclasses.dataclass(frozen=True)
 class Score:
-    """How many events were found and how many are true; of those that are both, how many seconds the onset is off."""
+    """Numbers of found and of true events; `errors`: seconds by which the onset of each match is off."""
 
     found: int = 0
     true: int = 0
@@ -56,14 +56,14 @@ class Score:
     def as_dict(self) -> dict[str, float]:
         """For JSON. Without a right event there is no `onset_error`, the median."""
         right = len(self.errors)
-        told: dict[str, float] = {
+        fields: dict[str, float] = {
             "found": self.found,
             "true": self.true,
             "precision": right / self.found if self.found else 0.0,
             "recall": right / self.true if self.true else 0.0,
             "f1": 2 * right / max(self.found + self.true, 1),
         }
-        return {**told, "onset_error": float(np.median(self.errors))} if right else told
+        return {**fields, "onset_error": float(np.median(self.errors))} if right else fields
 
 
 def evaluate(model: Model, prepared: Prepared, section: EventScoresConfig, split: str) -> Result:
@@ -166,12 +166,12 @@ Found = list[list[Event]]  # of each class
 
 def found_in(stream: Stream, settings: events.Settings) -> Found:
     """The events of a video."""
-    told = classify.probabilities(stream.logits, True, settings.temperature)
-    return [curves.events(curve, settings.step, settings.rule) for curve in told.T]
+    probabilities = classify.probabilities(stream.logits, True, settings.temperature)
+    return [curves.events(curve, settings.step, settings.rule) for curve in probabilities.T]
 
 
 def score(some: Sequence[Stream], found: Sequence[Found], tolerance: float) -> list[Score]:
-    """Of each class."""
+    """The score of each class, over all videos."""
     by_stream = [
         [
             Score(len(each), len(spans), matched(each, [start for start, _ in spans], tolerance))

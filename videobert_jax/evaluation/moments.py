@@ -1,4 +1,4 @@
-"""How well moments that texts describe are found in whole videos, and their highlights: QVHighlights' protocol."""
+"""Scores of the moments and highlights found in whole videos by text, by the protocol of QVHighlights."""
 
 import dataclasses
 import itertools
@@ -24,7 +24,7 @@ from videobert_jax.inference.model import Model
 from videobert_jax.metrics import moments
 from videobert_jax.metrics.moments import Query
 
-# What the rule is chosen from.
+# The grid from which the rule is chosen.
 SMOOTHING, CONTRAST, GROWTH = (1, 3, 5), (0.0, 0.25, 0.5, 0.75, 1.0), (0.0, 0.25, 0.5)
 LENGTH, OVERLAP = (0.0, 0.1, 0.2, 0.4, 0.8), (0.1, 0.3, 0.5)
 HIGHLIGHT = "very_good"  # of `RATINGS`; what is published
@@ -32,7 +32,7 @@ HIGHLIGHT = "very_good"  # of `RATINGS`; what is published
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Asked:
-    """A query, and what is known of it.
+    """A query and its similarities over its video.
 
     Attributes:
       query: as it was read.
@@ -60,8 +60,8 @@ def evaluate(model: Model, prepared: Prepared, section: MomentScoresConfig, spli
 
     Returns:
       Nothing if no file of queries is named. Metrics: those of `metrics.moments.moment_retrieval` by name: ``model``;
-      ``chance``, windows anywhere that are as long as those of training queries, the mean of several draws; ``words``,
-      the same with the length that the words of the query tell; ``whole_video``. If clips are rated, also
+      ``chance``, random windows that are as long as those of training queries, the mean of several draws; ``words``,
+      the same with the length that the words of the query predict; ``whole_video``. If clips are rated, also
       ``highlight_map`` and ``highlight_hit_at_1`` of ``model`` and ``chance``. As details also the settings, which
       `inference.locate` reads, and the `worst` queries.
 
@@ -227,7 +227,11 @@ def _whole(asked: Asked) -> Query:
 def _blind(
     asked: Sequence[Asked], queries: Sequence[MomentQuery], section: MomentScoresConfig, model: Model
 ) -> dict[str, list[Query]]:
-    """Windows anywhere: as long as those of training queries, or of all if the file does not say, and as words tell."""
+    """The baselines `chance` and `words`, which place windows at random.
+
+    Those of `chance` are as long as windows of training queries, or of all queries if the file has no splits; those of
+    `words` have the length that the words of the query predict.
+    """
     known = [one.windows for one in queries if one.split == TRAIN] or [one.windows for one in queries]
     lengths = np.concatenate([np.diff(windows)[:, 0] for windows in known])
     result: dict[str, list[Query]] = {"chance": [], "words": []}
@@ -235,8 +239,8 @@ def _blind(
         rng = np.random.default_rng((model.config.seed, draw))
         for one in asked:
             drawn, place = rng.choice(lengths, section.top), rng.random(section.top)
-            told = drawn if one.expected is None else np.full(section.top, one.expected)
-            for name, seconds in (("chance", drawn), ("words", told)):
+            expected = drawn if one.expected is None else np.full(section.top, one.expected)
+            for name, seconds in (("chance", drawn), ("words", expected)):
                 seconds = np.minimum(seconds, one.end)
                 starts = place * (one.end - seconds)
                 result[name].append(Query(np.stack([starts, starts + seconds], axis=1), one.query.windows))

@@ -1,4 +1,4 @@
-"""How well the next video of each viewer is told, among all that the viewer has not watched."""
+"""Scores of the predicted next videos of viewers, among all videos that they have not watched."""
 
 from collections.abc import Mapping, Sequence
 
@@ -15,7 +15,7 @@ from videobert_jax.metrics import ranking
 from videobert_jax.metrics.mean import Mean
 from videobert_jax.tasks.recommendation import catalogue, histories_of
 
-BEFORE: Mapping[str, tuple[str, ...]] = {VALIDATION: (TRAIN,), TEST: (TRAIN, VALIDATION)}  # what is known of viewers
+BEFORE: Mapping[str, tuple[str, ...]] = {VALIDATION: (TRAIN,), TEST: (TRAIN, VALIDATION)}  # the splits before each
 
 
 def evaluate(model: Model, prepared: Prepared, section: RecommendationScoresConfig, split: str) -> Result:

@@ -1,4 +1,4 @@
-"""How well texts find the segments they describe, and segments their texts, among all of a split."""
+"""Recall and ranks of segments by text, and of texts by segment, among all of a split."""
 
 import collections
 import math
@@ -129,7 +129,8 @@ def kinds(files: str, footage: Footage) -> dict[Place, Kind]:
         video = footage[video_id]
         for start, end in zip(video.caption_starts.tolist(), video.caption_ends.tolist(), strict=True):
             segment = footage.span(video_id, start, end)
-            kind = tuple(frozenset(labels.get((video_id, _whole(start), _whole(end)), ())) for labels in read)
+            span = (video_id, _milliseconds(start), _milliseconds(end))
+            kind = tuple(frozenset(labels.get(span, ())) for labels in read)
             if segment is not None and all(kind):
                 found[video_id, segment.start_clip, len(segment.visual_ids)] = kind
     return found
@@ -146,19 +147,19 @@ def _labels(file: str, footage: Footage) -> dict[tuple[str, float, float], list[
     labels = collections.defaultdict(list)
     for video_id, annotation in annotations.items():
         for one in annotation.captions:
-            labels[video_id, _whole(one.start), _whole(one.end)].append(one.text)
+            labels[video_id, _milliseconds(one.start), _milliseconds(one.end)].append(one.text)
     return labels
 
 
-def _whole(seconds: float) -> float:
-    """In milliseconds: records keep times as float32."""
+def _milliseconds(seconds: float) -> float:
+    """Rounded, since records keep times as float32."""
     return round(seconds * 1000) if math.isfinite(seconds) else seconds
 
 
 def reranked(
     model: Model, prepared: Prepared, section: RetrievalScoresConfig, table: Table
 ) -> tuple[dict[str, float], dict[str, Any]]:
-    """Recall and ranks of the segments, of which the first `candidates` for each text are re-ordered; and by what.
+    """Recall and ranks after the first `candidates` segments of each text are re-ordered, and how that was done.
 
     Raises UserError if the words and visual words of the two models are different.
     """

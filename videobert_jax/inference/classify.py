@@ -1,4 +1,4 @@
-"""Classes of segments of video, with probabilities that are founded."""
+"""Classes of segments of video, with calibrated probabilities."""
 
 import dataclasses
 import json
@@ -92,8 +92,8 @@ def classify(
     words = segment.spoken if text is None else tuple(model.words.encode(text))
     if isinstance(section, AnsweringConfig) and not (text and words):
         raise UserError(f"the question is {text!r}, expected words: pass it as `text`")
-    told, names = logits_of(model, [Labelled(segment, words, ())]), names_of(section)
-    found = probabilities(told, section.multiple, calibration_of(model).temperature)[0]
+    logits, names = logits_of(model, [Labelled(segment, words, ())]), names_of(section)
+    found = probabilities(logits, section.multiple, calibration_of(model).temperature)[0]
     return [Class(names[one], float(found[one])) for one in np.argsort(-found, kind="stable")]
 
 
@@ -104,13 +104,13 @@ def logits_of(model: "Model", examples: Sequence[Labelled]) -> np.ndarray:
 
 
 def probabilities(logits: np.ndarray, multiple: bool, temperature: float = 1.0) -> np.ndarray:
-    """Float64 [n, C]: of each class by itself, or of all together."""
+    """Float64 [n, C]: a sigmoid of each logit / temperature if `multiple`, else a softmax over the classes."""
     scaled = logits.astype(np.float64) / temperature
     return special.expit(scaled) if multiple else special.softmax(scaled, axis=1)
 
 
 def calibrate(logits: np.ndarray, truth: np.ndarray, multiple: bool) -> Calibration:
-    """Chooses by logits [n, C] and truth bool [n, C] of the validation split.
+    """Chooses temperature and thresholds by logits [n, C] and truth bool [n, C] of the validation split.
 
     A class that does not occur there has the threshold 1/2.
     """
@@ -126,7 +126,7 @@ def calibrate(logits: np.ndarray, truth: np.ndarray, multiple: bool) -> Calibrat
 
 
 def calibration_of(model: "Model") -> Calibration:
-    """What the evaluation of a run has chosen; without one, logits as they are and thresholds of 1/2."""
+    """What the evaluation of a run has chosen; without one, the temperature 1 and thresholds of 1/2."""
     path = model.evaluation(model.config.task.name)  # the evaluator has the task's name
     if not path.exists():
         return Calibration(1.0, np.full(len(classes(model)), 0.5))

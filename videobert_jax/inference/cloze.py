@@ -1,9 +1,9 @@
 """Answers to questions about a video: by a classifier of answers, or by a pretrained model, as a cloze.
 
-A pretrained model was never asked anything, but fills in words. So a question becomes a statement with [MASK] in the
-place of the answer, and each answer is as likely as its words there, beside the clips. An answer of several WordPieces
-gets as many [MASK], filled independently of each other, and its score is their mean log-probability among all words;
-the probabilities of answers are the softmax of their scores.
+A pretrained model was not trained on questions, but fills in words. So a question becomes a statement with [MASK] in
+the place of the answer, and the score of an answer is that of its words there, beside the clips. An answer of several
+WordPieces gets as many [MASK], filled independently of each other, and its score is their mean log-probability among
+all words; the probabilities of answers are the softmax of their scores.
 """
 
 import functools

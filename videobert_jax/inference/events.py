@@ -1,4 +1,4 @@
-"""Events in a long video, by a classifier of windows: what happens, from when to when."""
+"""Finds events in a long video with a classifier of windows: their classes, onsets and ends."""
 
 import dataclasses
 import json
@@ -21,7 +21,7 @@ STEP = 1.0  # seconds from window to window
 EVALUATOR = "events"  # whose details hold the settings of a workdir
 
 
-class Happening(NamedTuple):
+class DetectedEvent(NamedTuple):
     """An event of a class: seconds of its onset and end, and its highest probability."""
 
     label: str
@@ -56,7 +56,7 @@ class Settings:
         return cls(**{**fields, "rule": EventRule(**fields["rule"])})
 
 
-def find(model: "Model", video: Record, settings: Settings | None = None) -> list[Happening]:
+def find(model: "Model", video: Record, settings: Settings | None = None) -> list[DetectedEvent]:
     """The events of a whole video, in order of their onsets.
 
     Args:
@@ -68,12 +68,12 @@ def find(model: "Model", video: Record, settings: Settings | None = None) -> lis
     """
     known = settings or settings_of(model)
     found = classify.probabilities(logits_of(model, video, known.window, known.step), True, known.temperature)
-    happenings = [
-        Happening(name, *event)
+    detected = [
+        DetectedEvent(name, *event)
         for name, curve in zip(classify.classes(model), found.T, strict=True)
         for event in curves.events(curve, known.step, known.rule)
     ]
-    return sorted(happenings, key=lambda one: (one.onset, -one.probability))
+    return sorted(detected, key=lambda one: (one.onset, -one.probability))
 
 
 def logits_of(model: "Model", video: Record, window: float, step: float) -> np.ndarray:

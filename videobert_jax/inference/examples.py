@@ -1,4 +1,4 @@
-"""A model over any number of a task's examples: rows are made as for training, many at a time."""
+"""Applies a model to any number of examples of its task, in batches of rows made as for training."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -33,8 +33,8 @@ def over(model: "Model", examples: Sequence[Any], read: Callable[[Any], np.ndarr
     group = model.task.group
     parts = []
     for batch, count in _batches(model, examples, rows):
-        told = np.asarray(read(model.outputs(batch)))
-        parts.append(told.reshape(rows * group, *told.shape[2:])[:count])
+        outputs = np.asarray(read(model.outputs(batch)))
+        parts.append(outputs.reshape(rows * group, *outputs.shape[2:])[:count])
     return np.concatenate(parts)
 
 

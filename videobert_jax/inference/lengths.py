@@ -1,4 +1,4 @@
-"""How long the moments are that a text describes, by its words."""
+"""Predicts the lengths of the moments that a text describes from its words."""
 
 import dataclasses
 from collections.abc import Iterable, Sequence

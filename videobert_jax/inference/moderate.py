@@ -40,7 +40,7 @@ class Reason(NamedTuple):
 
 
 class Span(NamedTuple):
-    """Seconds of a video, and what is to be done to them."""
+    """Seconds of a video that are to be cut or blurred."""
 
     action: str
     start: float
@@ -49,7 +49,7 @@ class Span(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:
-    """What is to be done with a video.
+    """The verdict on a video, with its reasons.
 
     Attributes:
       verdict: the strictest action of all reasons, or the policy's default.

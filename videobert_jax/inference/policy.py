@@ -151,7 +151,7 @@ def resolve(policy: Policy, names: Sequence[str], calibration: Calibration) -> n
       names: of the model's classes.
       calibration: what the run's evaluation has chosen on validation.
 
-    Raises ConfigError for an unknown class, and for a threshold that validation does not tell.
+    Raises ConfigError for an unknown class, and for a threshold that cannot be chosen on validation.
     """
     return np.array([_resolved(policy, number, names, calibration) for number in range(len(policy.rules))])
 
@@ -162,22 +162,22 @@ def _resolved(policy: Policy, number: int, names: Sequence[str], calibration: Ca
         raise ConfigError(f"{place}.class is {rule.name!r}, expected one of the model's: {', '.join(names)}; name one")
     if isinstance(rule.threshold, float):
         return rule.threshold
-    told, instead = f"{place}.threshold is {rule.threshold!r}", "or write a number from 0 to 1"
+    given, instead = f"{place}.threshold is {rule.threshold!r}", "or write a number from 0 to 1"
     if not calibration.curves:
-        raise ConfigError(f"{told}, but the run has no evaluation that tells it; run launch/evaluate.py, {instead}")
+        raise ConfigError(f"{given}, but the run has no evaluation that tells it; run launch/evaluate.py, {instead}")
     column = names.index(rule.name)
     curve = calibration.curves[column]
     if not len(curve):
-        raise ConfigError(f"{told}, but {rule.name!r} does not occur in the validation split; label some, {instead}")
+        raise ConfigError(f"{given}, but {rule.name!r} does not occur in the validation split; label some, {instead}")
     if rule.threshold == CHOSEN:
         return float(calibration.thresholds[column])
     aim = _aim(rule.threshold)
-    assert aim is not None  # which `read_policy` has seen to
+    assert aim is not None  # `read_policy` has checked it
     measure, least = aim
     thresholds, precisions, recalls = curve.T
     # Along the curve recalls rise and precisions fall: the best of the other measure is the last, or the first.
     enough = np.flatnonzero((precisions if measure == "precision" else recalls) >= least)
     if not len(enough):
         best = f"the best {measure} on validation is {(precisions if measure == 'precision' else recalls).max():.3f}"
-        raise ConfigError(f"{told}, but {best}; ask for less, {instead}")
+        raise ConfigError(f"{given}, but {best}; ask for less, {instead}")
     return float(thresholds[enough[-1] if measure == "precision" else enough[0]])

@@ -1,4 +1,4 @@
-"""Which videos for a viewer, and which viewers for a video; new ones too, since both are known by what is shown."""
+"""Recommends videos to viewers and viewers for videos, new videos too: all are vectors of what the videos show."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence

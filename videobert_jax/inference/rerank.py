@@ -1,7 +1,7 @@
-"""Re-ranking: what was found first is ordered again, by whether text and video match for a pretrained model.
+"""Re-ranks the first results of a search by the alignment score of a pretrained model.
 
 The alignment head (VideoBERT, section 3.3) reads both together, which tells more than the product of two vectors, and
-takes a pass of the network for each pair: so it is asked about the first few alone.
+takes a pass of the network for each pair, so only the first few results are re-ranked.
 """
 
 import json
@@ -53,7 +53,7 @@ def alignments(model: "Model", pairs: Sequence[tuple[Sequence[int], Segment]]) -
 def reordered(
     model: "Model", text: Sequence[int], found: Sequence[Found], segments: Sequence[Segment], weight: float
 ) -> list[Found]:
-    """What was found for a text, ids without special tokens, by ``score + weight * logit``, its new score.
+    """Orders the results for a text, ids without special tokens, by ``score + weight * logit``, their new score.
 
     `segments` are those of the entries. Of equal scores the earlier stays first.
     """

@@ -1,4 +1,4 @@
-"""Tags of segments: what classifiers say of them."""
+"""Tags of segments: the predictions of classifiers, to filter an index by."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from videobert_jax.inference.model import Model
 
 
-def by(classifiers: Mapping[str, "Model"]) -> Callable[[Sequence[Segment]], list[Tags]]:
-    """How segments are tagged by classifiers.
+def tagger(classifiers: Mapping[str, "Model"]) -> Callable[[Sequence[Segment]], list[Tags]]:
+    """Returns a function that tags segments with the predictions of classifiers, by name.
 
     A classifier's name is a tag: the class with the highest probability, or where a segment may have several classes,
     the highest probability. ``name/class`` is the probability of each class.
@@ -44,12 +44,12 @@ def _of(name: str, model: "Model", segments: Sequence[Segment]) -> list[dict[str
     assert isinstance(section, ClassificationConfig)
     examples = [Labelled(one, one.spoken, ()) for one in segments]
     temperature = classify.calibration_of(model).temperature
-    told = classify.probabilities(classify.logits_of(model, examples), section.multiple, temperature)
+    probabilities = classify.probabilities(classify.logits_of(model, examples), section.multiple, temperature)
     names = classify.classes(model)
     return [
         {
             name: float(row.max()) if section.multiple else names[int(row.argmax())],
             **{f"{name}/{one}": float(probability) for one, probability in zip(names, row, strict=True)},
         }
-        for row in told
+        for row in probabilities
     ]

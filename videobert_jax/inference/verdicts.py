@@ -1,4 +1,4 @@
-"""Verdicts on many videos: a file of JSON lines that a stopped program goes on with."""
+"""Verdicts on many videos: a file of JSON lines, from which a stopped program resumes."""
 
 import json
 import pathlib
@@ -60,15 +60,15 @@ def read(path: pathlib.Path) -> list[Line]:
 def judge_all(
     model: "Model", policy: Policy, videos: Sequence[pathlib.Path], output: pathlib.Path | None = None
 ) -> list[Line]:
-    """A line for each video, in order, which is printed, or added to the output, as soon as it is there.
+    """Judges videos in order; each line is printed, or added to the output, as soon as it is made.
 
-    Lines of the output are not made again while they hold: video, transcript, policy and model are as they were, and
-    the line is no error. Others about these videos are removed; lines about other videos stay.
+    A line of the output is kept if video, transcript, policy and model are as they were, and it is no error.
+    Others about these videos are removed; lines about other videos stay.
 
     Raises as `moderate.thresholds_of` and `read`, before any video is opened.
     """
     made_by = fingerprint(model, policy)
-    earlier = _holding(read(output), videos, made_by) if output else []
+    earlier = _still_valid(read(output), videos, made_by) if output else []
     if output:
         write_text(output, "".join(f"{json.dumps(line)}\n" for line in earlier))
     known = {line["video"]: line for line in earlier}
@@ -77,13 +77,13 @@ def judge_all(
         line = known.get(str(video))
         if line is None:
             line = _line(model, policy, video, made_by)
-            _tell(line, output)
+            _write(line, output)
         lines.append(line)
     return lines
 
 
-def _holding(earlier: Sequence[Line], videos: Sequence[pathlib.Path], made_by: str) -> list[Line]:
-    """The lines about other videos, and those that are as they would be made now."""
+def _still_valid(earlier: Sequence[Line], videos: Sequence[pathlib.Path], made_by: str) -> list[Line]:
+    """The lines about other videos, and those about these that would be the same if made now."""
     named = {str(video): video for video in videos}
     return [
         line
@@ -108,7 +108,7 @@ def _key(video: pathlib.Path, made_by: str) -> str:
         return scan.digest([made_by])
 
 
-def _tell(line: Line, output: pathlib.Path | None) -> None:
+def _write(line: Line, output: pathlib.Path | None) -> None:
     text = json.dumps(line, allow_nan=False)
     if output is None:
         print(text, flush=True)

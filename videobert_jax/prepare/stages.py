@@ -69,7 +69,7 @@ def check(config: PrepareConfig) -> None:
 
 
 class Viewed(NamedTuple):
-    """A view to make: of which video, its file and the name under which that is stored; see `views.draw`."""
+    """A view to make: its video, that video's file and stored name, and the arguments of `views.draw`."""
 
     video_id: str
     number: int
@@ -98,12 +98,12 @@ class Preparation:
 
     def rounds(self) -> list[Round]:
         """All there is to do."""
-        views = [Round("views", "view", self._unseen, self._see, _require_views)] if self.config.views else []
+        views = Round("views", "view", self._missing_views, self._make_view, _require_views)
         return [
             Round("features", "video", self._unread, self._read, self._plan_blocks),
             Round("sentences", "block", self._silent, self._narrate, self._fit),
-            *views,
-            Round("records", "block", self._unwritten, self._write, self._end),
+            *([views] if self.config.views else []),
+            Round("records", "block", self._missing_records, self._write, self._end),
         ]
 
     # Round 1: videos to features.
@@ -200,9 +200,9 @@ class Preparation:
         videos = (video for block in blocks for video in self._videos(block) if video.annotation)
         return (caption.text for video in videos if video.annotation for caption in video.annotation.captions)
 
-    # If there are views: training videos, seen otherwise, to features.
+    # If there are views: views of training videos to features.
 
-    def _unseen(self) -> list[Viewed]:
+    def _missing_views(self) -> list[Viewed]:
         return [
             Viewed(planned.video_id, number, planned.video, _stored_name(planned), _is_sided(planned, narration))
             for block in self._blocks()
@@ -212,7 +212,7 @@ class Preparation:
             if not self.prepared.features(planned.video_id, number).exists()
         ]
 
-    def _see(self, viewed: Viewed) -> str | None:
+    def _make_view(self, viewed: Viewed) -> str | None:
         view = self._view(viewed.video_id, viewed.number, viewed.sided)
         name = f"{viewed.stored}-{digest(view)}"
         if problem := extract(self.config, self.store, (name, viewed.video), view):
@@ -225,16 +225,16 @@ class Preparation:
 
     # The last round: all of it to records.
 
-    def _unwritten(self) -> list[Block]:
-        written = (block for block in self._written() if self._summary(block).exists())
-        return sorted(set(self._written()) - {block for block in written if self._shard(block).exists()})
+    def _missing_records(self) -> list[Block]:
+        written = (block for block in self._all_blocks() if self._summary(block).exists())
+        return sorted(set(self._all_blocks()) - {block for block in written if self._shard(block).exists()})
 
-    def _written(self) -> list[Block]:
-        """The blocks, and each of training videos once more for every view."""
+    def _all_blocks(self) -> list[Block]:
+        """The blocks of videos, and for every view those of training videos again."""
         blocks = self._blocks()
-        seen = [block for block in blocks if block.split == TRAIN]
+        training = [block for block in blocks if block.split == TRAIN]
         views = [f"{VIEW}{number}" for number in range(1, self.config.views + 1)]
-        return blocks + [dataclasses.replace(block, split=view) for view in views for block in seen]
+        return blocks + [dataclasses.replace(block, split=view) for view in views for block in training]
 
     def _write(self, block: Block) -> None:
         """Writes a shard and, when that is whole, its summary."""
@@ -276,7 +276,7 @@ class Preparation:
         """Makes the shards a data set."""
         _require_all(results)
         lengths = collections.defaultdict(list)
-        for block in self._written():
+        for block in self._all_blocks():
             lengths[block.split].append(self._read_summary(block).counts["records"])
         if lengths:
             write_metadata(self.prepared.records, lengths)
@@ -291,7 +291,7 @@ class Preparation:
 
     def summaries(self) -> list[tuple[Block, ShardSummary]]:
         """Of all blocks. Raises DamagedError."""
-        return [(block, self._read_summary(block)) for block in self._written()]
+        return [(block, self._read_summary(block)) for block in self._all_blocks()]
 
     def _blocks(self) -> list[Block]:
         return list_blocks(self.prepared.blocks)

@@ -104,7 +104,7 @@ def warn_of_silence(inputs: str, split: str, segments: Sequence[Segment]) -> Non
     if silent:
         logging.warning(
             "config.task.inputs is 'words', and nothing is said in %s of %s segments of the split %s: their text is "
-            "empty, and all are told alike",
+            "empty, and all get the same prediction",
             f"{silent:,}",
             f"{len(segments):,}",
             split,
@@ -112,6 +112,6 @@ def warn_of_silence(inputs: str, split: str, segments: Sequence[Segment]) -> Non
 
 
 def left_out(kind: str, counts: collections.Counter[str], used: int) -> None:
-    """Warns of what is not used, by its reason."""
+    """Warns of examples that are left out, by the reason."""
     for reason, count in (+counts).items():
         logging.warning("%s: %s of %s are left out: %s", kind, f"{count:,}", f"{used + counts.total():,}", reason)

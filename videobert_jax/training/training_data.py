@@ -1,4 +1,4 @@
-"""What training alone reads: views of its videos, and augmented rows. Evaluation and inference see neither."""
+"""Training data: examples with views of the training videos, and augmented rows. Evaluation reads neither."""
 
 from dataclasses import replace
 from typing import Any
@@ -14,11 +14,11 @@ from videobert_jax.errors import ConfigError
 from videobert_jax.tasks.task import Task
 from videobert_jax.visual_words.vocabulary import Vocabulary
 
-RECORDS = 16_384  # that tell which visual words are in use
+RECORDS = 16_384  # training records that are read to find the visual words in use
 
 
 def examples_of(task: Task, prepared: Prepared) -> Examples[Any]:
-    """The examples of training videos and then those of each of their views, which are drawn alike."""
+    """The examples of training videos, followed by those of each of their views; all are drawn equally often."""
     parts = [task.examples(prepared, split) for split in (TRAIN, *prepared.views)]
     if len(parts) == 1:
         return parts[0]
@@ -30,7 +30,7 @@ def examples_of(task: Task, prepared: Prepared) -> Examples[Any]:
 
 
 def row_of(task: Task, config: Config, prepared: Prepared) -> RowMaker[Any]:
-    """The task's row maker, augmented as the config says; the very same if it says nothing.
+    """The task's row maker, augmented by the config's switches; unchanged if all are off.
 
     Raises ConfigError if rows of the task cannot be augmented.
     """

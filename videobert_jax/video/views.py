@@ -1,6 +1,6 @@
-"""Views: a video as it might have been filmed otherwise, so that `prepare` makes more of few training videos.
+"""Views: random changes of whole videos, as if they had been filmed differently, which augment training videos.
 
-One view is drawn for a whole video and holds for all its pictures: what moves in it is still what moves.
+One view is drawn for a whole video and applies to all its frames: motion stays as it is.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ LUMINANCE = np.array([0.299, 0.587, 0.114])  # of red, green and blue (ITU-R BT.
 
 
 class View(NamedTuple):
-    """How a video is seen; by default as it is.
+    """The changes that make a view of a video; by default none.
 
     Attributes:
       region: of what `prepare.crop` leaves of a frame, the part that is seen.

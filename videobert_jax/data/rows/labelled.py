@@ -1,4 +1,4 @@
-"""Rows for classification and question answering: a segment, a text beside it, and what is true of them."""
+"""Rows for classification and question answering: a segment, a text beside it, and their labels."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
