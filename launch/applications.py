@@ -4,7 +4,8 @@
 
 Renders and prepares the corpus, pretrains on it, fine-tunes for every task (pretrained, from scratch, on words alone,
 on video alone), one run on each core. Results lie in --output: `summary.json`, a row for each application; the page
-`index.html`; and each run with its report. The same command resumes. docs/results.md gets the table.
+`index.html`; and each run with its report. The same command resumes. docs/results.md gets the table, unless only
+a part is measured.
 """
 
 import pathlib
@@ -45,7 +46,8 @@ def main(_: list[str]) -> None:
         seeds=_SEEDS.value,
         steps=_STEPS.value,
     )
-    print(measure.measure(chosen, plan, ROOT / _DOCS.value if _DOCS.value else None))
+    whole = not _ONLY.value and not _STEPS.value
+    print(measure.measure(chosen, plan, ROOT / _DOCS.value if _DOCS.value and whole else None))
 
 
 if __name__ == "__main__":

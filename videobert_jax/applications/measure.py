@@ -77,7 +77,7 @@ class Plan:
     def run(self, application: Application, variant: str, seed: int) -> Run:
         """A run of an application."""
         own = {key: value.replace(CORPUS, str(self.videos)) for key, value in application.values.items()}
-        values = {**self._places(), **own, **VARIANTS[variant], "seed": str(seed)}
+        values = {**own, **self._places(), **VARIANTS[variant], "seed": str(seed)}
         name = f"{application.name}-{variant}-{seed}"
         return Run(self.output / name, f"configs/{application.config}.py:{self.pretrained}", values)
 

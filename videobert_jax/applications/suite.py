@@ -53,11 +53,15 @@ class Application:
 
 
 CORPUS = "{corpus}"
+# Examples are short and few: many in a row, and few rows, take the same number of examples in less time.
+SHORT = {"data.max_sequences": "8", "data.batch_size": "8"}
+# What a few hundred videos show is not learnt by heart so soon.
+VARIED = {"model.feature_noise": "0.5", "data.drop_clips": "0.2"}
 SUITE = (
     Application(
         "action",
         "classification",
-        {"task.labels": f"{CORPUS}/action.csv"},
+        {"task.labels": f"{CORPUS}/action.csv", "steps": "200", **SHORT},
         [Measure("classification_action", "classification", "accuracy")],
     ),
     Application(
@@ -68,6 +72,8 @@ SUITE = (
             "task.multiple": "True",
             "task.window": "60",  # longer than a short video: all foods that are seen in it
             "checkpoint.metric": "classification/map",
+            **SHORT,
+            **VARIED,
         },
         [Measure("classification_food", "classification", "map")],
     ),
@@ -86,13 +92,14 @@ SUITE = (
     Application(
         "answering",
         "answering",
-        {"task.questions": CORPUS},
+        {"task.questions": CORPUS, "data.max_sequences": "8", "steps": "1500"},
         [Measure("answering", "answering", "accuracy", chance="prior", count="questions")],
     ),
     Application(
         "retrieval",
         "retrieval",
         {
+            "steps": "300",
             "evaluators.retrieval.same": f"{CORPUS}/action.csv;{CORPUS}/food.csv",
             "evaluators.moments.moments": f"{CORPUS}/moments.jsonl",
         },
@@ -117,7 +124,7 @@ SUITE = (
     Application(
         "recommendation",
         "recommendation",
-        {"task.histories": f"{CORPUS}/histories.csv"},
+        {"task.histories": f"{CORPUS}/histories.csv", "data.batch_size": "32"},
         [
             Measure(
                 "recommendation",
