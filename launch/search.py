@@ -60,6 +60,8 @@ def main(_: list[str]) -> None:
     _require_sense()
     workdir = Workdir(pathlib.Path(_WORKDIR.value or "").expanduser())
     folder = pathlib.Path(_INDEX.value).expanduser() if _INDEX.value else workdir.folder / "index"
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError(f"--index is {str(folder)!r}, which is a file; expected a folder, or a name for a new one")
     model = load(workdir.folder)
     if _BUILD.value:
         build(model, workdir.prepared(), folder)

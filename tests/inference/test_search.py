@@ -344,3 +344,9 @@ def test_flags_that_would_be_ignored_are_refused(
 ) -> None:
     with pytest.raises(ConfigError, match=expected):
         run(workdir=str(tmp_path), **options)
+
+
+def test_a_file_is_no_place_for_an_index(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match="which is a file; expected a folder"):
+        run(workdir=str(tmp_path), build=True, index=str(tmp_path / "file"))
