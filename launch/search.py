@@ -11,6 +11,7 @@ The index is in the workdir unless --index names another folder. It prints a tab
 
 import dataclasses
 import json
+import math
 import pathlib
 from collections.abc import Sequence
 from typing import Any
@@ -23,6 +24,7 @@ from videobert_jax.data.prepared import Prepared
 from videobert_jax.data.segments import Segment
 from videobert_jax.errors import ConfigError, UserError
 from videobert_jax.inference import recommend, rerank, tags, vectors
+from videobert_jax.inference.approximate import require_faiss
 from videobert_jax.inference.index import ENGINES, Found, Index, inputs_of, require_same_ids
 from videobert_jax.inference.model import Model, load
 from videobert_jax.tasks.recommendation import catalogue, histories_of
@@ -55,8 +57,11 @@ def main(_: list[str]) -> None:
     if len(asked) > 1 or not (asked or _BUILD.value):
         options = ", ".join(f"--{flag.name}" for flag in _QUERIES)
         raise ConfigError(f"the queries are {asked}, expected --build or exactly one of {options}")
+    _require_sense()
     workdir = Workdir(pathlib.Path(_WORKDIR.value or "").expanduser())
     folder = pathlib.Path(_INDEX.value).expanduser() if _INDEX.value else workdir.folder / "index"
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError(f"--index is {str(folder)!r}, which is a file; expected a folder, or a name for a new one")
     model = load(workdir.folder)
     if _BUILD.value:
         build(model, workdir.prepared(), folder)
@@ -64,6 +69,26 @@ def main(_: list[str]) -> None:
         index = Index.load(folder)
         index.require_model(model)
         show(_rows(model, index, workdir))
+
+
+def _require_sense() -> None:
+    """Raises ConfigError for flags that would be ignored, or that fail after minutes."""
+    wrong = [
+        (_RERANK, _TEXT.value is None, "with --text alone"),
+        (_WHERE, _VIEWERS_FOR.value is not None, "without --viewers_for: it chooses videos, not viewers"),
+        (_TAGS, not _BUILD.value, "with --build alone"),
+    ]
+    for flag, ignored, expected in wrong:
+        if flag.value and ignored:
+            raise ConfigError(f"--{flag.name} is {flag.value!r}, expected {expected}; leave it out")
+    if not math.isfinite(_WINDOW.value):
+        raise ConfigError(f"--window is {_WINDOW.value}, expected seconds")
+    names = [path.rpartition("=")[0] or pathlib.Path(path).name for path in _TAGS.value]
+    for name, values in (("splits", _SPLITS.value), ("tags", names)):
+        if len(set(values)) < len(values):
+            raise ConfigError(f"--{name} names {', '.join(values)}, expected different names; name each once")
+    if _ENGINE.value != "exact":
+        require_faiss(_ENGINE.value)
 
 
 def build(model: Model, prepared: Prepared, folder: pathlib.Path) -> None:

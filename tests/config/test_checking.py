@@ -8,7 +8,17 @@ from typing import Any
 
 import pytest
 
-from videobert_jax.config import Config, EvaluatorConfig, HeldOutConfig, ZeroShotConfig, check, flat, settings
+from videobert_jax.config import (
+    Config,
+    EvaluatorConfig,
+    HeldOutConfig,
+    RecommendationScoresConfig,
+    ZeroShotConfig,
+    check,
+    check_evaluators,
+    flat,
+    settings,
+)
 from videobert_jax.config.rules import Choice, Interval
 from videobert_jax.data.records import FORMATS
 from videobert_jax.data.sampling import SHORTEST_JOINT
@@ -173,3 +183,9 @@ def test_the_evaluator_of_the_best_checkpoint_has_to_be_there() -> None:
     with pytest.raises(ConfigError, match=r"checkpoint\.metric is 'held_out/loss', expected .*\(zero_shot\)"):
         check(dataclasses.replace(Config(), evaluators=evaluators))
     check(dataclasses.replace(Config(), evaluators={"held_out": HeldOutConfig()}))
+
+
+def test_an_evaluator_measures_models_of_its_tasks() -> None:
+    config = dataclasses.replace(Config(), evaluators={"recommendation": RecommendationScoresConfig()})
+    with pytest.raises(ConfigError, match="measures RecommendationConfig, but the task is 'pretraining'; remove it"):
+        check_evaluators(config)

@@ -5,6 +5,7 @@ import pytest
 from synthetic_records import CLIP_SECONDS, record
 
 from videobert_jax.data.footage import Footage, join
+from videobert_jax.errors import ConfigError
 
 CLIPS = 60
 
@@ -74,3 +75,8 @@ def test_segments_around_every_few_seconds_reach_the_end_of_the_video(footage: F
             centres = (clips + 0.5) * CLIP_SECONDS
             inside = (centres >= middle - length / 2) & (centres < middle + length / 2)
             assert inside.all() or len(clips) == 1, (length, step, number)
+
+
+def test_windows_shorter_than_a_clip_are_refused(footage: Footage) -> None:
+    with pytest.raises(ConfigError, match=r"windows are of 0\.1 seconds"):
+        footage.windows(footage.video_ids[0], 0.1)

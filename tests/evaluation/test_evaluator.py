@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from cloze_corpus import TOKENS
 
-from videobert_jax.config import EVALUATORS, TASKS, Config, HeldOutConfig, ModelConfig
+from videobert_jax.config import EVALUATORS, TASKS, Config, HeldOutConfig, ModelConfig, RetrievalScoresConfig
 from videobert_jax.data.prepared import Prepared
 from videobert_jax.errors import ConfigError, UserError
 from videobert_jax.evaluation import evaluator
@@ -48,3 +48,10 @@ def test_a_model_that_predicts_no_words_says_so(tmp_path: pathlib.Path) -> None:
     model = Model(CONFIG, WITHOUT_PREDICTIONS, {}, Prepared(tmp_path))
     with pytest.raises(UserError, match=r"config\.task\.name='pretraining' and predicts no words; load one that does"):
         model.fill_batch({}, np.ones(TOKENS.padded_size, bool))
+
+
+def test_files_that_an_evaluator_needs_are_looked_for_before_training(tmp_path: pathlib.Path) -> None:
+    section = RetrievalScoresConfig(same=f"{tmp_path}; {tmp_path / 'gone.csv'}")
+    with pytest.raises(ConfigError, match=r"config.evaluators.retrieval.same names '.*gone.csv', expected a file"):
+        evaluator.require_files("retrieval", section)
+    evaluator.require_files("retrieval", RetrievalScoresConfig(same=str(tmp_path)))

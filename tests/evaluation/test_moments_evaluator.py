@@ -233,3 +233,10 @@ def test_queries_that_do_not_belong_to_the_videos_are_refused(
         moments.evaluate(model, prepared, lines(tmp_path, vid="film"), "test")
     with pytest.raises(ConfigError, match="video 'video10' in the split 'train'; the records have it in 'validation'"):
         moments.evaluate(model, prepared, lines(tmp_path, split="train"), "test")
+
+
+def test_a_window_after_the_end_of_the_video_is_refused() -> None:
+    query = MomentQuery("7", "a cut", "video0", 2000.0, np.array([[3.0, 9.0], [1900.0, 1910.0]]), None, None)
+    moments.require_inside(query, 1950.0)
+    with pytest.raises(ConfigError, match=r"query 7 .* with a window from 1900 s, but the video lasts 24 s"):
+        moments.require_inside(query, 24.0)

@@ -3,6 +3,7 @@
 import dataclasses
 import pathlib
 import shutil
+import types
 from typing import Any
 
 import jax
@@ -14,6 +15,7 @@ from written_records import write_records
 from videobert_jax import tasks, tokenizer
 from videobert_jax.config import (
     ClassificationConfig,
+    Config,
     RecommendationConfig,
     RecommendationScoresConfig,
     RetrievalConfig,
@@ -152,6 +154,14 @@ def test_co_watched_are_those_that_the_same_viewers_watched() -> None:
     found = recommendation.co_watched(known)
     both, third = 2 / np.sqrt(3 * 2), 1 / np.sqrt(3)
     np.testing.assert_allclose(found[2], [third, both, third], atol=1e-6)
+
+
+def test_viewers_who_watch_nothing_new_cannot_be_told(prepared: Prepared, tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "same.csv"
+    path.write_text("user,item,timestamp\n" + "".join(f"u,video0,{time}\n" for time in range(4)))
+    model: Any = types.SimpleNamespace(config=Config(task=RecommendationConfig(histories=str(path))))
+    with pytest.raises(ConfigError, match="watched a video for the first time"):
+        recommendation.evaluate(model, prepared, RecommendationScoresConfig(), "test")
 
 
 def test_viewers_are_ranked_for_each_video() -> None:

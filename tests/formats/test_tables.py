@@ -122,3 +122,19 @@ def test_a_folder_of_json_and_tables_is_read_as_one(tmp_path: pathlib.Path) -> N
         write(tmp_path, "", name)
     assert [path.name for path in annotation_files(tmp_path)] == ["captions.json", "train.CSV", "val.csv"]
     assert annotation_files(tmp_path / "val.csv") == [tmp_path / "val.csv"]
+
+
+def test_a_row_of_another_split_than_its_videos_is_left_out(tmp_path: pathlib.Path) -> None:
+    path = write(tmp_path, KINETICS + "frying,b,3,13.5,train,0\npeeling,b,20,22,test,0\n")
+    annotations, (problem,) = read_annotations(path, ["b"])
+    assert annotations == {"b": Annotation("train", (Caption("frying", 3.0, 13.5),))}
+    assert problem.item.endswith("line 3")
+    assert "'test', but an earlier line" in problem.reason
+
+
+def test_a_folder_with_the_name_of_a_table_is_no_table(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "other.csv").mkdir()
+    write(tmp_path, KINETICS + "frying,b,3,13.5,train,0\n")
+    annotations, problems = read_annotations(tmp_path, ["b"])
+    assert list(annotations) == ["b"]
+    assert not problems

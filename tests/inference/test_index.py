@@ -218,6 +218,7 @@ def test_a_filter_joins_conditions(text: str, passing: list[int]) -> None:
         ("unsafe==0.3", "the filter has 'unsafe==0.3', expected a name"),
         ("unsafe=<0.3", "the filter has 'unsafe=<0.3', expected a name"),
         ("unsafe<low", "the filter has 'unsafe<low', expected a number: 'unsafe' is one, such as 0.1"),
+        ("unsafe<nan", "the filter has 'unsafe<nan', expected a number"),
         ("mood<good", "the filter has 'mood<good', expected = or !=: 'mood' is a name, such as 'good'"),
         ("mood=god", "the filter has 'mood=god', but 'mood' is one of good, so so"),
     ],

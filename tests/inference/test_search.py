@@ -326,3 +326,27 @@ def test_one_query_at_a_time(workdirs: pathlib.Path) -> None:
         run(workdir=str(workdirs / "retrieval"))
     with pytest.raises(ConfigError, match="holds no index"):
         run(workdir=str(workdirs / "retrieval"), text="cut it")
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"viewers_for": "video3", "where": "a<1"}, "without --viewers_for"),
+        ({"viewer": "u1", "rerank": "runs/demo"}, "with --text alone"),
+        ({"text": "cut it", "tags": ["a"]}, "with --build alone"),
+        ({"build": True, "splits": ["test", "test"]}, "--splits names test, test, expected different names"),
+        ({"build": True, "tags": ["a=x", "a=y"]}, "--tags names a, a"),
+        ({"build": True, "window": float("nan")}, "--window is nan, expected seconds"),
+    ],
+)
+def test_flags_that_would_be_ignored_are_refused(
+    tmp_path: pathlib.Path, options: dict[str, Any], expected: str
+) -> None:
+    with pytest.raises(ConfigError, match=expected):
+        run(workdir=str(tmp_path), **options)
+
+
+def test_a_file_is_no_place_for_an_index(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match="which is a file; expected a folder"):
+        run(workdir=str(tmp_path), build=True, index=str(tmp_path / "file"))

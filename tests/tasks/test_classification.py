@@ -248,3 +248,31 @@ def test_packed_and_alone_are_told_alike(prepared: Prepared, labels: pathlib.Pat
         assert alone["label_weights"].tolist() == [[1, 0, 0, 0, 0, 0]]
         apart = task.network.apply({"params": params}, alone).logits[0, 0]
         np.testing.assert_allclose(together[number], apart, atol=1e-5)
+
+
+def test_labels_that_cannot_be_used_are_counted(
+    prepared: Prepared, labels: pathlib.Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    labels.write_text(labels.read_text() + "cut,video5,9,3,train\ncut,video7,nan,3,train\n")
+    examples_of(prepared, config_of(labels, classes="cut;pour;stir"), "train")
+    assert "config.task.labels has 2 entries that are left out: labels.csv, line " in caplog.text
+    assert "[9.0, 3.0], expected 0 <= start < end" in caplog.text
+
+
+def test_a_video_of_no_known_split_is_not_taken_for_one_without_a_class(
+    prepared: Prepared, labels: pathlib.Path
+) -> None:
+    labels.write_text(HEADER + "cut,video0,0,12,train\ncut,video1,0,12,foo\n")
+    config = config_of(labels, classes="cut", multiple=True, unlabelled=True)
+    videos = {one.video_id for one in examples_of(prepared, config, "train")}
+    assert "video0" in videos
+    assert "video2" in videos
+    assert "video1" not in videos
+
+
+def test_labels_after_the_end_are_counted_where_videos_are_cut_into_windows(
+    prepared: Prepared, labels: pathlib.Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    labels.write_text(HEADER + "cut,video0,0,12,train\ncut,video1,30,40,train\n")
+    examples_of(prepared, config_of(labels, classes="cut", multiple=True, window=3.0), "train")
+    assert "1 of 2 are left out: they begin after the end" in caplog.text

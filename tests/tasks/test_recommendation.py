@@ -107,3 +107,14 @@ def test_viewers_without_a_past_are_refused(prepared: Prepared, config: Config, 
     (tmp_path / "histories.csv").write_text("user,item,timestamp\nu1,video1,1\nu2,video2,1\n")
     with pytest.raises(ConfigError, match="has no viewer of the split 'train' with a video before the next"):
         tasks.make_task(config, tiny_run.TOKENS).examples(prepared, "train")
+
+
+def test_a_history_holds_nothing_of_a_later_split(prepared: Prepared, config: Config, tmp_path: pathlib.Path) -> None:
+    rows = ("video3,1,testing", "video2,2,validation", "video0,3,training", "video1,4,training", "video7,5,validation")
+    (tmp_path / "histories.csv").write_text("user,item,timestamp,split\n" + "".join(f"u,{row}\n" for row in rows))
+    task = tasks.make_task(config, tiny_run.TOKENS)
+    found = {
+        split: [[each.video_id for each in one.history] for one in task.examples(prepared, split)]
+        for split in ("train", "validation")
+    }
+    assert found == {"train": [["video0"]], "validation": [["video2", "video0", "video1"]]}

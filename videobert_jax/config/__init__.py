@@ -4,7 +4,7 @@
 rule for its values (`rules.py`). `reading.py` parses a `Config`, and `checking.py` validates it, without JAX.
 """
 
-from videobert_jax.config.checking import check
+from videobert_jax.config.checking import check, check_evaluators
 from videobert_jax.config.evaluators import (
     EVALUATORS,
     AnsweringScoresConfig,
@@ -81,6 +81,7 @@ __all__ = [
     "ZeroShotConfig",
     "changes",
     "check",
+    "check_evaluators",
     "classifier",
     "evaluator_of",
     "fine_tuned",

@@ -18,7 +18,14 @@ def check(config: Config) -> None:
     lines = [
         f"config.{key} is {values[key].value!r}, expected {expected}; set --config.{key}" for key, expected in problems
     ]
-    if lines := lines or list(_unmeasurable(config)):
+    if lines:
+        raise ConfigError("\n".join(lines))
+    check_evaluators(config)
+
+
+def check_evaluators(config: Config) -> None:
+    """Raises ConfigError if an evaluator measures no such task, or no such part of a mixture."""
+    if lines := list(_unmeasurable(config)):
         raise ConfigError("\n".join(lines))
 
 
@@ -90,6 +97,11 @@ def _unmeasurable(config: Config) -> Iterator[str]:
         elif parts and not part and not section.mixture:
             some = f"{name}_of_{next(iter(parts))}"
             yield f"config.evaluators has {key!r}, expected the name of the part that it measures in it, as in {some!r}"
+        elif not isinstance(task := parts[part].task if part else config.task, section.measures):
+            yield (
+                f"config.evaluators has {key!r}, which measures {section.measures.__name__}, but the task is "
+                f"{task.name!r}; remove it from the evaluators in the config file"
+            )
 
 
 def _mesh_contradictions(mesh: MeshConfig) -> Iterator[tuple[str, str]]:

@@ -9,6 +9,14 @@ import dataclasses
 from typing import ClassVar
 
 from videobert_jax.config.rules import COUNT, SHARE, WEIGHT, Interval, setting
+from videobert_jax.config.tasks import (
+    AnsweringConfig,
+    ClassificationConfig,
+    LabelledConfig,
+    RecommendationConfig,
+    RetrievalConfig,
+    TaskConfig,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,6 +40,8 @@ class EvaluatorConfig:
         if there is a better way than `evaluate`; "": there is none.
       mixture: whether it measures a mixture as a whole; else one part of it at a time.
       reads: arrays that the network has to read, such as "prediction_positions".
+      measures: the tasks whose models it measures.
+      files: fields that name files, workdirs or nothing; several are separated by ";".
       every: steps between two evaluations; 0: only after training.
     """
 
@@ -39,6 +49,8 @@ class EvaluatorConfig:
     build: ClassVar[str] = ""
     mixture: ClassVar[bool] = False
     reads: ClassVar[tuple[str, ...]] = ()
+    measures: ClassVar[type[TaskConfig]] = TaskConfig
+    files: ClassVar[tuple[str, ...]] = ()
     every: int = setting(0, Interval(0))
 
 
@@ -95,6 +107,7 @@ class ClassificationScoresConfig(EvaluatorConfig):
     """
 
     evaluate: ClassVar[str] = "videobert_jax.evaluation.classification:evaluate"
+    measures: ClassVar[type[TaskConfig]] = LabelledConfig
     bins: int = setting(15, COUNT)
     recall: float = setting(0.8, SHARE)
     worst: int = setting(12, Interval(0))
@@ -111,6 +124,8 @@ class AnsweringScoresConfig(EvaluatorConfig):
     """
 
     evaluate: ClassVar[str] = "videobert_jax.evaluation.answering:evaluate"
+    measures: ClassVar[type[TaskConfig]] = AnsweringConfig
+    files: ClassVar[tuple[str, ...]] = ("zero_shot",)
     words: int = setting(2, COUNT)
     worst: int = setting(12, Interval(0))
     zero_shot: str = ""
@@ -130,6 +145,8 @@ class RetrievalScoresConfig(EvaluatorConfig):
     """
 
     evaluate: ClassVar[str] = "videobert_jax.evaluation.retrieval:evaluate"
+    measures: ClassVar[type[TaskConfig]] = RetrievalConfig
+    files: ClassVar[tuple[str, ...]] = ("same", "rerank")
     worst: int = setting(12, Interval(0))
     same: str = ""
     rerank: str = ""
@@ -148,6 +165,8 @@ class MomentScoresConfig(EvaluatorConfig):
     """
 
     evaluate: ClassVar[str] = "videobert_jax.evaluation.moments:evaluate"
+    measures: ClassVar[type[TaskConfig]] = RetrievalConfig
+    files: ClassVar[tuple[str, ...]] = ("moments",)
     moments: str = ""
     top: int = setting(10, COUNT)
     draws: int = setting(10, COUNT)
@@ -166,6 +185,7 @@ class EventScoresConfig(EvaluatorConfig):
     """
 
     evaluate: ClassVar[str] = "videobert_jax.evaluation.events:evaluate"
+    measures: ClassVar[type[TaskConfig]] = ClassificationConfig
     window: float = setting(0.0, WEIGHT)
     step: float = setting(1.0, Interval(0.1, 60))
     longer: float = setting(60.0, Interval(0))
@@ -181,6 +201,7 @@ class RecommendationScoresConfig(EvaluatorConfig):
     """
 
     evaluate: ClassVar[str] = "videobert_jax.evaluation.recommendation:evaluate"
+    measures: ClassVar[type[TaskConfig]] = RecommendationConfig
     top: int = setting(10, COUNT)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from videobert_jax.data.records import ClipDetails, Record
 from videobert_jax.data.segments import Segment, segment
+from videobert_jax.errors import ConfigError
 
 # The arrays of a record whose rows follow each other from chunk to chunk.
 JOINED = ("visual_ids", "token_ids", "sentence_starts", "sentence_ends", "caption_starts", "caption_ends")
@@ -81,9 +82,15 @@ class Footage:
     def windows(self, video_id: str, seconds: float, step: float = 0.0) -> list[tuple[float, float]]:
         """Spans of so many seconds, one every `step` seconds (0: they do not overlap), to the end of the video.
 
-        The last ends with the video, and so does the only one of a shorter video.
+        The last ends with the video, and so does the only one of a shorter video. Raises ConfigError for windows that
+        are shorter than the step from clip to clip, most of which would show the clip of another.
         """
         video = self._videos[video_id]
+        if seconds < video.step - 1e-6:
+            raise ConfigError(
+                f"windows are of {seconds:g} seconds, but video {video_id!r} has a clip every {video.step:g} seconds; "
+                "expected windows at least as long"
+            )
         length = float(video.border(len(video.visual_ids)))
         starts = np.arange(0.0, max(length - seconds, 0.0) + 1e-6, step or seconds)
         if length - (starts[-1] + seconds) > video.step / 2:

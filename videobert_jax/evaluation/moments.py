@@ -15,7 +15,7 @@ from videobert_jax.data.footage import Footage
 from videobert_jax.data.prepared import TRAIN, VALIDATION, Prepared
 from videobert_jax.errors import ConfigError
 from videobert_jax.evaluation.result import Result
-from videobert_jax.formats.moments import MomentQuery, read_moments
+from videobert_jax.formats.moments import CLIP, MomentQuery, read_moments
 from videobert_jax.inference import curves, vectors
 from videobert_jax.inference.curves import MomentRule
 from videobert_jax.inference.lengths import Lengths
@@ -126,7 +126,8 @@ def ask(
 ) -> list[Asked]:
     """All queries about videos of a split, each of which is embedded once.
 
-    Raises ConfigError for a query that is said to be of another split than the records of its video.
+    Raises ConfigError for a query that is said to be of another split than the records of its video, or whose window
+    begins after the end of the video as it was prepared.
     """
     footage = Footage(prepared.source(split))
     some = [one for one in queries if one.video_id in footage]
@@ -144,9 +145,21 @@ def ask(
     asked = []
     for number in sorted(range(len(some)), key=lambda number: some[number].video_id):  # all of a video together
         survey = model.surveys[footage[some[number].video_id]]
+        require_inside(some[number], survey.seconds)
         curve = survey.curve(texts[number])
         asked.append(Asked(some[number], curve, survey.seconds, settings.expected(words[number])))
     return asked
+
+
+def require_inside(query: MomentQuery, seconds: float) -> None:
+    """Raises ConfigError if a window of a query begins after the end of its video, which lasts so many seconds."""
+    last = float(query.windows[:, 0].max())
+    if last >= seconds + CLIP:
+        raise ConfigError(
+            f"config.evaluators.moments.moments has query {query.name} about video {query.video_id!r} with a window "
+            f"from {last:g} s, but the video lasts {seconds:g} s (in the file {query.duration:g} s); expected "
+            "windows in the video: correct the file, or use the videos that it is about"
+        )
 
 
 def choose(asked: Sequence[Asked], top: int) -> tuple[MomentRule, dict[str, float]]:

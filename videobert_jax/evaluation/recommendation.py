@@ -7,6 +7,7 @@ import numpy as np
 from videobert_jax.config import RecommendationConfig, RecommendationScoresConfig
 from videobert_jax.data.prepared import TEST, TRAIN, VALIDATION, Prepared
 from videobert_jax.data.segments import Segment
+from videobert_jax.errors import ConfigError
 from videobert_jax.evaluation.result import Result
 from videobert_jax.formats.histories import Viewing
 from videobert_jax.inference import vectors
@@ -27,6 +28,8 @@ def evaluate(model: Model, prepared: Prepared, section: RecommendationScoresConf
       by the cosine of their viewers) and ``chance``, equal scores. ``new/...``: the same, where only videos that nobody
       is known to have watched are right, and are candidates (cold start). ``viewers/...``: the other way round; see
       `to_viewers`.
+
+    Raises ConfigError if nobody who is known watched anything new in the split.
     """
     task = model.config.task
     assert isinstance(task, RecommendationConfig)
@@ -34,6 +37,11 @@ def evaluate(model: Model, prepared: Prepared, section: RecommendationScoresConf
     names = list(videos)
     known, right = tables(histories_of(task, videos), names, BEFORE[split], split)
     asked = known.any(axis=1) & right.any(axis=1)
+    if not (right & ~known)[asked].any():
+        raise ConfigError(
+            f"config.task.histories is {task.histories!r}, where no viewer of the split {split!r} with a history "
+            "watched a video for the first time, expected one at least: name a file with such viewings"
+        )
     known, right = known[asked], right[asked]
     scores = {
         "model": of_model(model, known, list(videos.values()), task.inputs),

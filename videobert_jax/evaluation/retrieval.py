@@ -21,6 +21,7 @@ from videobert_jax.inference.examples import all_of
 from videobert_jax.inference.index import require_same_ids
 from videobert_jax.inference.model import Model, load
 from videobert_jax.metrics import ranking
+from videobert_jax.tasks.labelled import unusable
 
 SEPARATOR = ";"
 
@@ -143,7 +144,8 @@ def _labels(file: str, footage: Footage) -> dict[tuple[str, float, float], list[
         raise ConfigError(
             f"config.evaluators.retrieval.same names {file!r}, expected files that exist, separated by {SEPARATOR!r}"
         )
-    annotations, _ = read_annotations(path, footage.video_ids)
+    annotations, problems = read_annotations(path, footage.video_ids, "evaluators.retrieval.same")
+    unusable("config.evaluators.retrieval.same", problems)
     labels = collections.defaultdict(list)
     for video_id, annotation in annotations.items():
         for one in annotation.captions:

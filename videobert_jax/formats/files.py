@@ -33,4 +33,6 @@ def _rows(path: pathlib.Path) -> Iterator[tuple[int, list[str]]]:
             for row in table:
                 yield table.line_num, row
         except (csv.Error, UnicodeDecodeError) as error:
-            raise FormatError(f"{path} cannot be read after line {table.line_num:,}: {error}; fix the file") from error
+            raise FormatError(
+                f"{path} cannot be read after line {table.line_num:,}: {error}; expected CSV in UTF-8, fix the file"
+            ) from error

@@ -35,7 +35,7 @@ def read_questions(path: pathlib.Path) -> Read:
 
     Raises FormatError if a file is broken, or if there is no question.
     """
-    files = sorted(path.glob("*.json")) if path.is_dir() else [path]
+    files = sorted(file for file in path.glob("*.json") if file.is_file()) if path.is_dir() else [path]
     found: list[Question] = []
     problems: list[Problem] = []
     for file in files:

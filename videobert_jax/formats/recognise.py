@@ -15,7 +15,8 @@ def annotation_files(path: pathlib.Path) -> list[pathlib.Path]:
     """Returns the file itself, or the .json and .csv files directly in the folder, sorted."""
     if not path.is_dir():
         return [path]
-    return sorted(file for file in path.iterdir() if file.suffix.lower() in (".json", ".csv") and file.name[0] != ".")
+    wanted = (file for file in path.iterdir() if file.suffix.lower() in (".json", ".csv") and file.is_file())
+    return sorted(file for file in wanted if file.name[0] != ".")
 
 
 def read_annotations(

@@ -1,6 +1,6 @@
 """Captions in CSV files; the first line names the columns.
 
-A row whose caption cannot be used is left out with a `Problem`.
+A row whose caption cannot be used, or of another split than an earlier row of its video, is left out with a `Problem`.
 
 * YouCook2 for retrieval, ``end,start,task,text,video_id``: all rows are held out.
 * MSR-VTT for retrieval, split 1k-A, ``key,vid_key,video_id,sentence``: all rows are held out. A sentence describes the
@@ -16,7 +16,7 @@ import pathlib
 from collections.abc import Callable, Mapping, Set
 
 from videobert_jax.errors import UnknownFormatError
-from videobert_jax.formats.annotations import Caption, CollectedAnnotations, caption
+from videobert_jax.formats.annotations import SPLITS, Caption, CollectedAnnotations, caption
 from videobert_jax.formats.files import read_table
 
 Row = Mapping[str, str]
@@ -92,7 +92,10 @@ def from_table(path: pathlib.Path, video_ids: Set[str]) -> CollectedAnnotations:
             found.refuse(place, f"unusable: {error!r}")
             continue
         for video_id in sorted(video_ids & set(possible)):
-            found.place(video_id, kind.split(row))
-            if found.splits[video_id]:
+            split = kind.split(row)
+            found.place(video_id, split)
+            if SPLITS.get(split) != found.splits[video_id]:
+                found.refuse(place, f"unusable: split is {split!r}, but an earlier line has {video_id!r} in another")
+            elif found.splits[video_id]:
                 found.add(video_id, place, functools.partial(kind.caption, row, video_id))
     return found

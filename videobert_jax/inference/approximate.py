@@ -30,6 +30,13 @@ def engine_of(name: str, vectors: np.ndarray, rounding: float, kept: bytes = b""
 
     `kept` is what an earlier engine returned as bytes, of the same vectors.
     """
+    faiss = require_faiss(name)
+    flat = Flat(faiss, vectors, rounding)
+    return Graph(faiss, vectors, flat, kept) if name == "hnsw" else flat
+
+
+def require_faiss(name: str) -> types.ModuleType:
+    """The module that the engine of this name needs. Raises MissingModuleError without it."""
     try:
         import faiss
     except ModuleNotFoundError as error:
@@ -37,8 +44,7 @@ def engine_of(name: str, vectors: np.ndarray, rounding: float, kept: bytes = b""
             f"the engine {name!r} needs faiss, which is not installed: pip install 'videobert_jax[index]', or leave "
             "out --engine: the exact search needs nothing"
         ) from error
-    flat = Flat(faiss, vectors, rounding)
-    return Graph(faiss, vectors, flat, kept) if name == "hnsw" else flat
+    return faiss
 
 
 class Flat:

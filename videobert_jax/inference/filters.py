@@ -1,5 +1,6 @@
 """Filters over tags as a small text, such as ``unsafe<0.3,sentiment=good``."""
 
+import math
 import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -58,7 +59,10 @@ def _read(condition: str, tags: Sequence[Tags]) -> tuple[str, Callable[[Any, Any
             raise UserError(f"the filter has {condition!r}, but {name!r} is one of {', '.join(sorted(values))}")
         return name, COMPARED[sign], text
     try:
-        return name, COMPARED[sign], float(text)
+        number = float(text)
+        if math.isnan(number):  # to which no number compares
+            raise ValueError
+        return name, COMPARED[sign], number
     except ValueError:
         raise UserError(
             f"the filter has {condition!r}, expected a number: {name!r} is one, such as {example:.3g}"

@@ -72,5 +72,6 @@ def questions_of(section: AnsweringConfig, footage: Footage) -> list[Question]:
     path = pathlib.Path(section.questions)
     if not path.exists():
         raise ConfigError(f"config.task.questions is {section.questions!r}, expected a file or folder that exists")
-    asked, _ = read_questions(path)
+    asked, problems = read_questions(path)
+    labelled.unusable("config.task.questions", problems)
     return [one for one in asked if one.video_id in footage]

@@ -4,7 +4,7 @@ import collections
 import functools
 import math
 import pathlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from videobert_jax.config import ClassificationConfig, Config
@@ -17,6 +17,8 @@ from videobert_jax.formats.recognise import read_annotations
 from videobert_jax.tasks import labelled
 from videobert_jax.tasks.task import Task
 from videobert_jax.tokens import TokenSpace
+
+LATE = "they begin after the end of their video"
 
 
 class Span(NamedTuple):
@@ -59,7 +61,7 @@ def examples_of(section: ClassificationConfig, prepared: Prepared, split: str) -
         known = tuple(sorted(numbers[name] for name in span.labels & numbers.keys()))
         segment = footage.span(span.video_id, span.start, span.end)
         if segment is None:
-            lost["they begin after the end of their video"] += 1
+            lost[LATE] += 1
         elif prepared.may_mirror(split) and any(map(names_a_side, span.labels)):
             lost["they name left or right, and a view may be mirrored"] += 1
         elif not section.multiple and len(known) != 1:
@@ -86,36 +88,45 @@ def repeated(found: Sequence[Labelled], share: float) -> list[Labelled]:
 
 
 def spans_of(section: ClassificationConfig, footage: Footage, split: str) -> list[Span]:
-    """The spans of a split with their labels. Raises ConfigError for a label of a video that is in another split."""
-    labels = collections.defaultdict(list)
-    for video_id, (start, end), name in _labels(section, footage, split):
-        labels[video_id].append(((start, end), name))
-    names = footage.video_ids if section.unlabelled else sorted(labels)
-    spans = []
+    """The spans of a split with their labels. Raises ConfigError for a label of a video that is in another split.
+
+    Videos that the labels name, but in no split that is known, are left out: that they have no class is not known.
+    """
+    labels = _labels(section, footage, split)
+    names = sorted(footage.video_ids if section.unlabelled else (name for name, each in labels.items() if each))
+    names = [name for name in names if labels.get(name, ()) is not None]
+    spans, late, others = [], 0, 0
     for video_id in names:
+        known = labels.get(video_id) or []
         if section.window:
             pieces = footage.windows(video_id, section.window)
+            beyond = sum(start >= pieces[-1][1] for (start, _), _ in known)
+            late, others = late + beyond, others + len(known) - beyond
         else:
-            pieces = sorted({span for span, _ in labels[video_id]}) or [(0.0, float("inf"))]
+            pieces = sorted({span for span, _ in known}) or [(0.0, float("inf"))]
         for start, end in pieces:
-            here = (name for span, name in labels[video_id] if belongs(span, (start, end), bool(section.window)))
+            here = (name for span, name in known if belongs(span, (start, end), bool(section.window)))
             spans.append(Span(video_id, start, end, frozenset(here)))
+    labelled.left_out(f"labels of the split {split}", collections.Counter({LATE: late}), others)
     return spans
 
 
 def _labels(
     section: ClassificationConfig, footage: Footage, split: str
-) -> Iterator[tuple[str, tuple[float, float], str]]:
+) -> dict[str, list[tuple[tuple[float, float], str]] | None]:
+    """The labels of each video, with their seconds; None for a video that is in no split that is known."""
+    found: dict[str, list[tuple[tuple[float, float], str]] | None] = {}
     if not section.labels:
         for video_id in footage.video_ids:
             video = footage[video_id]
             spans = zip(video.caption_starts.tolist(), video.caption_ends.tolist(), strict=True)
-            yield from ((video_id, span, name) for span, name in zip(spans, video.captions, strict=True))
-        return
+            found[video_id] = list(zip(spans, video.captions, strict=True))
+        return found
     path = pathlib.Path(section.labels)
     if not path.exists():
         raise ConfigError(f"config.task.labels is {section.labels!r}, expected a file or folder that exists")
-    annotations, _ = read_annotations(path, footage.video_ids, "task.labels")
+    annotations, problems = read_annotations(path, footage.video_ids, "task.labels")
+    labelled.unusable("config.task.labels", problems)
     for video_id, annotation in sorted(annotations.items()):
         if annotation.split not in (videos_of(split), None):
             raise ConfigError(
@@ -123,8 +134,9 @@ def _labels(
                 f"{annotation.split!r}; the records have it in {split!r}, by config.data.annotations: what is held out "
                 "must be the same in both"
             )
-        for caption in annotation.captions:
-            yield video_id, (caption.start, caption.end), caption.text
+        known = [((caption.start, caption.end), caption.text) for caption in annotation.captions]
+        found[video_id] = known if annotation.split else None
+    return found
 
 
 def belongs(label: tuple[float, float], piece: tuple[float, float], window: bool) -> bool:

@@ -11,12 +11,14 @@ from videobert_jax.data.prepared import TRAIN, Prepared
 from videobert_jax.data.rows.labelled import Labelled, LabelledRows
 from videobert_jax.data.segments import Segment
 from videobert_jax.errors import ConfigError
+from videobert_jax.formats.problems import Problem
 from videobert_jax.model.classifier import Classifier
 from videobert_jax.objectives.classification import Classification
 from videobert_jax.tasks.task import Task, as_read, frozen_tokens, frozen_trunk
 from videobert_jax.tokens import TokenSpace
 
 SEPARATOR = ";"
+SHOWN = 3  # of the problems of a file
 
 
 def names_of(section: LabelledConfig) -> tuple[str, ...]:
@@ -24,7 +26,7 @@ def names_of(section: LabelledConfig) -> tuple[str, ...]:
     names = tuple(name.strip() for name in section.classes.split(SEPARATOR) if name.strip())
     if not names:
         raise ConfigError(
-            "config.task.classes is '', and there are no data to take the names of the classes from; set "
+            f"config.task.classes is {section.classes!r}, and there are no data to take the classes from; set "
             f"--config.task.classes to names separated by {SEPARATOR!r}"
         )
     if len(set(names)) < len(names):
@@ -109,6 +111,14 @@ def warn_of_silence(inputs: str, split: str, segments: Sequence[Segment]) -> Non
             f"{len(segments):,}",
             split,
         )
+
+
+def unusable(key: str, problems: Sequence[Problem]) -> None:
+    """Warns of the entries of files that cannot be used; `key` is that of the config that names them."""
+    if problems:
+        some = "; ".join(f"{one.item}: {one.reason}" for one in problems[:SHOWN])
+        more = "; ..." if len(problems) > SHOWN else ""
+        logging.warning("%s has %s entries that are left out: %s%s", key, f"{len(problems):,}", some, more)
 
 
 def left_out(kind: str, counts: collections.Counter[str], used: int) -> None:

@@ -7,16 +7,18 @@ from collections.abc import Mapping, Sequence
 
 from videobert_jax.config import Config, RecommendationConfig
 from videobert_jax.data.footage import Footage
-from videobert_jax.data.prepared import TRAIN, Prepared, videos_of, view_number
+from videobert_jax.data.prepared import TEST, TRAIN, VALIDATION, Prepared, videos_of, view_number
 from videobert_jax.data.rows.viewings import ViewingRows, Watched
 from videobert_jax.data.segments import Segment
 from videobert_jax.errors import ConfigError
 from videobert_jax.formats.histories import Viewing, read_histories
 from videobert_jax.model.dual_encoder import DualEncoder
 from videobert_jax.objectives.contrastive import NextVideo
-from videobert_jax.tasks.labelled import left_out, warn_of_silence
+from videobert_jax.tasks.labelled import left_out, unusable, warn_of_silence
 from videobert_jax.tasks.task import Task, as_read, frozen_tokens, frozen_trunk
 from videobert_jax.tokens import TokenSpace
+
+ORDER = (TRAIN, VALIDATION, TEST)  # what is asked about a split must not be known from a later one
 
 
 def make(config: Config, tokens: TokenSpace) -> Task:
@@ -61,7 +63,8 @@ def histories_of(section: RecommendationConfig, videos: Mapping[str, Segment]) -
     path = pathlib.Path(section.histories)
     if not path.is_file():
         raise ConfigError(f"config.task.histories is {section.histories!r}, expected a file that exists")
-    histories, _ = read_histories(path)
+    histories, problems = read_histories(path)
+    unusable("config.task.histories", problems)
     known = {user: [one for one in viewings if one.video_id in videos] for user, viewings in histories.items()}
     kept = sum(map(len, known.values()))
     lost = sum(map(len, histories.values())) - kept
@@ -70,7 +73,7 @@ def histories_of(section: RecommendationConfig, videos: Mapping[str, Segment]) -
 
 
 def examples_of(section: RecommendationConfig, prepared: Prepared, split: str) -> Sequence[Watched]:
-    """Each viewing of a split that has one before it, with all before it.
+    """Each viewing of a split that has one before it, with all before it that are of no later split.
 
     Held-out viewings without one are counted in a warning; of training videos, they are the first of each viewer.
     Raises ConfigError if nothing is left.
@@ -80,13 +83,13 @@ def examples_of(section: RecommendationConfig, prepared: Prepared, split: str) -
     counts = collections.Counter(one.video_id for each in histories.values() for one in each if one.split == TRAIN)
     most = max(counts.total(), 1)
     watched_in = videos_of(split)
-    held_out = watched_in != TRAIN
+    held_out, known = watched_in != TRAIN, ORDER[: ORDER.index(watched_in) + 1]
     found, lost = [], collections.Counter[str]()
     for user, viewings in sorted(histories.items()):
         for place, one in enumerate(viewings):
             if one.split != watched_in:
                 continue
-            before = tuple(videos[other.video_id] for other in viewings[:place])
+            before = tuple(videos[other.video_id] for other in viewings[:place] if other.split in known)
             lost["their viewers have no history: they watched nothing before"] += held_out and not before
             if before:
                 frequency = max(counts[one.video_id], 1) / most
