@@ -3,8 +3,8 @@
     python launch/main.py --config=configs/classification.py:runs/demo --workdir=runs/action \\
         --config.data.videos=DIR --config.task.labels=DIR/action.csv
 
-Hardware: two CPU cores, or one accelerator. From the pretrained run of `make applications`, its actions take a minute on
-one core, accuracy 1.00; the foods of a video, 80 s, mean average precision 0.63.
+Hardware: two CPU cores, or one accelerator. From the pretrained run of `make applications`, its actions take a minute
+on one core, accuracy 1.00; the foods of a video, 80 s, mean average precision 0.63.
 
 The config's argument is the workdir of the run to start from, whose `prepare`, `data` and `model` it has. The labels
 are a file or folder in any format of annotations, such as Kinetics' table; without them, captions are the labels.

@@ -3,8 +3,8 @@
     python launch/main.py --config=configs/recommendation.py:runs/demo --workdir=runs/recommendation \\
         --config.data.videos=DIR --config.task.histories=DIR/histories.csv
 
-Hardware: two CPU cores, or one accelerator. From the pretrained run of `make applications`, its corpus takes five minutes
-on one core with 32 viewers a step: nDCG@10 on validation 0.08, by popularity 0.05.
+Hardware: two CPU cores, or one accelerator. From the pretrained run of `make applications`, its corpus takes five
+minutes on one core with 32 viewers a step: nDCG@10 on validation 0.08, by popularity 0.05.
 
 The config's argument is the workdir of the run to start from, whose `prepare`, `data` and `model` it has. Histories are
 a table of user, item (the name of a video) and timestamp, as MicroLens has it.

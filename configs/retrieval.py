@@ -2,9 +2,9 @@
 
     python launch/main.py --config=configs/retrieval.py:runs/demo --workdir=runs/retrieval --config.data.videos=DIR
 
-Hardware: two CPU cores, or one accelerator. From the pretrained run of `make applications`, 300 steps on its corpus take
-four minutes on one core: recall at 1 of a segment with the same action and food 0.53, at 10 0.96; R1@.5 of
-moments 0.80.
+Hardware: two CPU cores, or one accelerator. From the pretrained run of `make applications`, 300 steps on its corpus
+take four minutes on one core: recall at 1 of a segment with the same action and food 0.53, at 10 0.96; R1@.5 of moments
+0.80.
 
 The config's argument is the workdir of the run to start from, whose `prepare`, `data` and `model` it has. Captions of
 the training videos are the texts to learn from.
