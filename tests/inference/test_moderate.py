@@ -162,7 +162,7 @@ def test_windows_overlap_by_half_and_are_judged_one_by_one(run: Run) -> None:
     windows = windows_of(record, 4.0)
     assert windows == [(0, 4), (2, 6), (4, 8), (6, 10), (8, 12), (9, 13)]
     assert windows_of(record, 3.0)[:3] == [(0, 3), (1, 4), (2, 5)], "steps are of whole clips"
-    with pytest.raises(ConfigError, match=r"windows are of 0\.5 seconds, but video 'video1' has a clip every 1 seconds"):
+    with pytest.raises(ConfigError, match=r"windows are of 0\.5 seconds"):
         windows_of(record, 0.5)
     assert windows_of(record, 0.0) == windows_of(record, 99.0) == [(0, 13)]
     segments = [segment for one in windows if (segment := Footage([record]).span("video1", *one))]

@@ -112,7 +112,9 @@ def test_without_views_no_setting_of_them_counts(
 ) -> None:
     manifest = json.loads(plain.manifest.read_text())
     fields = {field.name for field in dataclasses.fields(PrepareConfig)}
-    assert manifest["config"].keys() == {name for name in fields if not name.startswith(("view", "workers", "whole_frame"))}
+    assert manifest["config"].keys() == {
+        name for name in fields if not name.startswith(("view", "workers", "whole_frame"))
+    }
     assert made(corpus, cache, view_seed=3).folder == plain.folder
     manifest = json.loads(viewed.manifest.read_text())
     assert manifest["config"].keys() == fields - {"workers", "whole_frame"}
