@@ -10,7 +10,22 @@ import numpy as np
 import pytest
 from written_records import write_records
 
-from videobert_jax.config import Config, DataConfig, MeshConfig, ModelConfig, PrepareConfig, PretrainingConfig
+from videobert_jax.config import (
+    AnsweringConfig,
+    ClassificationConfig,
+    Config,
+    DataConfig,
+    LabelledConfig,
+    MeshConfig,
+    MixtureConfig,
+    ModelConfig,
+    PartConfig,
+    PrepareConfig,
+    PretrainingConfig,
+    RecommendationConfig,
+    RetrievalConfig,
+    TaskConfig,
+)
 from videobert_jax.data import batching
 from videobert_jax.data.records import Record, RecordSource
 from videobert_jax.errors import ConfigError
@@ -60,6 +75,24 @@ def test_a_vocabulary_is_as_large_as_the_config_makes_it() -> None:
     trained = planning.token_space(Config(prepare=PrepareConfig(branching=12, depth=4, tokenizer_size=4096)))
     assert (trained.text_size, trained.visual_size) == (4096, 20_736)
     assert planning.token_space(Config(prepare=PrepareConfig(tokenizer="bert"))).text_size == 30_522
+
+
+def test_classes_that_only_data_would_name_are_assumed() -> None:
+    sections = {
+        "named": (ClassificationConfig(classes="cut;pour"), 2),
+        "labels": (ClassificationConfig(multiple=True), planning.CLASSES),
+        "answers": (AnsweringConfig(answers=7), 7),
+    }
+    mixed = planning.with_classes(
+        MixtureConfig(parts={name: PartConfig(task=one) for name, (one, _) in sections.items()})
+    )
+    assert isinstance(mixed, MixtureConfig)
+    for name, (section, number) in sections.items():
+        alone, part = planning.with_classes(section), mixed.parts[name].task
+        assert isinstance(alone, LabelledConfig)
+        assert alone == part
+        assert len(set(alone.classes.split(";"))) == number
+    assert planning.with_classes(RetrievalConfig()) == RetrievalConfig()
 
 
 def test_more_devices_than_rows_split_the_model() -> None:
@@ -153,18 +186,20 @@ def test_without_the_compiler_the_command_says_what_to_install(tmp_path: pathlib
     assert "Traceback" not in end.stderr
 
 
+TINY = Config(
+    steps=3600,
+    data=DataConfig(batch_size=32, sequence_length=128, max_sequences=4),
+    task=PretrainingConfig(max_predictions=20),
+    model=ModelConfig(num_layers=2, hidden_size=128, num_heads=2, mlp_size=256, max_positions=128, dropout=0.0),
+    prepare=PrepareConfig(branching=4, depth=2, tokenizer_size=1000),
+)
+
+
 @pytest.mark.needs("libtpu")
 @pytest.mark.slow
 def test_a_tiny_run_on_four_chips() -> None:
     """The real step with the real compiler: two iterations of each scan, gradients summed over all chips."""
-    config = Config(
-        steps=3600,
-        data=DataConfig(batch_size=32, sequence_length=128, max_sequences=4),
-        task=PretrainingConfig(max_predictions=20),
-        model=ModelConfig(num_layers=2, hidden_size=128, num_heads=2, mlp_size=256, max_positions=128, dropout=0.0),
-        prepare=PrepareConfig(branching=4, depth=2, tokenizer_size=1000),
-    )
-    plan = planning.make_plan(config, "v5e:2x2")
+    plan = planning.make_plan(TINY, "v5e:2x2")
     assert plan.fits
     assert plan.estimated_step_seconds
     assert plan.collectives
@@ -175,3 +210,25 @@ def test_a_tiny_run_on_four_chips() -> None:
     parameters = 1280 * 128 + 2 * (4 * 128**2 + 2 * 128 * 256) + 2 * 128**2
     assert 2 * parameters < plan.collectives["all-reduce"].bytes < 5 * parameters
     json.dumps(dataclasses.asdict(plan))
+
+
+PARTS: dict[str, TaskConfig] = {
+    "classification": ClassificationConfig(),
+    "labels": ClassificationConfig(multiple=True),
+    "answering": AnsweringConfig(),
+    "retrieval": RetrievalConfig(),
+    "recommendation": RecommendationConfig(),
+}
+MIXED = MixtureConfig(parts={name: PartConfig(task=one) for name, one in PARTS.items()})
+
+
+@pytest.mark.needs("libtpu")
+@pytest.mark.slow
+@pytest.mark.parametrize("task", [MIXED, *PARTS.values()], ids=["mixture", *PARTS])
+@pytest.mark.parametrize("mesh", [MeshConfig(), MeshConfig(data=1, fsdp=2, tensor=2)], ids=["data", "split"])
+def test_every_task_has_a_plan_without_data(task: TaskConfig, mesh: MeshConfig) -> None:
+    plan = planning.make_plan(dataclasses.replace(TINY, task=task, mesh=mesh), "v5e:2x2")
+    assert plan.fits
+    assert plan.estimated_mfu
+    assert 0 < plan.estimated_mfu < 1
+    assert not plan.silent_kernels

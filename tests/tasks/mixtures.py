@@ -1,6 +1,9 @@
-"""A tiny mixture of five tasks; also a program, for a test that needs eight devices.
+"""A tiny mixture of six tasks; also a program, for tests that need eight devices or a process to kill.
 
-python mixtures.py FOLDER '{"all": [2, 2, 2], ...}'     steps on one device and on each mesh; prints metrics as JSON
+FOLDER is one that `write` filled; TASK is "mixture", or a part to train by itself.
+
+python mixtures.py devices FOLDER '{"all": [2, 2, 2], ...}' TASK...  steps on one device and on each mesh; prints JSON
+python mixtures.py train FOLDER TASK WORKDIR [step|save NUMBER]      a whole run, or one killed as in `tiny_run`
 """
 
 import dataclasses
@@ -28,6 +31,7 @@ from videobert_jax.config import (
 from videobert_jax.data import batching
 from videobert_jax.data.batch import Batch
 from videobert_jax.data.prepared import Prepared
+from videobert_jax.tasks import mixture
 from videobert_jax.tasks.task import Task
 from videobert_jax.training import sharding
 from videobert_jax.training.program import make_program
@@ -35,6 +39,7 @@ from videobert_jax.training.reporting import writers
 
 CAPTIONS = ("cut the apple", "pour it")
 SPLITS = {"train": range(24), "validation": range(100, 106)}
+PARTS = ("pretraining", "action", "answering", "retrieval", "recommendation", "traits")
 STEPS = 3
 
 
@@ -55,6 +60,9 @@ def write(folder: pathlib.Path) -> Prepared:
     every = [(number, split) for split, numbers in SPLITS.items() for number in numbers]
     rows = [f"{('cut', 'pour', 'stir')[number % 3]},video{number},0,12,{split}" for number, split in every]
     (folder / "labels.csv").write_text("\n".join(["label,youtube_id,time_start,time_end,split", *rows]) + "\n")
+    traits = {name: [one for one in every if one[0] % order == 0] for name, order in (("hot", 2), ("wet", 3))}
+    rows = [f"{name},video{number},0,12,{split}" for name, some in traits.items() for number, split in some]
+    (folder / "traits.csv").write_text("\n".join(["label,youtube_id,time_start,time_end,split", *rows]) + "\n")
     watched = [f"u{user},video{(7 * user + time) % 24},{time}" for user in range(9) for time in range(5)]
     (folder / "histories.csv").write_text("\n".join(["user,item,timestamp", *watched]) + "\n")
     questions = [{"video_name": f"video{n}", "question": "what is it", "question_id": str(n)} for n, _ in every]
@@ -65,7 +73,7 @@ def write(folder: pathlib.Path) -> Prepared:
 
 
 def config_of(folder: pathlib.Path, **changes: Any) -> Config:
-    """Five tasks, two of which have heads of the same name twice; `changes` as in `tiny_run.tiny_config`."""
+    """Six tasks, of which several have heads of the same name; `changes` as in `tiny_run.tiny_config`."""
     sizes = {"batch_size": 16, "max_sequences": 4}
     config = tiny_run.tiny_config(folder / "cache", **{"data": sizes, "checkpoint": {"every": 2}, **changes})
     parts = {
@@ -74,6 +82,10 @@ def config_of(folder: pathlib.Path, **changes: Any) -> Config:
         "answering": PartConfig(factor=0.5, task=AnsweringConfig(questions=str(folder))),
         "retrieval": PartConfig(weight=2.0, task=RetrievalConfig()),
         "recommendation": PartConfig(task=RecommendationConfig(histories=str(folder / "histories.csv"))),
+        # Videos have both labels, one or none.
+        "traits": PartConfig(
+            task=ClassificationConfig(labels=str(folder / "traits.csv"), multiple=True, unlabelled=True)
+        ),
     }
     return tiny_run.measured_by(dataclasses.replace(config, task=MixtureConfig(parts=parts)))
 
@@ -99,15 +111,36 @@ def steps_on(config: Config, prepared: Prepared) -> list[dict[str, float]]:
     return results
 
 
-def main(folder: pathlib.Path, meshes: dict[str, list[int]]) -> None:
-    """Prints the metrics of each mesh."""
-    prepared, results = write(folder), {}
-    for name, sizes in {"single": [1, 1, 1], **meshes}.items():
-        mesh = dict(zip(sharding.AXES, sizes, strict=True))
-        config = tasks.complete(config_of(folder, mesh=mesh), prepared)
-        results[name] = steps_on(config, prepared)
+def only(config: Config, task: str) -> Config:
+    """The config of a part by itself, or of the mixture."""
+    return config if task == "mixture" else mixture.config_of(config, task)
+
+
+def devices(folder: pathlib.Path, meshes: dict[str, list[int]], names: list[str]) -> None:
+    """Prints the metrics of each task on each mesh."""
+    prepared = Prepared(folder / "prepared")
+    results: dict[str, dict[str, list[dict[str, float]]]] = {name: {} for name in names}
+    for name, found in results.items():
+        for place, sizes in {"single": [1, 1, 1], **meshes}.items():
+            mesh = dict(zip(sharding.AXES, sizes, strict=True))
+            found[place] = steps_on(tasks.complete(only(config_of(folder, mesh=mesh), name), prepared), prepared)
     print(json.dumps(results))
 
 
+def train(folder: pathlib.Path, task: str, workdir: pathlib.Path, *death: str) -> None:
+    """Trains for four steps, with a checkpoint every second."""
+    if death:
+        tiny_run.kill_at(death[0], int(death[1]))
+    prepared = Prepared(folder / "prepared")
+    config = tasks.complete(only(config_of(folder, steps=4), task), prepared)
+    tiny_run.train(config, workdir, prepared.folder)
+
+
 if __name__ == "__main__":
-    main(pathlib.Path(sys.argv[1]), json.loads(sys.argv[2]))
+    match sys.argv[1:]:
+        case ["devices", folder, meshes, *names]:
+            devices(pathlib.Path(folder), json.loads(meshes), names)
+        case ["train", folder, task, workdir, *death]:
+            train(pathlib.Path(folder), task, pathlib.Path(workdir), *death)
+        case arguments:
+            raise SystemExit(f"no such command: {arguments}")

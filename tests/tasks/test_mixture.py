@@ -1,12 +1,8 @@
 """Several tasks at once: each has its own rows, its own heads and its own losses, over one trunk."""
 
 import dataclasses
-import json
-import os
 import pathlib
 import shutil
-import subprocess
-import sys
 from typing import Any, ClassVar, NamedTuple
 
 import jax
@@ -35,11 +31,9 @@ from videobert_jax.model.mixture import of_part
 from videobert_jax.planning import plan as planning
 from videobert_jax.tasks import mixture
 from videobert_jax.tasks.task import Task
-from videobert_jax.training.reporting import writers
 from videobert_jax.training.step import make_eval_step
-from videobert_jax.training.workdir import Workdir
 
-PARTS = ("pretraining", "action", "answering", "retrieval", "recommendation")
+PARTS = mixtures.PARTS
 
 
 class Made(NamedTuple):
@@ -72,12 +66,13 @@ def only(arrays: Any, rows: np.ndarray) -> Any:
 def test_classes_follow_from_the_data_of_each_part(made: Made) -> None:
     parts = made.config.task.parts
     assert (parts["action"].task.classes, parts["answering"].task.classes) == ("cut;pour;stir", "cup;jug")
+    assert parts["traits"].task.classes == "hot;wet"
     assert tasks.complete(made.config, made.prepared) == made.config
 
 
 def test_heads_of_the_same_name_have_their_parts_names(made: Made) -> None:
     trunk = {"embeddings", "encoder", "pooler"}
-    heads = {"prediction_head", "alignment_head", "action_class_head", "answering_class_head"}
+    heads = {"prediction_head", "alignment_head", *(f"{part}_class_head" for part in ("action", "answering", "traits"))}
     twice = {f"{part}_{name}" for part in ("retrieval", "recommendation") for name in ("projection", "temperature")}
     assert made.model.params.keys() == trunk | heads | twice
     assert made.model.part("action").params.keys() == {*trunk, "class_head"}
@@ -90,7 +85,7 @@ def test_a_loss_is_that_of_the_rows_of_its_part_alone(made: Made) -> None:
     together, rows = made.task.objective, {part: made.batch["part"] == number for number, part in enumerate(PARTS)}
     own = {part: only(of_part(made.batch, part), rows[part]) for part in PARTS}
     alone = {part: only(made.outputs.parts[part], rows[part]) for part in PARTS}
-    assert {part: int(found.sum()) for part, found in rows.items()} == dict(zip(PARTS, (6, 2, 2, 4, 2), strict=True))
+    assert {part: int(found.sum()) for part, found in rows.items()} == dict(zip(PARTS, (6, 2, 2, 3, 2, 1), strict=True))
 
     def measured(outputs: Any, batch: Any, alone: Any, own: Any) -> Any:
         of_parts = {}
@@ -109,7 +104,13 @@ def test_a_loss_is_that_of_the_rows_of_its_part_alone(made: Made) -> None:
         assert metrics[name][1] == count, name
         np.testing.assert_allclose(metrics[name][0], total, rtol=1e-5, atol=1e-5, err_msg=name)
     assert {name for name, (_, count) in metrics.items() if count} >= {
-        *("loss/pretraining/text", "loss/pretraining/alignment", "loss/action/label", "loss/answering/label"),
+        *(
+            "loss/pretraining/text",
+            "loss/pretraining/alignment",
+            "loss/action/label",
+            "loss/answering/label",
+            "loss/traits/label",
+        ),
         *("loss/retrieval/text_to_video", "loss/recommendation/next"),
     }
 
@@ -150,6 +151,68 @@ def test_a_part_is_a_model_by_itself(made: Made, part: str) -> None:
     found = only(model.outputs(of_part(made.batch, part)), rows)
     expected = only(made.outputs.parts[part], rows)
     jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-5, atol=1e-5), found, expected)
+
+
+def alone(row: Batch, part: str, number: int) -> Batch:
+    """A row of a part without all sequences but one, which comes to the beginning."""
+    places = np.flatnonzero(row["sequence_ids"] == number + 1)
+    emptied = {name: np.zeros_like(array) for name, array in row.items()}
+    for name in ("token_ids", "positions", "segment_types"):
+        emptied[name][: len(places)] = row[name][places]
+    emptied["sequence_ids"][: len(places)] = 1
+    if part == "pretraining":
+        predicted = row[f"{part}/prediction_positions"]
+        emptied[f"{part}/prediction_positions"] = np.where(np.isin(predicted, places), predicted - places[0], 0)
+    return emptied
+
+
+def told(outputs: Any, part: str, place: int, number: int, predicted: np.ndarray) -> list[np.ndarray]:
+    """All that is said of a sequence of a row, whose predictions are some of those of the row."""
+    said = outputs.parts[part]
+    if part == "pretraining":
+        return [said.alignment[place, number], said.predictions[place, predicted]]
+    return [(said.vectors if hasattr(said, "vectors") else said.logits)[place, number]]
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_sequence_is_told_alike_alone_and_in_a_row_with_others(made: Made, part: str) -> None:
+    """Within float32's rounding: another place in a row is another order of sums."""
+    packed = {name: array[made.batch["part"] == PARTS.index(part)][0] for name, array in made.batch.items()}
+    count = int(packed["sequence_ids"].max())
+    rows = [packed, *(alone(packed, part, number) for number in range(count))]
+    size = len(made.batch["part"])
+    outputs = made.model.outputs({name: np.stack([row[name] for row in rows * size][:size]) for name in packed})
+    predicted, weights = (packed[f"pretraining/prediction_{name}"] for name in ("positions", "weights"))
+    assert count > 1
+    for number in range(count):
+        mine = (packed["sequence_ids"][predicted] == number + 1) & (weights > 0)
+        together, apart = told(outputs, part, 0, number, mine), told(outputs, part, number + 1, 0, mine)
+        for one, other in zip(together, apart, strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
+
+
+def sequences(row: Batch) -> list[list[tuple[int, ...]]]:
+    """The tokens of each sequence of a row, with their positions and types."""
+    arrays = np.stack([row[name] for name in ("token_ids", "positions", "segment_types")], axis=1)
+    return [
+        [tuple(one) for one in arrays[row["sequence_ids"] == number].tolist()]
+        for number in range(1, int(row["sequence_ids"].max()) + 1)
+    ]
+
+
+@pytest.mark.parametrize("part", ["action", "answering", "retrieval", "recommendation", "traits"])
+def test_an_example_has_the_same_sequences_in_any_company(made: Made, part: str) -> None:
+    task, rng = made.task.parts[part], np.random.default_rng(0)
+    examples = task.examples(made.prepared, "train")
+    if part == "recommendation":  # a row is a viewer, and each video of it comes alone as the next one
+        (one,) = packed = [max((examples[index] for index in range(len(examples))), key=lambda one: len(one.history))]
+        videos = (one.next, *one.history[1 - made.config.data.max_sequences :])
+        apart = [dataclasses.replace(one, next=video, history=()) for video in videos]
+    else:
+        packed = apart = [examples[index] for index in range(task.group)]
+    found = [sequence for one in apart for sequence in sequences(task.row([one], rng))]
+    assert len(found) > 1
+    assert sequences(task.row(packed, rng)) == found
 
 
 def test_an_unknown_part_is_named(made: Made) -> None:
@@ -205,11 +268,6 @@ def test_a_plan_has_the_rows_that_the_pipeline_makes(made: Made) -> None:
     assert flops == alone["pretraining"] > alone["action"]  # other heads are counted as nothing
 
 
-def deterministic(workdir: pathlib.Path) -> list[dict]:
-    lines = writers.read(Workdir(workdir).metrics)
-    return [{key: value for key, value in line.items() if key != "timing"} for line in lines]
-
-
 @pytest.mark.slow
 def test_a_run_resumes_and_each_part_is_measured_and_loaded(made: Made, tmp_path: pathlib.Path) -> None:
     evaluators = {
@@ -224,8 +282,8 @@ def test_a_run_resumes_and_each_part_is_measured_and_loaded(made: Made, tmp_path
     shutil.copytree(whole, resumed)
     shutil.rmtree(resumed / "checkpoints" / "4")
     tiny_run.train(config, resumed, made.prepared.folder)
-    assert deterministic(resumed) == deterministic(whole)
-    names = set().union(*deterministic(whole))
+    assert tiny_run.deterministic(resumed) == tiny_run.deterministic(whole)
+    names = set().union(*tiny_run.deterministic(whole))
     assert names >= {"loss/retrieval/text_to_video", "held_out/loss", "held_out/loss/action/label"}
     assert names >= {"use_of_video_of_pretraining/nats", "classification_of_action/macro_f1"}
     assert names >= {"retrieval_of_retrieval/text_to_video/recall_at_10"}
@@ -236,20 +294,3 @@ def test_a_run_resumes_and_each_part_is_measured_and_loaded(made: Made, tmp_path
     rows = made.batch["part"] == PARTS.index("retrieval")
     found = only(part.outputs(of_part(made.batch, "retrieval")), rows).vectors
     np.testing.assert_allclose(found, only(model.outputs(made.batch).parts["retrieval"], rows).vectors, atol=1e-6)
-
-
-@pytest.mark.slow
-def test_eight_devices_agree_with_one(tmp_path: pathlib.Path) -> None:
-    """Within the tolerance of tests/distributed/test_meshes.py, which says why."""
-    environment = {
-        **os.environ,
-        "XLA_FLAGS": "--xla_force_host_platform_device_count=8 --xla_backend_optimization_level=0",
-        "PYTHONPATH": os.pathsep.join([str(pathlib.Path(tiny_run.__file__).parent), os.environ["PYTHONPATH"]]),
-    }
-    command = [sys.executable, mixtures.__file__, str(tmp_path), '{"fsdp": [1, 8, 1], "all": [2, 2, 2]}']
-    output = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True, timeout=600).stdout
-    found = json.loads(output)
-    assert len(found["single"]) == mixtures.STEPS
-    for mesh in ("fsdp", "all"):
-        for step, expected in zip(found[mesh], found["single"], strict=True):
-            assert step == pytest.approx(expected, rel=1e-4), mesh

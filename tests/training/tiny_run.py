@@ -82,6 +82,25 @@ def train(config: Config, workdir: pathlib.Path, prepared: pathlib.Path, **optio
     return loop.train(config, task, evaluator.for_training(config, task, folder), Workdir(workdir), folder, **options)
 
 
+def deterministic(workdir: pathlib.Path) -> list[dict[str, Any]]:
+    """The metrics of a run, without its times."""
+    from videobert_jax.training.reporting import writers
+
+    lines = writers.read(Workdir(workdir).metrics)
+    return [{key: value for key, value in line.items() if key != "timing"} for line in lines]
+
+
+def leaves(workdir: pathlib.Path, step: int) -> dict[str, np.ndarray]:
+    """All arrays of a checkpoint, as stored."""
+    import jax
+    import orbax.checkpoint as ocp
+
+    with ocp.StandardCheckpointer() as checkpointer:
+        state = checkpointer.restore((workdir / "checkpoints" / str(step) / "state").absolute())
+    state["rng"] = jax.random.key_data(state["rng"])
+    return {jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(state)}
+
+
 def write_prepared(folder: pathlib.Path, tokens: TokenSpace = TOKENS) -> pathlib.Path:
     """A prepared folder with random records and the other files that training reads."""
     for name in ("tokenizer", "vocabulary"):
@@ -130,7 +149,8 @@ def _changed(section: Any, changes: dict[str, Any]) -> Any:
     return {**section, **changed} if isinstance(section, dict) else dataclasses.replace(section, **changed)
 
 
-def _kill_at(point: str, number: int) -> None:
+def kill_at(point: str, number: int) -> None:
+    """Has this process kill itself when a step is under way, or its checkpoint is being written."""
     from videobert_jax.training.checkpoints import Checkpoints
     from videobert_jax.training.reporting.journal import Journal
 
@@ -147,7 +167,7 @@ def _kill_at(point: str, number: int) -> None:
 
 def main(prepared: str, workdir: str, changes: str, *death: str) -> None:
     if death:
-        _kill_at(death[0], int(death[1]))
+        kill_at(death[0], int(death[1]))
     config = tiny_config(pathlib.Path(prepared).parent / "cache", **json.loads(changes))
     train(config, pathlib.Path(workdir), pathlib.Path(prepared))
 

@@ -14,17 +14,19 @@ import jax
 from jax.experimental import topologies
 from jax.sharding import Mesh
 
-from videobert_jax.config import Config, MeshConfig
+from videobert_jax.config import AnsweringConfig, Config, LabelledConfig, MeshConfig, MixtureConfig, TaskConfig
 from videobert_jax.config.tree import REMAT_POLICIES
 from videobert_jax.errors import ConfigError
 from videobert_jax.planning import chips, hlo
 from videobert_jax.planning.estimate import Estimate, Total, estimate
-from videobert_jax.tasks import make_task
+from videobert_jax.tasks import labelled, make_task
+from videobert_jax.tasks.task import Task
 from videobert_jax.tokens import TokenSpace
 from videobert_jax.training import sharding
 from videobert_jax.training.program import Program, make_program
 
 BERT_VOCABULARY = 30_522  # assumed size of a named tokenizer, which only preparing would read
+CLASSES = 1000  # assumed number where only labels would tell; their head is a small part of the model
 FIRST_ROWS = 8  # rows per device at the start of a sweep
 LAYOUTS = (MeshConfig(), MeshConfig(fsdp=4), MeshConfig(fsdp=16))  # meshes of a sweep
 REFUSAL = re.compile(r"(?:Used |temporaries \()([\d.]+)([KMGT])")
@@ -88,7 +90,7 @@ def make_plan(config: Config, topology: str) -> Plan:
     sharding.rows_of_device(mesh, data.batch_size, config.optimizer.accumulation)  # raises unless the rows divide
     start = time.perf_counter()
     with jax.sharding.use_abstract_mesh(mesh.abstract_mesh):
-        program = make_program(config, make_task(config, token_space(config)), mesh)
+        program = make_program(config, task_of(config), mesh)
         compiled = _compile(program)
     needed = compiled if isinstance(compiled, int) else _memory(compiled)
     plan = Plan(
@@ -180,6 +182,22 @@ def layout(config: Config, devices: int) -> MeshConfig:
     if config.mesh != MeshConfig() or config.data.batch_size >= devices:
         return config.mesh
     return MeshConfig(tensor=devices // config.data.batch_size)
+
+
+def task_of(config: Config) -> Task:
+    """The task of the config, over the vocabulary and the classes that it would have with data."""
+    return make_task(dataclasses.replace(config, task=with_classes(config.task)), token_space(config))
+
+
+def with_classes(section: TaskConfig) -> TaskConfig:
+    """The section with classes, if it names none: as many answers as it allows, `CLASSES` of anything else."""
+    if isinstance(section, MixtureConfig):
+        parts = {name: dataclasses.replace(part, task=with_classes(part.task)) for name, part in section.parts.items()}
+        return dataclasses.replace(section, parts=parts)
+    if not isinstance(section, LabelledConfig) or section.classes:
+        return section
+    count = section.answers if isinstance(section, AnsweringConfig) else CLASSES
+    return dataclasses.replace(section, classes=labelled.SEPARATOR.join(map(str, range(count))))
 
 
 def token_space(config: Config) -> TokenSpace:
