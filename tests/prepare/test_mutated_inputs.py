@@ -27,7 +27,7 @@ from videobert_jax.prepare.pipeline import prepare
 ROOT = pathlib.Path(__file__).parent.parent.parent
 MUTANTS = int(os.environ.get("MUTANTS", "50"))  # of videos, and as many of transcripts
 SHARED_MUTANTS = 8  # of each kind of file that is for many videos, by each mutation: each takes a run
-EVERY = 1 if MUTANTS >= 1000 else 4  # of these that is tried
+EVERY = 1 if MUTANTS >= 1000 else 8  # of these that is tried
 SECONDS = 2
 START = 120  # seconds in which a run with next to no input ends, on a slow machine
 EACH = 0.5  # seconds for each input; one that takes long is paid for by the others
